@@ -1,0 +1,236 @@
+//! What the manager and an agent say to each other, over SSH.
+//!
+//! SSH users: [`JOIN_USER`] admits an unknown key to one channel and one frame; [`WORKER_USER`] admits a key the
+//! manager knows. Subsystems: [`JOIN`], [`CONTROL`] (one connection per agent, frames both ways), [`BULK`] (a
+//! connection of its own per stream, so that a stalled reader freezes nothing else).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::Blob;
+use crate::id::AttemptId;
+use crate::job::{Outcome, Stream};
+use crate::name::NodeName;
+use crate::node::{Facts, MetricsPatch, Role};
+use crate::time::UnixMillis;
+
+pub const JOIN_USER: &str = "join";
+pub const WORKER_USER: &str = "worker";
+pub const JOIN: &str = "bramble-join";
+pub const CONTROL: &str = "bramble-control";
+pub const BULK: &str = "bramble-bulk";
+
+/// Output up to this many bytes (both streams together) travels inside [`FromAgent::Finished`].
+pub const INLINE_OUTPUT: usize = 32 * 1024;
+
+/// The one frame an unknown key may send.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JoinRequest {
+    pub protocol: u32,
+    /// The secret part of the token, as printed.
+    pub secret: String,
+    pub name: NodeName,
+    pub role: Role,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinReply {
+    Joined { name: NodeName },
+    Refused { reason: String },
+}
+
+/// Orders and answers, manager to agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToAgent {
+    /// Answers the hello; nothing else comes before it.
+    Welcome(Welcome),
+    /// Run this as soon as a slot is free. Repeating it for an attempt already held changes nothing.
+    Start(Order),
+    /// End it: SIGTERM to everything of the task, SIGKILL after the grace.
+    Stop {
+        attempt: AttemptId,
+        reason: String,
+    },
+    /// Give it back if it has not started; answered by `recalled`, or by silence where it has.
+    Recall {
+        attempt: AttemptId,
+    },
+    /// Its end is committed: forget it.
+    Ack {
+        attempts: Vec<AttemptId>,
+    },
+    /// Replaced or unknown here: kill it at once, forget it, report nothing.
+    Discard {
+        attempts: Vec<AttemptId>,
+    },
+    /// Dial a bulk connection and open it with `BulkHello::Follow { id }`.
+    Follow(Follow),
+    Reboot,
+    /// The manager lets go of this agent; the sentence says why. `stay_away`: the key is not welcome any more.
+    Bye {
+        reason: String,
+        stay_away: bool,
+    },
+    NotUnderstood {
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Welcome {
+    pub protocol: u32,
+    pub version: String,
+    pub node: NodeName,
+    /// Between SIGTERM and SIGKILL.
+    pub stop_grace_ms: u64,
+    /// The most output kept of each stream of a task; the oldest part goes first.
+    pub output_limit: u64,
+    /// What tasks on this node run as: `uid` of each order, or all under the agent's own where it is not root.
+    pub lease_ms: u64,
+}
+
+/// One attempt to be run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    pub attempt: AttemptId,
+    /// The uid (and gid) of the person's tasks, used where the agent is root.
+    pub uid: u32,
+    pub cpus: u32,
+    pub command: Arc<[String]>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub env: Arc<BTreeMap<String, String>>,
+}
+
+fn is_empty(env: &Arc<BTreeMap<String, String>>) -> bool {
+    env.is_empty()
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Follow {
+    pub id: u64,
+    pub attempt: AttemptId,
+    /// Where to begin, as offsets in what the task printed.
+    pub stdout_from: u64,
+    pub stderr_from: u64,
+    /// Go on until the task has ended; otherwise end at what is there now.
+    pub follow: bool,
+}
+
+/// Reports, agent to manager.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromAgent {
+    /// The first frame of every control link.
+    Hello(Box<Hello>),
+    Facts(Box<Facts>),
+    Metrics(MetricsPatch),
+    Started {
+        attempt: AttemptId,
+        at: UnixMillis,
+    },
+    /// Repeated after every new link until it is acked.
+    Finished(Finished),
+    Recalled {
+        attempt: AttemptId,
+    },
+    /// An order this agent does not carry out, with the reason a person reads.
+    Refused {
+        what: String,
+        reason: String,
+    },
+    /// A follow that cannot be served.
+    FollowFailed {
+        id: u64,
+        reason: String,
+    },
+    NotUnderstood {
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    pub protocol: u32,
+    pub version: String,
+    pub node: NodeName,
+    pub boot_id: String,
+    pub cpus: u32,
+    pub slots: u32,
+    /// The agent is not root: tasks share its uid.
+    #[serde(default)]
+    pub shared_uid: bool,
+    #[serde(default)]
+    pub facts: Facts,
+    /// Every attempt this node has: what runs, and what ended and is not yet acked.
+    #[serde(default)]
+    pub held: Vec<Held>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    pub attempt: AttemptId,
+    pub started_at: UnixMillis,
+    /// A `finished` for it follows.
+    pub ended: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finished {
+    pub attempt: AttemptId,
+    pub outcome: Outcome,
+    /// `None` where it never started.
+    pub started_at: Option<UnixMillis>,
+    pub ended_at: UnixMillis,
+    /// Run time on the monotonic clock.
+    pub ran_ms: Option<u64>,
+    pub stdout: Output,
+    pub stderr: Output,
+}
+
+/// What one stream of a task came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Output {
+    /// All the task printed, dropped part included.
+    pub length: u64,
+    /// The oldest part, no longer there because of the limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped: u64,
+    /// The rest, where it is small; `None` where it went ahead as [`BulkHello::Put`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Blob>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// The first frame of every bulk stream, agent to manager.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BulkHello {
+    /// Answers [`ToAgent::Follow`]; [`FollowFrame`]s follow.
+    Follow { id: u64 },
+    /// Large output of an ended attempt: `length - dropped` raw bytes follow; answered by one [`PutReply`].
+    /// A `finished` may name it only after `kept`. Repeating it replaces what was kept.
+    Put { attempt: AttemptId, stream: Stream, length: u64, dropped: u64 },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FollowFrame {
+    /// What the task printed from `offset` on. A gap before it was dropped at the limit.
+    Chunk { stream: Stream, offset: u64, bytes: Blob },
+    /// Nothing more comes: the task has ended (or, without `follow`, that was all there is now).
+    End,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PutReply {
+    Kept,
+    Refused { reason: String },
+}

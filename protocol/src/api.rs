@@ -1,0 +1,383 @@
+//! The door's words: what people's programs ask of the manager, and what it answers.
+//!
+//! Both ways, frames ([`crate::frame`]). A [`Call`] carries a number; every [`Answer`] carries it back. Most
+//! requests get one `reply` or one `error`; `logs`, `watch` and `events` with `follow` give any number of `more`
+//! before it. Several calls may be under way at once on one connection.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::Blob;
+use crate::event::Event;
+use crate::id::{AttemptId, JobId, Target, TaskId};
+use crate::job::{Counts, JobSpec, Outcome, Stream, TaskState};
+use crate::name::{JobName, NodeName, PersonName};
+use crate::node::{Facts, Metrics, NodeState, Role};
+use crate::time::UnixMillis;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    pub id: u64,
+    pub request: Request,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    pub id: u64,
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    Reply(Reply),
+    More(More),
+    Error(Refusal),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Who am I, and who are you?
+    Hello {
+        protocol: u32,
+    },
+    Submit(JobSpec),
+    Jobs(JobQuery),
+    Tasks(TaskQuery),
+    /// One task with all its attempts.
+    Task {
+        id: TaskId,
+    },
+    Nodes,
+    Node {
+        name: NodeName,
+    },
+    /// What these are waiting for or how they are kept from running, for the queue as it is now.
+    Why {
+        id: TaskId,
+    },
+    /// Answered when every task meant has ended.
+    Wait {
+        targets: Vec<Target>,
+    },
+    /// What a task printed; `more: log` until its end.
+    Logs(LogQuery),
+    Stop {
+        targets: Vec<Target>,
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    Retry {
+        targets: Vec<Target>,
+    },
+    Events(EventQuery),
+    /// A picture of nodes and jobs, then what changes in it.
+    Watch,
+    Drain {
+        node: NodeName,
+        on: bool,
+    },
+    Reboot {
+        node: NodeName,
+    },
+    /// The node is forgotten and its key with it.
+    RemoveNode {
+        node: NodeName,
+    },
+    /// The node stays, its key is not welcome any more.
+    RevokeNode {
+        node: NodeName,
+    },
+    JoinToken {
+        role: Role,
+        #[serde(default)]
+        ttl_seconds: Option<u64>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    Hello(Hello),
+    Submitted {
+        job: JobId,
+        tasks: u32,
+    },
+    Jobs {
+        total: u32,
+        jobs: Vec<JobView>,
+    },
+    Tasks {
+        total: u32,
+        tasks: Vec<TaskView>,
+    },
+    Task {
+        task: TaskView,
+        attempts: Vec<AttemptView>,
+    },
+    Nodes(Vec<NodeView>),
+    Node(Box<NodeView>),
+    Why(Why),
+    Waited(Waited),
+    /// How many tasks a stop or a retry reached.
+    Done {
+        tasks: u32,
+    },
+    JoinToken {
+        token: String,
+        line: String,
+        expires_at: UnixMillis,
+    },
+    /// The end of a stream of `more`.
+    End,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum More {
+    Log(LogChunk),
+    /// The manager says something about the log that the task did not print.
+    LogNote {
+        text: String,
+    },
+    Events(Vec<Event>),
+    Picture(Picture),
+    Changes(Changes),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    pub kind: RefusalKind,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// The request makes no sense as it is (exit code 2).
+    Usage,
+    /// Understood, and not allowed or not possible now (3).
+    Refused,
+    /// There is no such thing (5).
+    NotFound,
+    /// The manager itself is in trouble: disk full, starting, stopping (4).
+    Unavailable,
+}
+
+impl Refusal {
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Usage, message: message.into() }
+    }
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Refused, message: message.into() }
+    }
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::NotFound, message: message.into() }
+    }
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Unavailable, message: message.into() }
+    }
+}
+
+/// What a person may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Right {
+    Viewer,
+    Operator,
+    Admin,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    pub protocol: u32,
+    pub version: String,
+    pub person: PersonName,
+    pub role: Right,
+    /// Where nodes reach the manager's SSH, as configured or found.
+    pub ssh: String,
+    /// The fingerprint of the manager's host key.
+    pub host_key: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobQuery {
+    /// Only these.
+    pub ids: Vec<JobId>,
+    /// Only jobs with unfinished tasks.
+    pub active: bool,
+    pub owner: Option<PersonName>,
+    /// Newest first, after skipping this many.
+    pub skip: u32,
+    /// At most this many (0: 1000).
+    pub limit: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TaskQuery {
+    /// Of these; of every job where empty, newest job first.
+    pub targets: Vec<Target>,
+    pub states: Vec<TaskState>,
+    pub node: Option<NodeName>,
+    pub skip: u32,
+    /// At most this many (0: 1000).
+    pub limit: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogQuery {
+    /// A task (its latest attempt) or one attempt.
+    pub target: Target,
+    #[serde(default)]
+    pub follow: bool,
+    /// Only this one; both otherwise.
+    #[serde(default)]
+    pub stream: Option<Stream>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EventQuery {
+    /// Events after this number.
+    pub after: Option<u64>,
+    /// Events from this time on.
+    pub since: Option<UnixMillis>,
+    /// At most this many, the newest (0: 1000).
+    pub limit: u32,
+    pub follow: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogChunk {
+    pub stream: Stream,
+    pub offset: u64,
+    pub bytes: Blob,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobView {
+    pub id: JobId,
+    pub name: Option<JobName>,
+    pub owner: PersonName,
+    pub command: Vec<String>,
+    pub cpus: u32,
+    pub node: Option<NodeName>,
+    pub submitted_at: UnixMillis,
+    pub started_at: Option<UnixMillis>,
+    pub ended_at: Option<UnixMillis>,
+    pub state: TaskState,
+    pub counts: Counts,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskView {
+    pub id: TaskId,
+    pub name: Option<JobName>,
+    pub owner: PersonName,
+    pub command: Vec<String>,
+    pub state: TaskState,
+    /// A stop was asked and has not come true yet.
+    #[serde(default)]
+    pub stopping: bool,
+    /// The latest attempt; 0 while there was none.
+    pub attempt: u32,
+    pub node: Option<NodeName>,
+    pub submitted_at: UnixMillis,
+    pub started_at: Option<UnixMillis>,
+    pub ended_at: Option<UnixMillis>,
+    pub ran_ms: Option<u64>,
+    pub code: Option<i32>,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttemptView {
+    pub id: AttemptId,
+    pub state: TaskState,
+    pub node: Option<NodeName>,
+    pub started_at: Option<UnixMillis>,
+    pub ended_at: Option<UnixMillis>,
+    pub ran_ms: Option<u64>,
+    pub code: Option<i32>,
+    pub reason: String,
+    /// What came of a replaced attempt after all.
+    pub late: Option<Outcome>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeView {
+    pub name: NodeName,
+    pub role: Role,
+    pub state: NodeState,
+    #[serde(default)]
+    pub draining: bool,
+    #[serde(default)]
+    pub revoked: bool,
+    #[serde(default)]
+    pub shared_uid: bool,
+    pub version: Option<String>,
+    pub address: Option<String>,
+    pub cpus: u32,
+    pub slots: u32,
+    /// CPUs taken by tasks that run.
+    pub running_cpus: u32,
+    pub running: u32,
+    pub finished: u64,
+    pub joined_at: UnixMillis,
+    pub seen_at: Option<UnixMillis>,
+    pub facts: Facts,
+    /// `None` while the node is not up: old numbers are not news.
+    pub metrics: Option<Metrics>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Why {
+    pub id: TaskId,
+    pub state: TaskState,
+    /// One sentence for the whole.
+    pub summary: String,
+    /// Tasks that come before it.
+    pub ahead: u32,
+    /// One sentence a node.
+    pub nodes: Vec<WhyNode>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WhyNode {
+    pub node: NodeName,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Waited {
+    pub counts: Counts,
+    /// The exit code where exactly one task was waited for.
+    pub code: Option<i32>,
+    pub reason: String,
+}
+
+/// Everything a screen begins with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Picture {
+    pub at: UnixMillis,
+    pub nodes: Vec<NodeView>,
+    /// Active jobs and the newest ended ones, newest first.
+    pub jobs: Vec<JobView>,
+    pub last_event: u64,
+}
+
+/// What changed since the last picture or changes; replaces what was known of the same name or number.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Changes {
+    pub at: UnixMillis,
+    pub nodes: Vec<NodeView>,
+    pub gone_nodes: Vec<NodeName>,
+    pub jobs: Vec<JobView>,
+    pub gone_jobs: Vec<JobId>,
+    pub events: Vec<Event>,
+}

@@ -1,0 +1,182 @@
+//! Events: things that happened, numbered, kept, and shown to whoever subscribes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AttemptId, JobId, Target, TaskId};
+use crate::job::TaskState;
+use crate::name::{JobName, NodeName, PersonName};
+use crate::node::Role;
+use crate::time::UnixMillis;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub no: u64,
+    pub at: UnixMillis,
+    /// Who acted, where a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonName>,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    JobSubmitted {
+        job: JobId,
+        tasks: u32,
+        name: Option<JobName>,
+    },
+    JobForgotten {
+        job: JobId,
+    },
+    TaskStarted {
+        attempt: AttemptId,
+        node: NodeName,
+    },
+    TaskEnded {
+        attempt: AttemptId,
+        node: Option<NodeName>,
+        state: TaskState,
+        code: Option<i32>,
+        reason: String,
+    },
+    /// An attempt was lost and its task is queued again.
+    TaskRequeued {
+        attempt: AttemptId,
+        node: NodeName,
+        reason: String,
+    },
+    TaskRetried {
+        task: TaskId,
+    },
+    StopAsked {
+        target: Target,
+        reason: String,
+    },
+    /// The result of an attempt that had been replaced came after all; kept under its own number.
+    LateResult {
+        attempt: AttemptId,
+        node: NodeName,
+        state: TaskState,
+    },
+    NodeJoined {
+        node: NodeName,
+        role: Role,
+    },
+    NodeUp {
+        node: NodeName,
+    },
+    NodeDown {
+        node: NodeName,
+        reason: String,
+    },
+    NodeDraining {
+        node: NodeName,
+    },
+    NodeUndrained {
+        node: NodeName,
+    },
+    NodeRemoved {
+        node: NodeName,
+    },
+    NodeRevoked {
+        node: NodeName,
+    },
+    RebootAsked {
+        node: NodeName,
+    },
+    OrderRefused {
+        node: NodeName,
+        what: String,
+        reason: String,
+    },
+    TokenMade {
+        role: Role,
+    },
+    JoinRefused {
+        name: NodeName,
+        reason: String,
+    },
+    ManagerStarted {
+        version: String,
+    },
+}
+
+impl What {
+    /// The event as a person reads it.
+    pub fn sentence(&self) -> String {
+        match self {
+            What::JobSubmitted { job, tasks, name } => {
+                let name = name.as_ref().map(|n| format!(" “{n}”")).unwrap_or_default();
+                let tasks = if *tasks == 1 { String::new() } else { format!(", {tasks} tasks") };
+                format!("job {job}{name} submitted{tasks}")
+            }
+            What::JobForgotten { job } => format!("job {job} forgotten: old and ended"),
+            What::TaskStarted { attempt, node } => {
+                format!("task {} started on {node}", shown(*attempt))
+            }
+            What::TaskEnded { attempt, node, state, reason, .. } => {
+                let on = node.as_ref().map(|n| format!(" on {n}")).unwrap_or_default();
+                let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+                format!("task {} {state}{on}{why}", shown(*attempt))
+            }
+            What::TaskRequeued { attempt, node, reason } => {
+                format!("attempt {attempt} lost on {node}: {reason}; queued again")
+            }
+            What::TaskRetried { task } => format!("task {task} queued again on request"),
+            What::StopAsked { target, reason } => format!("stop of {target} asked: {reason}"),
+            What::LateResult { attempt, node, state } => {
+                format!("late result of replaced attempt {attempt} from {node}: {state}; kept apart")
+            }
+            What::NodeJoined { node, role } => format!("{role} {node} joined"),
+            What::NodeUp { node } => format!("{node} up"),
+            What::NodeDown { node, reason } => format!("{node} down: {reason}"),
+            What::NodeDraining { node } => format!("{node} draining"),
+            What::NodeUndrained { node } => format!("{node} takes work again"),
+            What::NodeRemoved { node } => format!("{node} removed"),
+            What::NodeRevoked { node } => format!("{node}'s key revoked"),
+            What::RebootAsked { node } => format!("reboot of {node} asked"),
+            What::OrderRefused { node, what, reason } => format!("{node} refused {what}: {reason}"),
+            What::TokenMade { role } => format!("join token for a {role} made"),
+            What::JoinRefused { name, reason } => format!("join of {name} refused: {reason}"),
+            What::ManagerStarted { version } => format!("manager {version} started"),
+        }
+    }
+
+    pub fn node(&self) -> Option<&NodeName> {
+        match self {
+            What::TaskStarted { node, .. }
+            | What::TaskRequeued { node, .. }
+            | What::LateResult { node, .. }
+            | What::NodeJoined { node, .. }
+            | What::NodeUp { node }
+            | What::NodeDown { node, .. }
+            | What::NodeDraining { node }
+            | What::NodeUndrained { node }
+            | What::NodeRemoved { node }
+            | What::NodeRevoked { node }
+            | What::RebootAsked { node }
+            | What::OrderRefused { node, .. } => Some(node),
+            What::TaskEnded { node, .. } => node.as_ref(),
+            _ => None,
+        }
+    }
+
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            What::JobSubmitted { job, .. } | What::JobForgotten { job } => Some(*job),
+            What::TaskStarted { attempt, .. }
+            | What::TaskEnded { attempt, .. }
+            | What::TaskRequeued { attempt, .. }
+            | What::LateResult { attempt, .. } => Some(attempt.task.job),
+            What::TaskRetried { task } => Some(task.job),
+            What::StopAsked { target, .. } => Some(target.job()),
+            _ => None,
+        }
+    }
+}
+
+/// The first attempt is just the task.
+fn shown(attempt: AttemptId) -> String {
+    if attempt.number == 1 { attempt.task.to_string() } else { attempt.to_string() }
+}

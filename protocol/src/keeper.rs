@@ -1,0 +1,133 @@
+//! What the agent and its keeper say to each other, and what the keeper's journal holds.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::AttemptId;
+use crate::job::Outcome;
+use crate::time::UnixMillis;
+
+/// Agent to keeper.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToKeeper {
+    /// Start it now. Repeating it for an attempt already kept is answered with what is known of it.
+    Spawn(Spawn),
+    Stop {
+        attempt: AttemptId,
+        reason: String,
+        grace_ms: u64,
+    },
+    /// Drop it from the journal; what still runs of it is killed.
+    Forget {
+        attempts: Vec<AttemptId>,
+    },
+    /// How the agent is, for whoever asks the control socket.
+    Status(Value),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spawn {
+    pub attempt: AttemptId,
+    /// `None`: under the keeper's own uid.
+    pub uid: Option<u32>,
+    pub command: Vec<String>,
+    /// The whole environment, `KEY=VALUE`.
+    pub env: Vec<String>,
+}
+
+/// Keeper to agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromKeeper {
+    /// First after every start of the agent.
+    Hello {
+        version: String,
+        boot_id: String,
+        tasks: Vec<Kept>,
+    },
+    Started {
+        attempt: AttemptId,
+        at: UnixMillis,
+    },
+    Ended(Ended),
+    NotUnderstood {
+        name: String,
+    },
+}
+
+/// An attempt the keeper has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    pub attempt: AttemptId,
+    pub pid: Option<i32>,
+    pub started_at: UnixMillis,
+    pub ended: Option<Ended>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    pub attempt: AttemptId,
+    pub outcome: Outcome,
+    pub started_at: Option<UnixMillis>,
+    pub ended_at: UnixMillis,
+    pub ran_ms: Option<u64>,
+}
+
+/// One line of the journal: append-only, a torn last line is ignored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// Written before the process exists, so that no process is ever unknown.
+    Starting {
+        attempt: AttemptId,
+        boot_id: String,
+        at: UnixMillis,
+    },
+    /// Who it is: a pid alone would be reused.
+    Running {
+        attempt: AttemptId,
+        pid: i32,
+        start_ticks: u64,
+    },
+    Ended(Ended),
+    Forgotten {
+        attempts: Vec<AttemptId>,
+    },
+}
+
+/// The control socket of a keeper: one request, one reply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Control {
+    Status,
+    Tasks,
+    /// Become this binary, keeping the children.
+    Upgrade {
+        path: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlReply {
+    Status(Box<WorkerStatus>),
+    Tasks(Vec<Kept>),
+    /// The new self is about to take over; ask `status` for its version.
+    Upgrading,
+    Refused {
+        reason: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    pub keeper_version: String,
+    pub keeper_pid: i32,
+    pub agent_pid: Option<i32>,
+    pub agent_restarts: u32,
+    pub running: u32,
+    pub unacked: u32,
+    /// What the agent last said of itself: link, manager, back-off, last error.
+    pub agent: Value,
+}

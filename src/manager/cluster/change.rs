@@ -1,0 +1,124 @@
+//! Rows: what the core asks the store to keep, and what it is loaded from.
+
+use std::sync::Arc;
+
+use protocol::agent::Output;
+use protocol::id::{AttemptId, JobId, TaskId};
+use protocol::job::{JobSpec, Outcome, TaskState};
+use protocol::name::{NodeName, PersonName};
+use protocol::node::{Facts, Role};
+use protocol::time::UnixMillis;
+
+/// One row to be written. Changes of one batch are committed together, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    Person(PersonRow),
+    Node(Box<NodeRow>),
+    NodeGone(NodeName),
+    Token(TokenRow),
+    Job(Arc<JobRow>),
+    /// With its tasks, attempts and outputs.
+    JobGone(JobId),
+    /// The latest attempt of a task. A task without a row is queued and was never tried, so an array of a
+    /// hundred thousand is one row until its tasks start.
+    Task(TaskRow),
+    /// An attempt that is over and was replaced by a later one.
+    Attempt(AttemptRow),
+    /// What an attempt printed. Without bytes: it lies in a file since the agent put it there.
+    Output { attempt: AttemptId, stdout: Output, stderr: Output },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonRow {
+    pub name: PersonName,
+    /// Added to `task_uid_base`; given at first sight, never again to someone else.
+    pub serial: u32,
+}
+
+/// The fingerprint of a public key, as `ssh-keygen -l` prints it: `SHA256:…`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyPrint(pub Arc<str>);
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeRow {
+    pub name: NodeName,
+    pub role: Role,
+    pub key: KeyPrint,
+    pub revoked: bool,
+    pub draining: bool,
+    pub joined_at: UnixMillis,
+    pub seen_at: Option<UnixMillis>,
+    pub address: Option<String>,
+    pub version: Option<String>,
+    pub cpus: u32,
+    pub slots: u32,
+    pub shared_uid: bool,
+    /// The one person whose work a node with a shared uid takes.
+    pub taken_by: Option<PersonName>,
+    pub facts: Facts,
+}
+
+/// A join token; the secret itself is never kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenRow {
+    pub hash: SecretHash,
+    pub role: Role,
+    pub expires_at: UnixMillis,
+    /// Who used it: the same key may ask again, should the first answer have been lost.
+    pub used: Option<(KeyPrint, NodeName)>,
+}
+
+/// SHA-256 of a token's secret, in hex.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretHash(pub Arc<str>);
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRow {
+    pub id: JobId,
+    pub owner: PersonName,
+    pub submitted_at: UnixMillis,
+    pub spec: JobSpec,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskRow {
+    pub id: TaskId,
+    pub state: TaskState,
+    /// The latest attempt, 0 before the first.
+    pub attempt: u32,
+    /// How often an attempt was lost and the task queued again by itself.
+    pub losses: u32,
+    pub node: Option<NodeName>,
+    pub started_at: Option<UnixMillis>,
+    pub ended_at: Option<UnixMillis>,
+    pub ran_ms: Option<u64>,
+    pub outcome: Option<Outcome>,
+    /// A stop was asked, with this reason, and has not come true yet.
+    pub stopping: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptRow {
+    pub id: AttemptId,
+    pub node: Option<NodeName>,
+    pub started_at: Option<UnixMillis>,
+    pub ended_at: Option<UnixMillis>,
+    pub ran_ms: Option<u64>,
+    pub outcome: Outcome,
+    /// The result that came after the attempt had been declared lost.
+    pub late: Option<Outcome>,
+}
+
+/// Everything the store holds of the core's state.
+#[derive(Debug, Clone, Default)]
+pub struct Image {
+    pub people: Vec<PersonRow>,
+    pub nodes: Vec<NodeRow>,
+    pub tokens: Vec<TokenRow>,
+    pub jobs: Vec<JobRow>,
+    pub tasks: Vec<TaskRow>,
+    pub attempts: Vec<AttemptRow>,
+    /// The highest numbers ever given, so that none is given twice, even where its rows are gone.
+    pub last_job: u32,
+    pub last_event: u64,
+}

@@ -1,0 +1,105 @@
+//! What goes into the core and what comes out of it.
+
+use protocol::agent::{FromAgent, Hello, JoinReply, ToAgent};
+use protocol::api::{Refusal, Reply, Request, Right};
+use protocol::event::Event;
+use protocol::id::{AttemptId, JobId, Target};
+use protocol::name::{NodeName, PersonName};
+use protocol::node::{Facts, MetricsPatch, Role};
+use protocol::time::UnixMillis;
+
+use super::change::{Change, KeyPrint, SecretHash};
+
+/// Milliseconds of a clock that never jumps. Its zero means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Mono(pub u64);
+
+impl Mono {
+    pub fn plus(self, ms: u64) -> Mono {
+        Mono(self.0.saturating_add(ms))
+    }
+}
+
+/// The time of an input: `mono` decides, `wall` is only shown and recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    pub mono: Mono,
+    pub wall: UnixMillis,
+}
+
+/// Where a reply goes. The shell gives each call its own number and never uses one twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// One control link of one agent. Never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub person: PersonName,
+    pub right: Right,
+}
+
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A person asks. The rule (`crate::manager::rule`) has been checked for the right; the core checks owners.
+    /// `hello`, `logs`, `events`, `watch` and `join_token` are the shell's and never come here.
+    Request { call: CallId, caller: Caller, request: Request },
+    /// The caller of this call went away: forget what it waits for.
+    Gone { call: CallId },
+    /// Where is what this printed? Answered with a [`Place`] at once, unless it would be `unlike`: then as soon as
+    /// it is another.
+    FindOutput { call: CallId, caller: Caller, target: Target, unlike: Option<Place> },
+    MakeToken { call: CallId, caller: Caller, hash: SecretHash, role: Role, ttl_ms: u64 },
+    Join { call: CallId, key: KeyPrint, hash: SecretHash, name: NodeName, role: Role, address: Option<String> },
+    /// An agent's hello arrived on a new link; its key proved it to be `node`.
+    Linked { link: LinkId, node: NodeName, key: KeyPrint, address: Option<String>, hello: Box<Hello> },
+    /// Anything an agent says after its hello.
+    Report { link: LinkId, report: FromAgent },
+    Unlinked { link: LinkId, reason: String },
+    /// The manager's own machine, shown as a card too.
+    Own { name: NodeName, facts: Option<Box<Facts>>, metrics: MetricsPatch },
+    /// Nothing happened but time.
+    Woken,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    Persist(Change),
+    /// Kept in the event table, then shown to everyone who subscribed.
+    Publish(Event),
+    Tell(CallId, Told),
+    Send(LinkId, ToAgent),
+    /// End this link (the agent was told why by a `bye` before).
+    Cut(LinkId),
+    /// The picture of this changed: ask for its view again. Not an event, never kept.
+    Touch(Touched),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    Reply(Reply),
+    Refused(Refusal),
+    Join(JoinReply),
+    Place(Place),
+}
+
+/// Where the output of a task is to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Not started: nothing was printed yet.
+    Nowhere,
+    /// On a node that is up.
+    Live { attempt: AttemptId, node: NodeName, link: LinkId },
+    /// On a node that is down for now.
+    Away { attempt: AttemptId, node: NodeName },
+    /// Here, whole. `last`: the task has ended with it, no later attempt will follow by itself.
+    Kept { attempt: AttemptId, last: bool },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Touched {
+    Node(NodeName),
+    Job(JobId),
+}
