@@ -15,6 +15,7 @@ pub mod keeper;
 pub mod name;
 pub mod node;
 pub mod time;
+pub mod token;
 pub mod unit;
 
 /// Raised when a change to the messages cannot be understood by the build before it.

@@ -25,7 +25,11 @@ pub enum Change {
     /// An attempt that is over and was replaced by a later one.
     Attempt(AttemptRow),
     /// What an attempt printed. Without bytes: it lies in a file since the agent put it there.
-    Output { attempt: AttemptId, stdout: Output, stderr: Output },
+    Output {
+        attempt: AttemptId,
+        stdout: Output,
+        stderr: Output,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

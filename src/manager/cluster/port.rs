@@ -45,21 +45,61 @@ pub struct Caller {
 pub enum Input {
     /// A person asks. The rule (`crate::manager::rule`) has been checked for the right; the core checks owners.
     /// `hello`, `logs`, `events`, `watch` and `join_token` are the shell's and never come here.
-    Request { call: CallId, caller: Caller, request: Request },
+    Request {
+        call: CallId,
+        caller: Caller,
+        request: Request,
+    },
     /// The caller of this call went away: forget what it waits for.
-    Gone { call: CallId },
+    Gone {
+        call: CallId,
+    },
     /// Where is what this printed? Answered with a [`Place`] at once, unless it would be `unlike`: then as soon as
     /// it is another.
-    FindOutput { call: CallId, caller: Caller, target: Target, unlike: Option<Place> },
-    MakeToken { call: CallId, caller: Caller, hash: SecretHash, role: Role, ttl_ms: u64 },
-    Join { call: CallId, key: KeyPrint, hash: SecretHash, name: NodeName, role: Role, address: Option<String> },
+    FindOutput {
+        call: CallId,
+        caller: Caller,
+        target: Target,
+        unlike: Option<Place>,
+    },
+    MakeToken {
+        call: CallId,
+        caller: Caller,
+        hash: SecretHash,
+        role: Role,
+        ttl_ms: u64,
+    },
+    Join {
+        call: CallId,
+        key: KeyPrint,
+        hash: SecretHash,
+        name: NodeName,
+        role: Role,
+        address: Option<String>,
+    },
     /// An agent's hello arrived on a new link; its key proved it to be `node`.
-    Linked { link: LinkId, node: NodeName, key: KeyPrint, address: Option<String>, hello: Box<Hello> },
+    Linked {
+        link: LinkId,
+        node: NodeName,
+        key: KeyPrint,
+        address: Option<String>,
+        hello: Box<Hello>,
+    },
     /// Anything an agent says after its hello.
-    Report { link: LinkId, report: FromAgent },
-    Unlinked { link: LinkId, reason: String },
+    Report {
+        link: LinkId,
+        report: FromAgent,
+    },
+    Unlinked {
+        link: LinkId,
+        reason: String,
+    },
     /// The manager's own machine, shown as a card too.
-    Own { name: NodeName, facts: Option<Box<Facts>>, metrics: MetricsPatch },
+    Own {
+        name: NodeName,
+        facts: Option<Box<Facts>>,
+        metrics: MetricsPatch,
+    },
     /// Nothing happened but time.
     Woken,
 }

@@ -1,0 +1,3 @@
+//! Bramble: one binary that can play every role. `main.rs` opens one of these rooms.
+
+pub mod manager;

@@ -1,0 +1,3 @@
+//! The manager: a daemon that owns the state of a bramble and tells everyone else about it.
+
+pub mod cluster;
