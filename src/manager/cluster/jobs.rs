@@ -9,6 +9,7 @@ use protocol::job::{Array, Counts, JobSpec, Outcome, TaskState};
 use protocol::name::JobName;
 use protocol::time::UnixMillis;
 
+use super::compact::{Command, Moment};
 use super::ids::{NodeIx, PersonIx};
 use super::task::{FRESH, Task};
 
@@ -21,11 +22,11 @@ pub struct Job {
     pub pin: Option<NodeIx>,
     pub submitted_at: UnixMillis,
     /// The first start of any of its tasks.
-    pub started_at: Option<UnixMillis>,
-    /// When its last task ended; `None` while one is unfinished.
-    pub ended_at: Option<UnixMillis>,
+    started_at: Moment,
+    /// When its last task ended; never while one is unfinished.
+    ended_at: Moment,
     pub name: Option<JobName>,
-    pub command: Arc<[String]>,
+    pub command: Command,
     pub env: Option<Arc<BTreeMap<String, String>>>,
     pub counts: Counts,
     /// Its place among the ended jobs.
@@ -44,15 +45,23 @@ impl Job {
             last,
             pin,
             submitted_at,
-            started_at: None,
-            ended_at: None,
+            started_at: Moment::NEVER,
+            ended_at: Moment::NEVER,
             name: spec.name.clone(),
-            command: spec.command.as_slice().into(),
+            command: Command::new(&spec.command, queued),
             env: (!spec.env.is_empty()).then(|| Arc::new(spec.env.clone())),
             counts: Counts { queued, ..Counts::default() },
             ended: 0,
             touched: vec![],
         }
+    }
+
+    pub fn started_at(&self) -> Option<UnixMillis> {
+        self.started_at.get()
+    }
+
+    pub fn ended_at(&self) -> Option<UnixMillis> {
+        self.ended_at.get()
     }
 
     pub fn tasks(&self) -> u32 {
@@ -165,8 +174,8 @@ impl Jobs {
         let before = task.state;
         change(task);
         let (after, started_at) = (task.state, task.started_at());
-        if job.started_at.is_none() {
-            job.started_at = started_at;
+        if job.started_at == Moment::NEVER {
+            job.started_at = started_at.into();
         }
         let changed = Changed { before, after };
         if before != after {
@@ -185,7 +194,7 @@ impl Jobs {
         let Some(job) = self.all.get_mut(&id) else { return };
         self.last_ended += 1;
         job.ended = self.last_ended;
-        job.ended_at = Some(now);
+        job.ended_at = Some(now).into();
         job.touched.shrink_to_fit();
         self.active.remove(&id);
         self.ended.insert(self.last_ended, id);
@@ -195,7 +204,7 @@ impl Jobs {
     fn reopen(&mut self, id: JobId) {
         let Some(job) = self.all.get_mut(&id) else { return };
         if self.ended.remove(&job.ended).is_some() {
-            job.ended_at = None;
+            job.ended_at = Moment::NEVER;
             self.active.insert(id);
             self.ended_tasks -= u64::from(job.tasks());
         }
@@ -245,7 +254,7 @@ impl Jobs {
             *job.counts.of(before) -= 1;
             *job.counts.of(after) += 1;
         }
-        job.started_at = [job.started_at, started_at].into_iter().flatten().min();
+        job.started_at = [job.started_at.get(), started_at].into_iter().flatten().min().into();
     }
 
     /// After all tasks were put back: jobs without unfinished tasks take their place among the ended ones.

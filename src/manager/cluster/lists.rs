@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use protocol::api::{JobQuery, JobView, Refusal, Reply, TaskQuery, TaskView};
-use protocol::id::{JobId, TaskId};
+use protocol::id::{JobId, Target, TaskId};
 use protocol::job::TaskState;
 
 use super::Cluster;
+use super::compact::Command;
 use super::ids::{NodeIx, PersonIx};
 use super::jobs::Job;
 use super::task::{FRESH, Task};
@@ -26,9 +27,9 @@ pub struct Room {
 }
 
 impl Room {
-    pub fn takes(&mut self, command: &[String]) -> bool {
+    pub fn takes(&mut self, command: &Command) -> bool {
         let first = self.used == 0;
-        self.used += ROW_BYTES + command.iter().map(|word| word.len() + 3).sum::<usize>();
+        self.used += ROW_BYTES + command.bytes();
         first || self.used <= MOST_BYTES
     }
 }
@@ -46,7 +47,7 @@ impl Window {
     }
 
     /// Whether the next row is in it.
-    fn takes(&mut self, command: &[String]) -> bool {
+    fn takes(&mut self, command: &Command) -> bool {
         if self.skip > 0 {
             self.skip -= 1;
             return false;
@@ -127,7 +128,13 @@ impl Cluster {
         if query.targets.is_empty() {
             self.jobs.newest().for_each(|(id, job)| list.look(id, job, &[(job.first, job.last)]));
         } else {
-            for (&id, ranges) in self.meant(&query.targets)?.iter().rev() {
+            // To look, any attempt will do: its task is shown.
+            let as_task = |target: &Target| match *target {
+                Target::Attempt(attempt) => Target::Task(attempt.task),
+                other => other,
+            };
+            let targets: Vec<Target> = query.targets.iter().map(as_task).collect();
+            for (&id, ranges) in self.meant(&targets)?.iter().rev() {
                 if let Some(job) = self.jobs.get(id) {
                     list.look(id, job, ranges);
                 }

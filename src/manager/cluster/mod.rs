@@ -11,6 +11,7 @@
 
 mod admin;
 mod change;
+mod compact;
 mod config;
 mod ends;
 mod hello;

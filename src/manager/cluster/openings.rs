@@ -2,7 +2,7 @@
 //! with the most that could be called back. So no decision looks at all nodes.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::name::NodeName;
 
@@ -14,8 +14,8 @@ pub struct Standing {
     pub free: u32,
     /// Thousandths of its slots that wait there, where there is room for more.
     pub shallow: Option<u64>,
-    /// The same, where some of it may move.
-    pub deep: Option<u64>,
+    /// The same of what may move, where some may, and the fewest CPUs one of those asks for.
+    pub deep: Option<(u64, u32)>,
 }
 
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Openings {
     free: BTreeSet<(u32, Reverse<NodeName>, NodeIx)>,
     shallow: BTreeSet<(u64, NodeName, NodeIx)>,
     deep: BTreeSet<(u64, Reverse<NodeName>, NodeIx)>,
+    /// How many nodes have something that may move and asks for so many CPUs at least.
+    smallest: BTreeMap<u32, u32>,
     standing: Vec<Standing>,
 }
 
@@ -50,11 +52,18 @@ impl Openings {
             }
         }
         if before.deep != now.deep {
-            if let Some(depth) = before.deep {
+            if let Some((depth, smallest)) = before.deep {
                 self.deep.remove(&(depth, Reverse(name.clone()), node));
+                if let Some(count) = self.smallest.get_mut(&smallest) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.smallest.remove(&smallest);
+                    }
+                }
             }
-            if let Some(depth) = now.deep {
+            if let Some((depth, smallest)) = now.deep {
                 self.deep.insert((depth, Reverse(name.clone()), node));
+                *self.smallest.entry(smallest).or_default() += 1;
             }
         }
     }
@@ -69,8 +78,9 @@ impl Openings {
         self.shallow.iter().map(|(.., node)| *node)
     }
 
-    /// Nodes whose backlog could be called back, the longest first.
-    pub fn with_backlog(&self) -> impl Iterator<Item = NodeIx> {
-        self.deep.iter().rev().map(|(.., node)| *node)
+    /// Nodes whose backlog could be called back, the longest first; none where all of it asks for more CPUs.
+    pub fn with_backlog_for(&self, cpus: u64) -> impl Iterator<Item = NodeIx> {
+        let some_fit = self.smallest.first_key_value().is_some_and(|(smallest, _)| u64::from(*smallest) <= cpus);
+        self.deep.iter().rev().take_while(move |_| some_fit).map(|(.., node)| *node)
     }
 }

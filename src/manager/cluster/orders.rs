@@ -64,12 +64,12 @@ pub struct Orders {
     by_task: BTreeMap<TaskId, Order>,
     waiting: BTreeMap<u64, TaskId>,
     waiting_cpus: u64,
-    /// Waiting orders that could be called back for another node.
-    movable: u32,
+    /// Waiting orders that could be called back for another node: how many ask for how many CPUs.
+    movable: Sizes,
     used_slots: u64,
     used_cpus: u64,
-    /// How many orders that are not over ask for how many CPUs.
-    sizes: BTreeMap<u32, u32>,
+    /// The same of all orders that are not over.
+    sizes: Sizes,
     last_place: u64,
 }
 
@@ -119,8 +119,9 @@ impl Orders {
         self.waiting.len()
     }
 
-    pub fn movable(&self) -> u32 {
-        self.movable
+    /// How many could be called back, and the fewest CPUs one of them asks for.
+    pub fn movable(&self) -> Option<(u32, u32)> {
+        self.movable.smallest().map(|smallest| (self.movable.all, smallest))
     }
 
     pub fn used(&self) -> (u64, u64) {
@@ -130,19 +131,19 @@ impl Orders {
     /// Whether an order may wait here behind what runs: only if it fits as soon as any one of those ends, so that
     /// it never holds CPUs idle that a smaller task could use.
     pub fn may_wait(&self, cpus: u32, backlog: u32) -> bool {
-        self.sizes.first_key_value().is_some_and(|(smallest, _)| cpus <= *smallest)
+        self.sizes.smallest().is_some_and(|smallest| cpus <= smallest)
             && self.waiting_cpus + u64::from(cpus) <= u64::from(backlog)
     }
 
     pub fn has_backlog_room(&self, backlog: u32) -> bool {
-        self.waiting_cpus < u64::from(backlog) && !self.sizes.is_empty()
+        self.waiting_cpus < u64::from(backlog) && self.sizes.all > 0
     }
 
     pub fn give(&mut self, task: TaskId, number: u32, cpus: u32, movable: bool) {
         self.last_place += 1;
         let place = self.last_place;
         let order = Order { number, cpus, movable, phase: Phase::Waiting, recall: None, place };
-        *self.sizes.entry(cpus).or_default() += 1;
+        self.sizes.add(cpus);
         self.by_task.insert(task, order);
         self.wait(task, place, cpus, movable);
         if self.free() >= cpus {
@@ -184,8 +185,8 @@ impl Orders {
         let before = counted(order);
         order.recall = recall;
         match (before, counted(order)) {
-            (true, false) => self.movable -= 1,
-            (false, true) => self.movable += 1,
+            (true, false) => self.movable.sub(order.cpus),
+            (false, true) => self.movable.add(order.cpus),
             _ => {}
         }
     }
@@ -210,7 +211,7 @@ impl Orders {
     fn put(&mut self, task: TaskId, order: &Order, phase: Phase) {
         let order = Order { phase: Phase::Waiting, recall: None, ..order.clone() };
         let (place, cpus, movable) = (order.place, order.cpus, order.movable);
-        *self.sizes.entry(cpus).or_default() += 1;
+        self.sizes.add(cpus);
         self.by_task.insert(task, order);
         self.wait(task, place, cpus, movable);
         self.set_phase(task, phase);
@@ -219,14 +220,18 @@ impl Orders {
     fn wait(&mut self, task: TaskId, place: u64, cpus: u32, movable: bool) {
         self.waiting.insert(place, task);
         self.waiting_cpus += u64::from(cpus);
-        self.movable += u32::from(movable);
+        if movable {
+            self.movable.add(cpus);
+        }
     }
 
     fn leave_waiting(&mut self, task: TaskId) {
         let Some(order) = self.by_task.get(&task) else { return };
         self.waiting.remove(&order.place);
         self.waiting_cpus -= u64::from(order.cpus);
-        self.movable -= u32::from(order.movable && order.recall.is_none());
+        if order.movable && order.recall.is_none() {
+            self.movable.sub(order.cpus);
+        }
     }
 
     fn begin(&mut self, task: TaskId, phase: Phase) {
@@ -240,12 +245,7 @@ impl Orders {
     fn close(&mut self, task: TaskId) {
         let Some(order) = self.by_task.get_mut(&task) else { return };
         order.phase = Phase::Ending;
-        if let Some(count) = self.sizes.get_mut(&order.cpus) {
-            *count -= 1;
-            if *count == 0 {
-                self.sizes.remove(&order.cpus);
-            }
-        }
+        self.sizes.sub(order.cpus);
     }
 
     /// What waits and fits begins.
@@ -257,6 +257,33 @@ impl Orders {
             let Some((place, task)) = next else { return };
             self.begin(task, Phase::Sent);
             from = place;
+        }
+    }
+}
+
+/// How many of each size.
+#[derive(Debug, Default)]
+struct Sizes {
+    counts: BTreeMap<u32, u32>,
+    all: u32,
+}
+
+impl Sizes {
+    fn smallest(&self) -> Option<u32> {
+        self.counts.first_key_value().map(|(size, _)| *size)
+    }
+
+    fn add(&mut self, size: u32) {
+        *self.counts.entry(size).or_default() += 1;
+        self.all += 1;
+    }
+
+    fn sub(&mut self, size: u32) {
+        let Some(count) = self.counts.get_mut(&size) else { return };
+        *count -= 1;
+        self.all -= 1;
+        if *count == 0 {
+            self.counts.remove(&size);
         }
     }
 }
@@ -281,11 +308,11 @@ mod tests {
         for index in 0..3 {
             orders.give(TaskId::new(1, index), 1, 1, true);
         }
-        assert_eq!((orders.free(), orders.waiting(), orders.movable()), (0, 2, 2));
+        assert_eq!((orders.free(), orders.waiting(), orders.movable()), (0, 2, Some((2, 1))));
         orders.take(TaskId::new(1, 0));
         assert_eq!((phase(&orders, 1), phase(&orders, 2)), (Phase::Sent, Phase::Waiting));
         orders.set_recall(TaskId::new(1, 2), Some(Recall::Away));
-        assert_eq!(orders.movable(), 0);
+        assert_eq!(orders.movable(), None);
         orders.take(TaskId::new(1, 2));
         orders.take(TaskId::new(1, 1));
         assert_eq!((orders.free(), orders.waiting_cpus(), orders.used()), (1, 0, (0, 0)));

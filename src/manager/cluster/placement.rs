@@ -162,7 +162,7 @@ impl Cluster {
             attempt: id.attempt(task.attempt),
             uid,
             cpus: job.cpus,
-            command: job.command.clone(),
+            command: job.command.shared(),
             env: job.env.as_ref().unwrap_or(&self.no_env).clone(),
         })
     }
@@ -178,8 +178,7 @@ impl Cluster {
     /// Puts a task into the queue, at its place.
     pub(super) fn enqueue(&mut self, id: TaskId) {
         let Some(key) = self.jobs.get(id.job).map(Key::of) else { return };
-        let class = self.queue.insert(key, id);
-        self.agenda.fresh.insert(class);
+        self.agenda.fresh.extend(self.queue.insert(key, id));
     }
 
     pub(super) fn unqueue(&mut self, id: TaskId, key: Key) {
@@ -200,11 +199,10 @@ impl Cluster {
             let open = node.open() && node.reserved_for.is_none();
             let per_slot = |cpus: u64| cpus * 1000 / u64::from(node.slots.max(1));
             let roomy = open && node.orders.has_backlog_room(self.config.backlog_of(node.slots));
-            let movable = u64::from(node.orders.movable());
             Standing {
                 free: if open { node.orders.free() } else { 0 },
                 shallow: roomy.then(|| per_slot(node.orders.waiting_cpus())),
-                deep: (node.up() && movable > 0).then(|| per_slot(movable)),
+                deep: node.orders.movable().filter(|_| node.up()).map(|(n, least)| (per_slot(n.into()), least)),
             }
         });
         self.openings.set(ix, self.nodes.name(ix), standing.unwrap_or_default());

@@ -80,15 +80,16 @@ impl Queue {
         })
     }
 
-    pub fn insert_range(&mut self, key: Key, job: JobId, first: u32, last: u32) -> ClassIx {
+    /// Returns the class if it has a new head: behind the old one, which waits already, nothing new is possible.
+    pub fn insert_range(&mut self, key: Key, job: JobId, first: u32, last: u32) -> Option<ClassIx> {
         self.with(key, |tasks| tasks.insert_range(job, first, last))
     }
 
-    pub fn insert(&mut self, key: Key, task: TaskId) -> ClassIx {
+    pub fn insert(&mut self, key: Key, task: TaskId) -> Option<ClassIx> {
         self.with(key, |tasks| tasks.insert(task))
     }
 
-    fn with(&mut self, key: Key, change: impl FnOnce(&mut TaskSet)) -> ClassIx {
+    fn with(&mut self, key: Key, change: impl FnOnce(&mut TaskSet)) -> Option<ClassIx> {
         let ix = *self.by_key.entry(key).or_insert_with(|| {
             let class = Class { key, tasks: TaskSet::default(), overtaken: None, reserved: None };
             match self.unused.pop() {
@@ -102,13 +103,12 @@ impl Queue {
                 }
             }
         });
-        if let Some(class) = self.classes[ix.position()].as_mut() {
-            let before = class.tasks.first();
-            change(&mut class.tasks);
-            let after = class.tasks.first();
-            self.move_head(ix, key, before, after);
-        }
-        ix
+        let class = self.classes[ix.position()].as_mut()?;
+        let before = class.tasks.first();
+        change(&mut class.tasks);
+        let after = class.tasks.first();
+        self.move_head(ix, key, before, after);
+        (before != after).then_some(ix)
     }
 
     /// Takes a task out. Returns the node that had been kept free for it, which is now open to others.

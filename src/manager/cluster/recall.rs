@@ -33,7 +33,7 @@ impl Cluster {
         if room == 0 {
             return None;
         }
-        self.openings.with_backlog().filter(|&from| from != ix).find_map(|from| {
+        self.openings.with_backlog_for(room).filter(|&from| from != ix).find_map(|from| {
             let wanted = |(task, order): &(TaskId, &Order)| {
                 let fits = order.movable && order.recall.is_none() && u64::from(order.cpus) <= room;
                 fits && self.jobs.get(task.job).is_some_and(|job| self.welcome(ix, node, job.owner))

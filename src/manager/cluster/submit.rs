@@ -30,8 +30,7 @@ impl Cluster {
         turn.publish_of(Some(caller.person.clone()), What::JobSubmitted { job: id, tasks, name });
         turn.touch_job(id);
         self.jobs.add(id, job);
-        let class = self.queue.insert_range(key, id, first, last);
-        self.agenda.fresh.insert(class);
+        self.agenda.fresh.extend(self.queue.insert_range(key, id, first, last));
         Ok(Reply::Submitted { job: id, tasks })
     }
 }

@@ -3,6 +3,7 @@
 use protocol::job::{Outcome, TaskState};
 use protocol::time::UnixMillis;
 
+use super::compact::Moment;
 use super::ids::NodeIx;
 
 /// A task and the latest of its attempts. While it is queued again after a lost attempt, that attempt's part still
@@ -16,8 +17,8 @@ pub struct Task {
     pub attempt: u32,
     pub node: Option<NodeIx>,
     pub end: End,
-    started_at: u64,
-    ended_at: u64,
+    started_at: Moment,
+    ended_at: Moment,
     ran_ms: u64,
 }
 
@@ -30,6 +31,7 @@ pub enum End {
     Other(Box<Outcome>),
 }
 
+/// In place of a run time where there is none.
 const NEVER: u64 = u64::MAX;
 
 /// As every task is until something happens to it.
@@ -39,22 +41,18 @@ pub static FRESH: Task = Task {
     attempt: 0,
     node: None,
     end: End::None,
-    started_at: NEVER,
-    ended_at: NEVER,
+    started_at: Moment::NEVER,
+    ended_at: Moment::NEVER,
     ran_ms: NEVER,
 };
 
-fn time(at: u64) -> Option<UnixMillis> {
-    (at != NEVER).then_some(UnixMillis(at))
-}
-
 impl Task {
     pub fn started_at(&self) -> Option<UnixMillis> {
-        time(self.started_at)
+        self.started_at.get()
     }
 
     pub fn ended_at(&self) -> Option<UnixMillis> {
-        time(self.ended_at)
+        self.ended_at.get()
     }
 
     pub fn ran_ms(&self) -> Option<u64> {
@@ -62,11 +60,11 @@ impl Task {
     }
 
     pub fn set_started_at(&mut self, at: Option<UnixMillis>) {
-        self.started_at = at.map_or(NEVER, |at| at.0);
+        self.started_at = at.into();
     }
 
     pub fn set_ended_at(&mut self, at: Option<UnixMillis>) {
-        self.ended_at = at.map_or(NEVER, |at| at.0);
+        self.ended_at = at.into();
     }
 
     pub fn set_ran_ms(&mut self, ms: Option<u64>) {

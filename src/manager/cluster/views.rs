@@ -39,8 +39,9 @@ impl Cluster {
         let active = self.jobs.active.iter().rev().copied();
         let chosen = active.chain(self.jobs.newest_ended()).take(jobs_limit);
         let mut room = Room::default();
-        let views = chosen.filter_map(|id| self.job_view(id)).take_while(|view| room.takes(&view.command));
-        let mut jobs: Vec<JobView> = views.collect();
+        let known = chosen.filter_map(|id| Some((id, self.jobs.get(id)?)));
+        let fitting = known.take_while(|(_, job)| room.takes(&job.command));
+        let mut jobs: Vec<JobView> = fitting.map(|(id, job)| self.view_of_job(id, job)).collect();
         jobs.sort_unstable_by_key(|view| std::cmp::Reverse(view.id));
         Picture { at: UnixMillis::default(), nodes: self.node_views(), jobs, last_event: self.last_event }
     }
@@ -65,12 +66,12 @@ impl Cluster {
             id,
             name: job.name.clone(),
             owner: self.people.name(job.owner).clone(),
-            command: job.command.to_vec(),
+            command: job.command.words(),
             cpus: job.cpus,
             node: job.pin.map(|ix| self.nodes.name(ix).clone()),
             submitted_at: job.submitted_at,
-            started_at: job.started_at,
-            ended_at: job.ended_at,
+            started_at: job.started_at(),
+            ended_at: job.ended_at(),
             state: job.counts.state(),
             counts: job.counts,
         }
@@ -83,7 +84,7 @@ impl Cluster {
             id,
             name: job.name.clone(),
             owner: self.people.name(job.owner).clone(),
-            command: job.command.to_vec(),
+            command: job.command.words(),
             state: task.state,
             stopping: self.jobs.stopping.contains_key(&id),
             attempt: task.attempt,

@@ -30,6 +30,8 @@ struct Chaos {
     /// How often, of a hundred times it could, a running task ends.
     haste: usize,
     noise: bool,
+    /// All effects so far, as one number.
+    trace: u64,
 }
 
 impl Chaos {
@@ -64,6 +66,7 @@ impl Chaos {
             away: BTreeMap::new(),
             haste,
             noise: true,
+            trace: 0,
         }
     }
 
@@ -109,6 +112,9 @@ impl Chaos {
     /// Hands over an input; sometimes the manager dies before or after it was committed.
     fn put(&mut self, input: Input) {
         let effects = self.world.handle(input);
+        for byte in format!("{effects:?}").bytes() {
+            self.trace = (self.trace ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
         if !self.noise || !self.dice.chance(2) {
             let rest = self.world.commit(effects);
             return self.release(rest);
@@ -394,13 +400,21 @@ impl Chaos {
     }
 }
 
-fn run(seed: u64, steps: usize) {
+fn run(seed: u64, steps: usize) -> u64 {
     let mut chaos = Chaos::new(seed);
     for _ in 0..steps {
         chaos.step();
     }
     chaos.come_to_rest();
     chaos.verify();
+    chaos.trace
+}
+
+#[test]
+fn the_same_inputs_have_the_same_effects() {
+    for seed in 7_000..7_010 {
+        assert_eq!(run(seed, 200), run(seed, 200), "seed {seed}");
+    }
 }
 
 #[test]

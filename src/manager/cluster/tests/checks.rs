@@ -31,7 +31,7 @@ pub fn indexes_agree(core: &Cluster) {
         }
         assert_eq!(counts, job.counts, "job {id}");
         assert_eq!(job.unfinished(), core.jobs.active.contains(&id));
-        assert_eq!(job.unfinished(), job.ended_at.is_none());
+        assert_eq!(job.unfinished(), job.ended_at().is_none());
     }
     assert_eq!(core.queue.len(), waiting);
     let mut expected: BTreeMap<_, u64> = BTreeMap::new();

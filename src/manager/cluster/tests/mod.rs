@@ -22,4 +22,5 @@ mod tasks;
 mod trim;
 mod waiting;
 mod why;
+mod words;
 mod world;
