@@ -1,5 +1,7 @@
-//! The agent (written in its own branch).
-
+pub mod desk;
+pub mod environment;
+pub mod folder;
+pub mod spool;
 use std::os::unix::net::UnixStream;
 
 use crate::cli::Work;
