@@ -235,6 +235,11 @@ impl Desk {
         self.tasks.iter().filter(move |(_, task)| runs(task)).map(|(&attempt, _)| attempt)
     }
 
+    /// Handed to the keeper, which has not answered yet.
+    pub fn is_starting(&self, attempt: AttemptId) -> bool {
+        self.tasks.get(&attempt).is_some_and(|task| matches!(task.state, State::Starting))
+    }
+
     /// Whether it has, or is about to have, output files here.
     pub fn prints(&self, attempt: AttemptId) -> bool {
         self.tasks.get(&attempt).is_some_and(|task| !matches!(task.state, State::Waiting | State::Discarded))

@@ -21,6 +21,7 @@ use board::Board;
 use files::Root;
 use rates::Rates;
 
+pub use machine::cpus;
 pub use print::print;
 
 /// Samples one machine. The manager's own card is made by the same code as a worker's.
