@@ -100,6 +100,12 @@ pub enum Record {
         pid: i32,
         start_ticks: u64,
     },
+    /// Asked to end; SIGKILL is due so many milliseconds after the boot.
+    Stopping {
+        attempt: AttemptId,
+        reason: String,
+        kill_at: u64,
+    },
     Ended(Ended),
     Forgotten {
         attempts: Vec<AttemptId>,
