@@ -100,10 +100,8 @@ impl Followers {
         self.all.insert(number, Follower { attempt, bell: bell.clone(), watches });
         let [stdout, stderr] = paths;
         let source = |stream, path, offset| Source { stream, path, file: None, offset };
-        let sources = [
-            source(Stream::Stdout, stdout, follow.stdout_from),
-            source(Stream::Stderr, stderr, follow.stderr_from),
-        ];
+        let sources =
+            [source(Stream::Stdout, stdout, follow.stdout_from), source(Stream::Stderr, stderr, follow.stderr_from)];
         Ok(Job { follow, number, bell, sources })
     }
 
@@ -112,7 +110,7 @@ impl Followers {
             Some(inotify) => inotify,
             none => {
                 let flags = inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC;
-                none.insert(AsyncFd::new(inotify::init(flags)?)?)
+                none.insert(AsyncFd::register(inotify::init(flags)?)?)
             }
         };
         Ok(inotify::add_watch(inotify.get_ref(), path, inotify::WatchFlags::MODIFY)?)
@@ -192,11 +190,7 @@ pub async fn serve(job: Job, idle: Option<Connection>, dial: Dial) -> Done {
 }
 
 /// `Err(None)`: the other side went away, which needs no words.
-async fn stream_to(
-    mut job: Job,
-    idle: Option<Connection>,
-    dial: Dial,
-) -> Result<Option<Connection>, Option<String>> {
+async fn stream_to(mut job: Job, idle: Option<Connection>, dial: Dial) -> Result<Option<Connection>, Option<String>> {
     let (connection, stream) = bulk::stream(idle, &dial).await.map_err(|error| Some(error.to_string()))?;
     let (read, write) = tokio::io::split(stream);
     let mut read = FrameReader::new(read);

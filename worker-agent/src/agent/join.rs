@@ -23,8 +23,15 @@ const ANSWER: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub enum Way {
     /// It has joined. A token at hand serves only where that manager no longer knows this node's key.
-    Known { home: Home, token: Option<JoinToken> },
-    Join { address: String, token: JoinToken, name: NodeName },
+    Known {
+        home: Home,
+        token: Option<JoinToken>,
+    },
+    Join {
+        address: String,
+        token: JoinToken,
+        name: NodeName,
+    },
 }
 
 /// Everything that can be refused without asking anyone is refused here. `held`: tasks this node still has.

@@ -19,7 +19,8 @@ impl Keeper {
         socket.set_nonblocking(true).context("the socket to the keeper cannot be used")?;
         // Programs this agent starts must not hold on to it.
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).context("the socket to the keeper is broken")?;
-        let (read, write) = UnixStream::from_std(socket).context("the socket to the keeper cannot be used")?.into_split();
+        let (read, write) =
+            UnixStream::from_std(socket).context("the socket to the keeper cannot be used")?.into_split();
         Ok(Self { read: FrameReader::new(read), write: FrameWriter::new(write) })
     }
 
