@@ -20,8 +20,8 @@ use protocol::job::Stream;
 use rustix::fs::{OFlags, inotify};
 use rustix::io::Errno;
 use serde::de::IgnoredAny;
-use tokio::io::WriteHalf;
 use tokio::io::unix::AsyncFd;
+use tokio::io::{Interest, WriteHalf};
 use tokio::sync::Notify;
 
 use super::{bulk, spool};
@@ -110,7 +110,9 @@ impl Followers {
             Some(inotify) => inotify,
             none => {
                 let flags = inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC;
-                none.insert(AsyncFd::register(inotify::init(flags)?)?)
+                let inotify = inotify::init(flags)?;
+                // SAFETY: it is owned by the `AsyncFd` from here on, which closes it when it is dropped itself.
+                none.insert(unsafe { AsyncFd::register_with_interest(inotify, Interest::READABLE) }?)
             }
         };
         Ok(inotify::add_watch(inotify.get_ref(), path, inotify::WatchFlags::MODIFY)?)
