@@ -1,4 +1,5 @@
 //! Bramble: one binary that can play every role. `main.rs` opens one of these rooms.
 
+pub mod cli;
 pub mod client;
 pub mod manager;

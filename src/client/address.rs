@@ -1,8 +1,10 @@
 //! Where a manager is.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
+
+use super::ClientError;
 
 /// Where an installed manager listens.
 const SYSTEM: &str = "/run/bramble/manager.sock";
@@ -20,9 +22,16 @@ pub struct AddressError(String);
 
 impl ManagerAddress {
     /// The manager of this machine: the installed one, else one this person started.
-    pub fn local() -> Option<ManagerAddress> {
-        let own = std::env::var_os("XDG_RUNTIME_DIR").map(|dir| Path::new(&dir).join("bramble/manager.sock"));
-        [Some(PathBuf::from(SYSTEM)), own].into_iter().flatten().find(|path| path.exists()).map(ManagerAddress::Unix)
+    pub fn local() -> Result<ManagerAddress, ClientError> {
+        let mut places = vec![PathBuf::from(SYSTEM)];
+        if let Some(folders) = directories::ProjectDirs::from("", "", "bramble") {
+            places.extend(folders.runtime_dir().map(|run| run.join("manager.sock")));
+            places.push(folders.data_dir().join("run/manager.sock"));
+        }
+        match places.iter().find(|path| path.exists()) {
+            Some(path) => Ok(ManagerAddress::Unix(path.clone())),
+            None => Err(ClientError::NoneHere),
+        }
     }
 }
 

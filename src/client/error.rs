@@ -10,6 +10,8 @@ use super::ManagerAddress;
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ClientError {
+    #[error("no manager runs here; start one with `bramble manager`, try `bramble demo`, or name one with --manager")]
+    NoneHere,
     #[error(
         "no manager answers at {address}; start one with `bramble manager`, try `bramble demo`, or name another with --manager"
     )]

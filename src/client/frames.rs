@@ -10,6 +10,7 @@ use tokio_util::bytes::{Buf, BytesMut};
 
 #[derive(Debug)]
 pub enum ReadError {
+    #[allow(dead_code)]
     Io(io::Error),
     Frame(FrameError),
 }
