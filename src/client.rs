@@ -8,11 +8,11 @@
 mod address;
 mod error;
 mod flow;
-mod frames;
 
 use std::collections::HashMap;
 use std::io;
 
+use link::{FrameReader, FrameWriter, ReadError};
 use protocol::api::{Answer, Body, Call, Refusal, Reply, Request};
 use protocol::frame::{FrameError, Unknown};
 use tokio::net::UnixStream;
@@ -21,7 +21,6 @@ use tokio::sync::{mpsc, oneshot};
 pub use address::{AddressError, ManagerAddress};
 pub use error::ClientError;
 pub use flow::Flow;
-use frames::{FrameReader, FrameWriter, ReadError};
 
 /// Requests on their way to the connection; a full queue makes the next caller wait.
 const QUEUE: usize = 256;

@@ -1,10 +1,10 @@
 //! An answer in many pieces, on a connection of its own.
 
+use link::{FrameReader, FrameWriter, ReadError};
 use protocol::api::{Answer, Body, Call, More, Request};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::frames::{FrameReader, FrameWriter, ReadError};
 use super::{ClientError, ManagerAddress, open};
 
 /// Pieces as they come. A reader who does not ask for the next piece holds up this flow and nothing else; dropping
