@@ -8,6 +8,8 @@ mod outputs;
 mod read;
 mod schema;
 mod space;
+#[cfg(test)]
+mod tests;
 mod write;
 pub mod writer;
 

@@ -66,7 +66,8 @@ pub fn event(db: &Connection, event: &Event) -> Result<(), StoreError> {
 
 /// Numbers are never given twice, even where the rows that had them are gone.
 pub fn number(db: &Connection, name: &str, value: u64) -> Result<(), StoreError> {
-    run(db, "INSERT OR REPLACE INTO number VALUES (?1, ?2)", params![name, int(value)])
+    let sql = "INSERT INTO number VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)";
+    run(db, sql, params![name, int(value)])
 }
 
 fn run(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
