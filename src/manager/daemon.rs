@@ -13,6 +13,7 @@ use protocol::node::{Facts, Metrics};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
 
 use super::agents::{self, Agents, Follows};
 use super::config::Config;
@@ -50,7 +51,7 @@ pub fn run(config: Config, observer: impl FnOnce(&Path) -> Box<dyn Observer>) ->
             .map(signal)
             .collect::<Result<Vec<_>, _>>()
             .context("signals cannot be received")?;
-        let manager = Manager::start(config, observer).await?;
+        let mut manager = Manager::start(config, observer).await?;
         tracing::info!("serving: {} and ssh {}", manager.serving.socket.display(), manager.serving.ssh);
         let [terminate, interrupt, hangup] = &mut ends[..] else { bail!("a signal is missing") };
         tokio::select! {
@@ -69,8 +70,8 @@ pub fn run(config: Config, observer: impl FnOnce(&Path) -> Box<dyn Observer>) ->
 struct Manager {
     serving: Serving,
     heart: Heart,
-    owner: tokio::task::JoinHandle<()>,
-    tasks: Vec<tokio::task::JoinHandle<std::io::Result<()>>>,
+    /// None of them ends by itself.
+    tasks: JoinSet<anyhow::Result<()>>,
     /// Held while the manager lives.
     _lock: File,
 }
@@ -93,7 +94,6 @@ impl Manager {
         let listener = door::listen(&socket).await?;
 
         let (owner, heart) = Owner::new(config.cluster(), image, writer, alarm);
-        let owner = tokio::spawn(owner.run());
         let outputs = Outputs::new(&state);
         let follows = Follows::default();
         let config = Arc::new(config);
@@ -109,39 +109,33 @@ impl Manager {
         });
         let agents = Agents { heart: heart.clone(), outputs, follows };
         let own = own_name(&config);
-        let tasks = vec![
-            tokio::spawn(async move {
-                door::serve(listener, door).await;
-                Ok(())
-            }),
-            tokio::spawn({
-                let config = config.clone();
-                async move { agents::serve(ssh, host_key, &config, agents).await }
-            }),
-            tokio::spawn(observe(heart.clone(), own, observer)),
-        ];
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { Ok(owner.run().await) });
+        tasks.spawn(async move { Ok(door::serve(listener, door).await) });
+        tasks.spawn(observe(heart.clone(), own, observer));
+        tasks.spawn(async move { Ok(agents::serve(ssh, host_key, &config, agents).await?) });
         // Not running under systemd is no error.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        Ok(Self { serving: Serving { socket, ssh: bound }, heart, owner, tasks, _lock })
+        Ok(Self { serving: Serving { socket, ssh: bound }, heart, tasks, _lock })
     }
 
     /// Returns only if a part that should run for ever ends.
-    async fn failed(&self) -> anyhow::Result<()> {
-        loop {
-            if self.owner.is_finished() || self.tasks.iter().any(tokio::task::JoinHandle::is_finished) {
-                bail!("a part of the manager ended unexpectedly; its log says why");
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+    async fn failed(&mut self) -> anyhow::Result<()> {
+        let ended = self.tasks.join_next().await;
+        match ended.context("no part of the manager is left")? {
+            Ok(Err(error)) => Err(error.context("a part of the manager failed")),
+            Ok(Ok(())) => bail!("a part of the manager ended unexpectedly; its log says why"),
+            Err(panicked) => Err(panicked).context("a part of the manager failed"),
         }
     }
 
     /// Tasks run on; what was taken in is committed; then the links go.
-    async fn stop(self) {
+    async fn stop(mut self) {
         if let Err(error) = std::fs::remove_file(&self.serving.socket) {
             tracing::warn!("{} stays behind: {error}", self.serving.socket.display());
         }
         self.heart.stop().await;
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        self.tasks.abort_all();
     }
 }
 
@@ -197,7 +191,7 @@ fn address_for_nodes(bound: SocketAddr) -> String {
 }
 
 /// Feeds the manager's own card, once a second, only what changed.
-async fn observe(heart: Heart, name: NodeName, mut observer: Box<dyn Observer>) -> std::io::Result<()> {
+async fn observe(heart: Heart, name: NodeName, mut observer: Box<dyn Observer>) -> anyhow::Result<()> {
     let mut known = Metrics::default();
     let mut facts = Some(Box::new(tokio::task::block_in_place(|| observer.facts())));
     let mut every = tokio::time::interval(Duration::from_secs(1));

@@ -53,6 +53,8 @@ pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
         reason = order(orders, unknown, &cut, &mut writer) => reason,
     };
     agents.heart.unlinked(link, reason).await;
+    // The other side may be gone already.
+    let _ = timeout(LAST_WORDS, writer.into_inner().shutdown()).await;
 }
 
 /// Reads without end, so that one channel never stalls the connection for the others.
@@ -104,12 +106,8 @@ async fn order<W: AsyncWrite + Unpin>(
             }
         }
         if ends {
-            let said = timeout(LAST_WORDS, async {
-                writer.flush().await?;
-                writer.get_mut().shutdown().await
-            });
             // Said or not, the link ends here.
-            let _ = said.await;
+            let _ = timeout(LAST_WORDS, writer.flush()).await;
             return "the manager ended the link".into();
         }
         if let Err(error) = writer.flush().await {

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use link::{FrameReader, FrameWriter, ReadError};
-use protocol::api::{Answer, Body, Call, More, Refusal, Reply, Request};
+use protocol::api::{Answer, Body, Call, Hello, More, Refusal, Reply, Request};
 use protocol::frame::FrameError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::{Door, events, logs, watch};
-use crate::manager::cluster::{CallId, Caller, Input, SecretHash, Told};
+use crate::manager::cluster::{CallId, Caller};
 use crate::manager::reply::ReplyTo;
 use crate::manager::rule::rule;
 use crate::manager::token;
@@ -178,16 +178,16 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
     }
 
     fn hello(&self, caller: Caller, protocol: u32) -> Result<Reply, Refusal> {
-        use protocol as p;
-        if !(p::OLDEST_PROTOCOL..=p::PROTOCOL).contains(&protocol) {
-            let (old, new, version) = (p::OLDEST_PROTOCOL, p::PROTOCOL, p::VERSION);
+        use protocol::{OLDEST_PROTOCOL, PROTOCOL, VERSION};
+        if !(OLDEST_PROTOCOL..=PROTOCOL).contains(&protocol) {
             return Err(Refusal::refused(format!(
-                "this program speaks protocol {protocol}; manager {version} speaks {old} to {new}: use the same bramble on both sides"
+                "this program speaks protocol {protocol}; manager {VERSION} speaks {OLDEST_PROTOCOL} to {PROTOCOL}: \
+                 use the same bramble on both sides"
             )));
         }
-        Ok(Reply::Hello(p::api::Hello {
-            protocol: p::PROTOCOL,
-            version: p::VERSION.into(),
+        Ok(Reply::Hello(Hello {
+            protocol: PROTOCOL,
+            version: VERSION.into(),
             person: caller.person,
             role: caller.right,
             ssh: self.door.address.clone(),

@@ -18,7 +18,7 @@ use super::config::Config;
 use super::heart::Heart;
 use super::store::{Outputs, Reader, Space};
 
-pub use socket::{DoorError, listen, serve};
+pub use socket::{listen, serve};
 
 /// What every connection needs.
 pub struct Door {
