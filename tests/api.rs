@@ -27,7 +27,9 @@ fn matches(page: &Value, real: &Value) -> bool {
         (Value::String(any), _) if any == "…" => true,
         (Value::Object(page), Value::Object(real)) => {
             let open = page.contains_key("…");
-            page.iter().filter(|(key, _)| *key != "…").all(|(key, value)| real.get(key).is_some_and(|r| matches(value, r)))
+            page.iter()
+                .filter(|(key, _)| *key != "…")
+                .all(|(key, value)| real.get(key).is_some_and(|r| matches(value, r)))
                 && (open || real.keys().all(|key| page.contains_key(key)))
         }
         (Value::Array(page), Value::Array(real)) => {

@@ -77,7 +77,9 @@ impl Drop for Worker {
 
 fn worker(state: &Path, name: &str, manager: &str, token: Option<&str>) -> Command {
     let mut command = Command::new(BRAMBLE);
-    command.args(["worker-agent", "run", "--refuse-reboot", "--name", name, "--manager", manager, "--state"]).arg(state);
+    command
+        .args(["worker-agent", "run", "--refuse-reboot", "--name", name, "--manager", manager, "--state"])
+        .arg(state);
     if let Some(token) = token {
         command.args(["--join", token]);
     }
@@ -151,7 +153,8 @@ fn every_way_of_not_joining_is_a_clear_sentence_on_both_sides() {
     until("pi-2 is down", || (manager.state_of("pi-2")? == "down").then_some(()));
     assert!(manager.events().contains("pi-2's key revoked"));
     until("the node knows", || {
-        let status = Command::new(BRAMBLE).args(["worker-agent", "status", "--json", "--state"]).arg(place("w2")).output();
+        let status =
+            Command::new(BRAMBLE).args(["worker-agent", "status", "--json", "--state"]).arg(place("w2")).output();
         String::from_utf8(status.unwrap().stdout).unwrap().contains("revoked").then_some(())
     });
     drop(second);

@@ -110,8 +110,14 @@ impl Manager {
         let agents = Agents { heart: heart.clone(), outputs, follows };
         let own = own_name(&config);
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move { Ok(owner.run().await) });
-        tasks.spawn(async move { Ok(door::serve(listener, door).await) });
+        tasks.spawn(async move {
+            owner.run().await;
+            Ok(())
+        });
+        tasks.spawn(async move {
+            door::serve(listener, door).await;
+            Ok(())
+        });
         tasks.spawn(observe(heart.clone(), own, observer));
         tasks.spawn(async move { Ok(agents::serve(ssh, host_key, &config, agents).await?) });
         // Not running under systemd is no error.

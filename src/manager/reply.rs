@@ -33,7 +33,11 @@ impl ReplyTo {
                 };
                 let _ = to.send((*id, answer));
             }
-            ReplyTo::One(to) => drop(to.take().map(|to| to.send(Ok(answer)))),
+            ReplyTo::One(to) => {
+                if let Some(to) = to.take() {
+                    let _ = to.send(Ok(answer));
+                }
+            }
         }
     }
 }
@@ -45,10 +49,17 @@ impl Drop for ReplyTo {
                 "the manager could not write this down, so it cannot say whether it happened; look before you try again",
             )
         };
+        // A caller that has gone away needs no answer.
         match self {
-            ReplyTo::Connection { to, id, told: false } => drop(to.send((*id, Err(lost())))),
+            ReplyTo::Connection { to, id, told: false } => {
+                let _ = to.send((*id, Err(lost())));
+            }
             ReplyTo::Connection { .. } => {}
-            ReplyTo::One(to) => drop(to.take().map(|to| to.send(Err(lost())))),
+            ReplyTo::One(to) => {
+                if let Some(to) = to.take() {
+                    let _ = to.send(Err(lost()));
+                }
+            }
         }
     }
 }

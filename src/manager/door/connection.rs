@@ -128,10 +128,9 @@ where
                 break;
             }
         }
-        if !reader.buffered() || me.out.pending() >= GATHER {
-            if me.out.flush().await.is_err() {
-                break;
-            }
+        let more_to_come = reader.buffered() && me.out.pending() < GATHER;
+        if !more_to_come && me.out.flush().await.is_err() {
+            break;
         }
     }
     for call in me.waiting.into_values() {
