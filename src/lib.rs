@@ -1,3 +1,4 @@
 //! Bramble: one binary that can play every role. `main.rs` opens one of these rooms.
 
+pub mod install;
 pub mod manager;
