@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use russh::client::{AuthResult, ChannelOpenHandle, Config, Msg, Session};
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{Channel, ChannelMsg, Disconnect};
+use russh::{Channel, ChannelId, ChannelMsg, Disconnect};
 use tokio::net::TcpStream;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::inbox::{Inboxes, LoseOnDrop};
 use crate::key::{Fingerprint, Key};
+use crate::pulse::Pulse;
 use crate::stream::Stream;
 use crate::suite;
-use crate::wire::{Line, Wire};
+use crate::wire::Wire;
 
 #[derive(Debug, Clone)]
 pub struct Dial {
@@ -55,8 +56,7 @@ pub(crate) type Handle = russh::client::Handle<Greeter>;
 /// A connection after log-in. Closes when it and all its streams are dropped.
 pub struct Connection {
     handle: Arc<Handle>,
-    session_end: CancellationToken,
-    line: Line,
+    inboxes: Arc<Inboxes>,
     address: String,
     timeout: Duration,
 }
@@ -72,28 +72,28 @@ impl Connection {
     }
 
     pub fn is_closed(&self) -> bool {
-        self.session_end.is_cancelled() || self.handle.is_closed()
+        self.inboxes.session_end().is_cancelled() || self.handle.is_closed()
     }
 
     /// Ends the connection and its streams, after what was written, and waits for that for a while.
     pub async fn close(self) {
+        let _cut = self.inboxes.line().cut_on_drop();
         let ending = async {
             if self.handle.disconnect(Disconnect::ByApplication, "", "").await.is_ok() {
-                self.session_end.cancelled().await;
+                self.inboxes.session_end().cancelled().await;
             }
         };
-        if tokio::time::timeout(self.timeout, ending).await.is_err() {
-            self.line.cut();
-        }
+        let _ = tokio::time::timeout(self.timeout, ending).await;
     }
 
     async fn open_channel(&self, subsystem: &str) -> Result<Stream, DialError> {
         let fail = |error| failed(&self.address, error);
-        let mut channel = self.handle.channel_open_session().await.map_err(fail)?;
-        channel.request_subsystem(true, subsystem).await.map_err(fail)?;
+        let channel = self.handle.channel_open_session().await.map_err(fail)?;
+        let (stream, mut answers) = Stream::of_client(channel, self.handle.clone(), self.inboxes.clone());
+        stream.request_subsystem(subsystem).await.map_err(fail)?;
         loop {
-            match channel.wait().await {
-                Some(ChannelMsg::Success) => break,
+            match answers.wait().await {
+                Some(ChannelMsg::Success) => return Ok(stream),
                 Some(ChannelMsg::Failure | ChannelMsg::Close) => {
                     let message = format!("it does not offer {subsystem:?} to us");
                     return Err(DialError::Ssh { address: self.address.clone(), message });
@@ -102,7 +102,6 @@ impl Connection {
                 None => return Err(fail(russh::Error::Disconnect)),
             }
         }
-        Ok(Stream::of_client(channel, self.handle.clone(), self.session_end.clone(), self.line.clone()))
     }
 }
 
@@ -123,9 +122,9 @@ async fn connect(dial: &Dial) -> Result<Connection, DialError> {
     // Until log-in has succeeded, whatever ends this function ends russh's session too.
     let cut = line.cut_on_drop();
 
-    let session_end = CancellationToken::new();
-    let greeter = Greeter { expected: dial.host_key.clone(), _ends_session: session_end.clone().drop_guard() };
-    let connected = russh::client::connect_stream(Arc::new(config(dial)), wire, greeter).await;
+    let inboxes = Inboxes::new(line);
+    let greeter = Greeter { expected: dial.host_key.clone(), inboxes: inboxes.lose_on_drop() };
+    let connected = russh::client::connect_stream(Arc::new(config()), wire, greeter).await;
     let mut handle = connected.map_err(|error| match error {
         Unwelcome::WrongHost(found) => {
             DialError::WrongHost { address: address.clone(), expected: dial.host_key.clone(), found }
@@ -142,21 +141,40 @@ async fn connect(dial: &Dial) -> Result<Connection, DialError> {
         AuthResult::Failure { .. } => return Err(DialError::Rejected { address, user: dial.user.clone() }),
     }
     cut.forgo();
-    Ok(Connection { handle: Arc::new(handle), session_end, line, address, timeout: dial.timeout })
+    let handle = Arc::new(handle);
+    tokio::spawn(keep(Pulse { every: dial.keepalive, borne: dial.keepalive_max }, &handle, inboxes.clone()));
+    Ok(Connection { handle, inboxes, address, timeout: dial.timeout })
 }
 
-fn config(dial: &Dial) -> Config {
-    let asks = !dial.keepalive.is_zero();
+fn config() -> Config {
     Config {
         window_size: suite::WINDOW,
         maximum_packet_size: suite::PACKET,
         channel_buffer_size: suite::QUEUE,
         preferred: suite::preferred(),
-        keepalive_interval: asks.then_some(dial.keepalive),
-        keepalive_max: dial.keepalive_max,
-        // Answers to keepalives count as activity, so that this ends only a write that nobody takes.
-        inactivity_timeout: asks.then(|| dial.keepalive * (dial.keepalive_max as u32).saturating_add(1)),
+        // See `pulse`.
+        keepalive_interval: None,
+        inactivity_timeout: None,
         ..Config::default()
+    }
+}
+
+/// Ends the connection when the other side is lost. Does not keep it alive itself.
+fn keep(pulse: Pulse, handle: &Arc<Handle>, inboxes: Arc<Inboxes>) -> impl Future<Output = ()> + Send + 'static {
+    let handle = Arc::downgrade(handle);
+    async move {
+        let ask = || {
+            let handle = handle.upgrade();
+            async move {
+                if let Some(handle) = handle {
+                    let _ = handle.send_keepalive(true).await;
+                }
+            }
+        };
+        tokio::select! {
+            () = inboxes.session_end().cancelled() => {}
+            () = pulse.lost(inboxes.line(), ask) => inboxes.line().cut(),
+        }
     }
 }
 
@@ -179,8 +197,7 @@ fn failed(address: &str, error: russh::Error) -> DialError {
 /// Our side of a session towards the one that was dialled: it checks who that is, and offers nothing.
 pub(crate) struct Greeter {
     expected: Fingerprint,
-    /// Dropped with the session.
-    _ends_session: DropGuard,
+    inboxes: LoseOnDrop,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -202,6 +219,21 @@ impl russh::client::Handler for Greeter {
         } else {
             Err(Unwelcome::WrongHost(found))
         }
+    }
+
+    async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut Session) -> Result<(), Unwelcome> {
+        self.inboxes.deliver(channel, data);
+        Ok(())
+    }
+
+    async fn channel_eof(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), Unwelcome> {
+        self.inboxes.eof(channel);
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), Unwelcome> {
+        self.inboxes.close(channel);
+        Ok(())
     }
 
     // russh accepts every channel the other side opens unless told otherwise; dropping the reply refuses it.

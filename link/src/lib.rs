@@ -2,16 +2,20 @@
 //!
 //! [`dial`] reaches a server whose host key is known beforehand; [`serve`] lets in whom [`Admit`] admits and
 //! hands out one [`Stream`] per subsystem asked for; [`FrameReader`] and [`FrameWriter`] carry the messages of
-//! `protocol` over any stream. Below them: [`wire`] is the TCP socket that can be failed from outside,
-//! [`suite`] the algorithms and windows.
+//! `protocol` over any stream. Below them: [`wire`] is the TCP socket that can be cut from outside, [`inbox`] what
+//! has arrived and was not read yet, [`pulse`] finds out who is dead, [`suite`] chooses the algorithms.
 //!
-//! Two rules for whoever holds a stream. It must always be read: in russh one stalled reader freezes its whole
-//! connection, keepalives included, so a connection left unread for long counts as dead. And bulk never shares a
-//! connection with control. What must not be here: anything that knows what the messages mean.
+//! Two rules for whoever holds a stream, because what one channel does not read holds up all that comes on its
+//! connection. Bulk never shares a connection with control. And reading never waits for writing on the same
+//! connection, or both sides may wait for each other until both are declared dead.
+//!
+//! What must not be here: anything that knows what the messages mean.
 
 mod client;
 mod frames;
+mod inbox;
 mod key;
+mod pulse;
 mod server;
 mod stream;
 mod suite;

@@ -2,154 +2,103 @@
 
 use std::fmt;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
 use futures_util::FutureExt;
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
+use russh::{Channel, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::client::Handle;
-use crate::wire::Line;
+use crate::inbox::{Inbox, Inboxes, lost};
 
 /// One channel of a connection, which it keeps alive. Dropping it closes the channel, after what was written.
 ///
-/// Reading ends cleanly only where the other side shut its half down or closed the channel; a lost connection is an
-/// error. It must always be read (see the crate's two rules).
+/// Reading ends cleanly only where the other side wanted it; a lost connection is an error. Reading it must not wait
+/// for writing to it: what is not read holds up all that comes on its connection (see the crate's two rules).
 pub struct Stream {
-    read: ChannelReadHalf,
-    /// What is left of the packet that was read last.
-    rest: Bytes,
-    other_side: OtherSide,
+    inbox: Inbox,
     write: Pin<Box<dyn AsyncWrite + Send + Sync>>,
     shut_down: bool,
-    /// russh leaves a writer that waits for the window waiting when its session ends; this wakes it.
-    session_end: Pin<Box<WaitForCancellationFutureOwned>>,
     /// There until dropped.
     end: Option<End>,
-    line: Line,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum OtherSide {
-    Talks,
-    HasEnded,
+    inboxes: Arc<Inboxes>,
 }
 
 /// What closing needs, and what lives as long as the channel.
-pub(crate) enum End {
+enum End {
     Client { half: ChannelWriteHalf<russh::client::Msg>, session: Arc<Handle> },
     Server { half: ChannelWriteHalf<russh::server::Msg>, session: russh::server::Handle, _slot: OwnedSemaphorePermit },
 }
 
 impl Stream {
+    /// Also gives what tells whether the channel's subsystem is granted.
     pub(crate) fn of_client(
         channel: Channel<russh::client::Msg>,
         session: Arc<Handle>,
-        session_end: CancellationToken,
-        line: Line,
-    ) -> Stream {
+        inboxes: Arc<Inboxes>,
+    ) -> (Stream, ChannelReadHalf) {
         let (read, half) = channel.split();
-        let write = Box::pin(half.make_writer());
-        Stream::new(read, write, End::Client { half, session }, session_end, line)
+        let (inbox, write) = (inboxes.add(half.id()), Box::pin(half.make_writer()));
+        let end = Some(End::Client { half, session });
+        (Stream { inbox, write, shut_down: false, end, inboxes }, read)
     }
 
     pub(crate) fn of_server(
-        channel: Channel<russh::server::Msg>,
+        half: ChannelWriteHalf<russh::server::Msg>,
         session: russh::server::Handle,
         slot: OwnedSemaphorePermit,
-        session_end: CancellationToken,
-        line: Line,
+        inboxes: Arc<Inboxes>,
     ) -> Stream {
-        let (read, half) = channel.split();
-        let write = Box::pin(half.make_writer());
-        Stream::new(read, write, End::Server { half, session, _slot: slot }, session_end, line)
+        let (inbox, write) = (inboxes.add(half.id()), Box::pin(half.make_writer()));
+        let end = Some(End::Server { half, session, _slot: slot });
+        Stream { inbox, write, shut_down: false, end, inboxes }
     }
 
-    fn new(
-        read: ChannelReadHalf,
-        write: Pin<Box<dyn AsyncWrite + Send + Sync>>,
-        end: End,
-        session_end: CancellationToken,
-        line: Line,
-    ) -> Stream {
-        Stream {
-            read,
-            rest: Bytes::new(),
-            other_side: OtherSide::Talks,
-            write,
-            shut_down: false,
-            session_end: Box::pin(session_end.cancelled_owned()),
-            end: Some(end),
-            line,
+    pub(crate) async fn request_subsystem(&self, name: &str) -> Result<(), russh::Error> {
+        match &self.end {
+            Some(End::Client { half, .. }) => half.request_subsystem(true, name).await,
+            _ => Err(russh::Error::WrongChannel),
         }
     }
 
-    /// Ends the whole connection, after what was written. Whoever does not take it within `patience` is cut off.
-    pub async fn hang_up(mut self, reason: &str, patience: Duration) {
-        let saying_so = async {
-            let (why, language) = (Disconnect::ByApplication, String::new());
-            match self.end.as_ref() {
-                Some(End::Client { session, .. }) => session.disconnect(why, reason, "").await.is_ok(),
-                Some(End::Server { session, .. }) => session.disconnect(why, reason.to_owned(), language).await.is_ok(),
-                None => false,
+    /// Ends the whole connection, after what was written; who does not take that within `patience` is cut off.
+    pub async fn hang_up(self, reason: &str, patience: Duration) {
+        let _cut = self.inboxes.line().cut_on_drop();
+        let ending = async {
+            let why = Disconnect::ByApplication;
+            let said = match &self.end {
+                Some(End::Client { session, .. }) => session.disconnect(why, reason, "").await,
+                Some(End::Server { session, .. }) => session.disconnect(why, reason.to_owned(), String::new()).await,
+                None => return,
+            };
+            if said.is_ok() {
+                self.inboxes.session_end().cancelled().await;
             }
         };
-        let said = tokio::time::timeout(patience, saying_so).await.unwrap_or(false);
-        if !said || tokio::time::timeout(patience, self.session_end.as_mut()).await.is_err() {
-            self.line.cut();
-        }
+        let _ = tokio::time::timeout(patience, ending).await;
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buf.filled().len();
-        // Everything that waits goes into one read, so that small packets do not cost a wake-up each.
-        while buf.remaining() > 0 {
-            if !this.rest.is_empty() {
-                let taken = this.rest.len().min(buf.remaining());
-                buf.put_slice(&this.rest[..taken]);
-                this.rest.advance(taken);
-                continue;
-            }
-            if this.other_side == OtherSide::HasEnded {
-                break;
-            }
-            let read_something = buf.filled().len() > before;
-            match pin!(this.read.wait()).poll(cx) {
-                Poll::Ready(Some(ChannelMsg::Data { data })) => this.rest = data,
-                Poll::Ready(Some(ChannelMsg::Eof | ChannelMsg::Close)) => this.other_side = OtherSide::HasEnded,
-                Poll::Ready(Some(_)) => {}
-                Poll::Ready(None) | Poll::Pending if read_something => break,
-                Poll::Ready(None) => return Poll::Ready(Err(lost())),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        Poll::Ready(Ok(()))
+        self.inbox.poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.shut_down {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "this half of the stream is shut down")));
+        }
+        self.inbox.may_write(cx)?;
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let this = self.get_mut();
-        if this.shut_down {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "this half of the stream is shut down")));
-        }
-        match this.write.as_mut().poll_write(cx, buf) {
-            Poll::Ready(Err(_)) => Poll::Ready(Err(lost())),
-            Poll::Pending if this.session_end.as_mut().poll(cx).is_ready() => Poll::Ready(Err(lost())),
-            polled => polled,
-        }
+        self.write.as_mut().poll_write(cx, buf).map_err(|_| lost())
     }
 
     /// There is nothing to wait for: what was written is on its way.
@@ -157,19 +106,14 @@ impl AsyncWrite for Stream {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.shut_down {
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.shut_down {
             return Poll::Ready(Ok(()));
         }
-        let polled = this.write.as_mut().poll_shutdown(cx);
-        this.shut_down = polled.is_ready();
-        polled.map_err(|_| lost())
+        let polled = self.write.as_mut().poll_shutdown(cx).map_err(|_| lost());
+        self.shut_down = polled.is_ready();
+        polled
     }
-}
-
-fn lost() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionReset, "the connection was lost")
 }
 
 impl Drop for Stream {

@@ -8,7 +8,7 @@ use russh::{Preferred, cipher, compression, kex, mac};
 /// Larger windows are kept by a connection for its whole life once a burst has filled them.
 pub(crate) const WINDOW: u32 = 256 * 1024;
 pub(crate) const PACKET: u32 = 32 * 1024;
-/// Packets waiting for the reader of a channel: with [`PACKET`], at most 1 MiB.
+/// Of russh's own queue for each channel, which carries only the answers to opening it; see [`crate::inbox`].
 pub(crate) const QUEUE: usize = 32;
 
 /// Only elliptic curves: a Diffie-Hellman group of 8192 bits would let a stranger buy much of our CPU cheaply.

@@ -134,8 +134,7 @@ fn ssh_config(config: &ServerConfig) -> russh::server::Config {
         maximum_packet_size: suite::PACKET,
         channel_buffer_size: suite::QUEUE,
         preferred: suite::preferred(),
-        // Each connection's keeper does both: russh would ask before log-in too, which ends OpenSSH at its
-        // passphrase prompt (russh#640), and would end what is merely idle.
+        // Each connection's keeper sees to these; see `pulse`.
         inactivity_timeout: None,
         keepalive_interval: None,
         ..russh::server::Config::default()

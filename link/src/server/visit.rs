@@ -2,18 +2,19 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use russh::server::{Handle, RunningSession, run_stream};
+use russh::server::{RunningSession, run_stream};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 
 use super::strangers::Stranger;
 use super::visitor::Visitor;
 use super::{Admission, Door};
-use crate::wire::{Line, Wire};
+use crate::inbox::Inboxes;
+use crate::pulse::Pulse;
+use crate::wire::Wire;
 
 /// Whatever ends this function ends the connection.
 pub(super) async fn visit(door: Arc<Door>, socket: TcpStream, peer: SocketAddr, stranger: Stranger) {
@@ -23,7 +24,7 @@ pub(super) async fn visit(door: Arc<Door>, socket: TcpStream, peer: SocketAddr, 
     let _cut = line.cut_on_drop();
 
     let (admitted, login) = oneshot::channel();
-    let visitor = Visitor::new(door.clone(), peer, line.clone(), admitted);
+    let visitor = Visitor::new(door.clone(), peer, Inboxes::new(line.clone()).lose_on_drop(), admitted);
     let ident_until = begun + door.config.guard.ident;
     let mut session = match timeout_at(ident_until, run_stream(door.ssh.clone(), wire, visitor)).await {
         Ok(Ok(session)) => session,
@@ -39,10 +40,13 @@ pub(super) async fn visit(door: Arc<Door>, socket: TcpStream, peer: SocketAddr, 
     };
     if admission == Admission::Known {
         drop(stranger);
+        let pulse = Pulse { every: door.config.keepalive, borne: door.config.keepalive_max };
+        // russh's server cannot be told to send a keepalive. So this asks to cancel a forwarding that there is not,
+        // to which every SSH client has to answer, with a no.
+        let ask = || async { _ = handle.cancel_forward_tcpip(String::new(), 0).await };
         tokio::select! {
             () = end_of(&mut session, peer) => {}
-            () = silence(&door, &line) => debug!(%peer, "cut off: not heard for too long"),
-            never = ask(&door, &line, handle) => match never {},
+            () = pulse.lost(&line, ask) => debug!(%peer, "cut off: not heard for too long"),
         }
     } else {
         tokio::select! {
@@ -57,42 +61,5 @@ async fn end_of(session: &mut RunningSession<Visitor>, peer: SocketAddr) {
     match session.await {
         Ok(()) => debug!(%peer, "ended"),
         Err(error) => debug!(%peer, "ended: {error}"),
-    }
-}
-
-/// Returns when nothing was heard for `(keepalive_max + 1) × keepalive`.
-async fn silence(door: &Door, line: &Line) {
-    let keepalive = door.config.keepalive;
-    let borne = keepalive * (door.config.keepalive_max as u32).saturating_add(1);
-    if keepalive.is_zero() {
-        return std::future::pending().await;
-    }
-    loop {
-        let until = line.heard() + borne;
-        if until <= Instant::now() {
-            return;
-        }
-        sleep_until(until).await;
-    }
-}
-
-/// Asks something whenever nothing was heard for a while; any answer will do.
-///
-/// russh's server sends keepalives either from the first moment on or never, and not on demand. So this asks to
-/// cancel a forwarding that there is not: every SSH client has to answer that, with a no.
-async fn ask(door: &Door, line: &Line, handle: Handle) -> std::convert::Infallible {
-    const SHORTEST: Duration = Duration::from_millis(1);
-    let keepalive = door.config.keepalive;
-    if keepalive.is_zero() {
-        return std::future::pending().await;
-    }
-    loop {
-        let due = line.heard() + keepalive;
-        if due <= Instant::now() {
-            let _ = handle.cancel_forward_tcpip(String::new(), 0).await;
-            sleep(keepalive.max(SHORTEST)).await;
-        } else {
-            sleep_until(due).await;
-        }
     }
 }

@@ -4,32 +4,28 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use russh::keys::PublicKey;
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
-use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
+use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf, Pty};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::debug;
 
 use super::{Admission, Door, Incoming};
+use crate::inbox::LoseOnDrop;
 use crate::key::Fingerprint;
 use crate::stream::Stream;
-use crate::wire::Line;
 
 pub(super) struct Visitor {
     door: Arc<Door>,
     peer: SocketAddr,
-    line: Line,
+    inboxes: LoseOnDrop,
     /// Told once, when the log-in has succeeded.
     admitted: Option<oneshot::Sender<Admission>>,
     who: Option<Who>,
     slots: Arc<Semaphore>,
     /// Opened, and no subsystem asked for yet.
     waiting: HashMap<ChannelId, Waiting>,
-    session_end: CancellationToken,
-    /// Dropped with the session.
-    _ends_session: DropGuard,
 }
 
 struct Who {
@@ -40,7 +36,8 @@ struct Who {
 }
 
 struct Waiting {
-    channel: Channel<Msg>,
+    /// Its other half is dropped, or russh would stand still once nobody had read 32 requests from it.
+    half: ChannelWriteHalf<Msg>,
     slot: OwnedSemaphorePermit,
 }
 
@@ -53,18 +50,20 @@ pub(super) enum Ended {
 }
 
 impl Visitor {
-    pub(super) fn new(door: Arc<Door>, peer: SocketAddr, line: Line, admitted: oneshot::Sender<Admission>) -> Visitor {
-        let session_end = CancellationToken::new();
+    pub(super) fn new(
+        door: Arc<Door>,
+        peer: SocketAddr,
+        inboxes: LoseOnDrop,
+        admitted: oneshot::Sender<Admission>,
+    ) -> Visitor {
         Visitor {
             slots: Arc::new(Semaphore::new(door.config.guard.channels)),
             door,
             peer,
-            line,
+            inboxes,
             admitted: Some(admitted),
             who: None,
             waiting: HashMap::new(),
-            _ends_session: session_end.clone().drop_guard(),
-            session_end,
         }
     }
 
@@ -97,9 +96,18 @@ impl Visitor {
         Ok(())
     }
 
-    /// Data may not come before the subsystem: unread, it would freeze the session, its time limits included.
-    fn only_after_subsystem(&self, channel: ChannelId) -> Result<(), Ended> {
-        if self.waiting.contains_key(&channel) { Err(Ended::Misbehaved) } else { Ok(()) }
+    /// Does not wait: the session would stand still meanwhile. At most as many wait as there are slots.
+    fn hand_out(&self, incoming: Incoming) {
+        // Nobody takes it any more only when the server is ending, and this connection with it.
+        if let Err(TrySendError::Full(incoming)) = self.door.to.try_send(incoming) {
+            let (to, session_end) = (self.door.to.clone(), self.inboxes.session_end().clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = to.send(incoming) => {}
+                    () = session_end.cancelled() => {}
+                }
+            });
+        }
     }
 }
 
@@ -137,7 +145,7 @@ impl Handler for Visitor {
     ) -> Result<(), Ended> {
         match self.slot() {
             Ok(slot) => {
-                self.waiting.insert(channel.id(), Waiting { channel, slot });
+                self.waiting.insert(channel.id(), Waiting { half: channel.split().1, slot });
                 reply.accept().await;
             }
             Err(why) => reply.reject(why).await,
@@ -148,28 +156,26 @@ impl Handler for Visitor {
     async fn subsystem_request(&mut self, channel: ChannelId, name: &str, session: &mut Session) -> Result<(), Ended> {
         let offered = self.door.config.subsystems.iter().any(|offered| offered == name);
         let Some(who) = self.who.as_ref().filter(|_| offered) else { return self.refuse(channel, session) };
-        let Some(Waiting { channel: opened, slot }) = self.waiting.remove(&channel) else {
+        let Some(Waiting { half, slot }) = self.waiting.remove(&channel) else {
             return self.refuse(channel, session);
         };
         session.channel_success(channel)?;
-        let (end, line) = (self.session_end.clone(), self.line.clone());
-        let stream = Stream::of_server(opened, session.handle(), slot, end, line);
+        let stream = Stream::of_server(half, session.handle(), slot, self.inboxes.clone());
         let (user, key) = (who.user.clone(), who.key.clone());
-        let incoming = Incoming { user, key, peer: self.peer, subsystem: name.to_owned(), stream };
-        // Nobody takes it any more only when the server is ending, and this connection with it.
-        let _ = self.door.to.send(incoming).await;
+        self.hand_out(Incoming { user, key, peer: self.peer, subsystem: name.to_owned(), stream });
         Ok(())
     }
 
-    async fn data(&mut self, channel: ChannelId, _: &[u8], _: &mut Session) -> Result<(), Ended> {
-        self.only_after_subsystem(channel)
-    }
-
-    async fn extended_data(&mut self, channel: ChannelId, _: u32, _: &[u8], _: &mut Session) -> Result<(), Ended> {
-        self.only_after_subsystem(channel)
+    async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut Session) -> Result<(), Ended> {
+        if self.waiting.contains_key(&channel) {
+            return Err(Ended::Misbehaved);
+        }
+        self.inboxes.deliver(channel, data);
+        Ok(())
     }
 
     async fn channel_eof(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Ended> {
+        self.inboxes.eof(channel);
         if self.waiting.remove(&channel).is_some() {
             session.close(channel)?;
         }
@@ -177,16 +183,13 @@ impl Handler for Visitor {
     }
 
     async fn channel_close(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), Ended> {
+        self.inboxes.close(channel);
         self.waiting.remove(&channel);
         Ok(())
     }
 
     /// OpenSSH sends its LANG before the subsystem: refused, but no reason to end the channel.
     async fn env_request(&mut self, channel: ChannelId, _: &str, _: &str, session: &mut Session) -> Result<(), Ended> {
-        if let Some(Waiting { channel, .. }) = self.waiting.get_mut(&channel) {
-            // russh keeps the request for the channel's reader too, and stops when 32 are kept.
-            while let Some(Some(_)) = channel.wait().now_or_never() {}
-        }
         Ok(session.channel_failure(channel)?)
     }
 
