@@ -1,4 +1,6 @@
 //! Bramble: one binary that can play every role. `main.rs` opens one of these rooms.
 
+pub mod client;
+pub mod demo;
 pub mod install;
 pub mod manager;
