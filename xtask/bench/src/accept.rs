@@ -11,6 +11,7 @@ use protocol::frame;
 use protocol::job::{Array, JobSpec};
 
 use crate::bare::PROGRAM;
+use crate::door::Door;
 use crate::process;
 use crate::rig::Manager;
 
@@ -36,10 +37,14 @@ pub fn one_array(manager: &Manager, tasks: u32) -> anyhow::Result<Accepted> {
 
 /// One request a task, the next sent without waiting for the answer to the one before.
 pub fn pipelined(manager: &Manager, tasks: u32) -> anyhow::Result<Accepted> {
-    let mut door = manager.door()?;
+    let took = submit_each(manager.door()?, tasks)?;
+    Ok(Accepted { took, rss: process::memory(manager.pid())?.rss })
+}
+
+fn submit_each(mut door: Door, tasks: u32) -> anyhow::Result<Duration> {
     let writer = door.writer()?;
     let began = Instant::now();
-    let took = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let sending = scope.spawn(move || send_all(writer, tasks));
         let answered = (0..tasks).try_for_each(|_| match door.next()?.body {
             Body::Reply(Reply::Submitted { .. }) => Ok(()),
@@ -52,8 +57,7 @@ pub fn pipelined(manager: &Manager, tasks: u32) -> anyhow::Result<Accepted> {
         }
         let sent = sending.join().unwrap_or_else(|_| bail!("the sending thread panicked"));
         answered.and(sent).map(|()| took)
-    })?;
-    Ok(Accepted { took, rss: process::memory(manager.pid())?.rss })
+    })
 }
 
 fn send_all(mut to: UnixStream, tasks: u32) -> anyhow::Result<()> {
@@ -66,4 +70,27 @@ fn send_all(mut to: UnixStream, tasks: u32) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::door::tests::manager_that;
+    use protocol::api::Refusal;
+    use protocol::id::JobId;
+
+    #[test]
+    fn requests_are_sent_without_waiting_and_every_answer_is_counted() {
+        let (door, manager) = manager_that(|_| vec![Body::Reply(Reply::Submitted { job: JobId(1), tasks: 1 })]);
+        submit_each(door, 5000).unwrap();
+        assert_eq!(manager.join().unwrap(), 5000);
+    }
+
+    #[test]
+    fn a_refusal_ends_it_even_while_much_is_still_to_be_sent() {
+        let (door, manager) = manager_that(|_| vec![Body::Error(Refusal::unavailable("the disk is full"))]);
+        let why = submit_each(door, 100_000).unwrap_err().to_string();
+        assert!(why.contains("the disk is full"), "{why}");
+        manager.join().unwrap();
+    }
 }

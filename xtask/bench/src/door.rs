@@ -24,7 +24,10 @@ pub struct Door {
 impl Door {
     pub fn open(socket: &Path) -> anyhow::Result<Self> {
         let opened = UnixStream::connect(socket);
-        let stream = opened.with_context(|| format!("the manager's socket {} does not answer", socket.display()))?;
+        Self::over(opened.with_context(|| format!("the manager's socket {} does not answer", socket.display()))?)
+    }
+
+    fn over(stream: UnixStream) -> anyhow::Result<Self> {
         stream.set_read_timeout(Some(PATIENCE)).context("the socket takes no time limit")?;
         Ok(Self { stream, arrived: BytesMut::new(), last: 0 })
     }
@@ -92,5 +95,71 @@ impl Pieces<'_> {
             Answer { body: Body::Error(refusal), .. } => Err(refusal.into()),
             other => bail!("the manager answered call {} with {other:?}", self.id),
         }
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::thread::JoinHandle;
+
+    use protocol::api::{LogChunk, Refusal};
+    use protocol::job::Stream;
+
+    use super::*;
+
+    /// A door to a thread that answers every request with what it is told, until nobody asks any more. It ends with
+    /// how often it was asked.
+    pub fn manager_that(answers: impl Fn(Request) -> Vec<Body> + Send + 'static) -> (Door, JoinHandle<u32>) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let manager = std::thread::spawn(move || {
+            let (mut stream, mut arrived, mut asked) = (theirs, BytesMut::new(), 0);
+            let mut piece = [0; 4096];
+            while let Ok(n @ 1..) = stream.read(&mut piece) {
+                arrived.extend_from_slice(&piece[..n]);
+                while let Ok(Some(json)) = frame::split(&mut arrived) {
+                    let Call { id, request } = frame::parse(&json).unwrap();
+                    asked += 1;
+                    let mut out = BytesMut::new();
+                    answers(request)
+                        .into_iter()
+                        .for_each(|body| frame::encode(&Answer { id, body }, &mut out).unwrap());
+                    if stream.write_all(&out).is_err() {
+                        return asked;
+                    }
+                }
+            }
+            asked
+        });
+        (Door::over(ours).unwrap(), manager)
+    }
+
+    #[test]
+    fn an_answer_is_a_reply_or_the_refusal_that_came_instead() {
+        let (mut door, _manager) = manager_that(|request| match request {
+            Request::Nodes => vec![Body::Reply(Reply::Nodes(vec![]))],
+            _ => vec![Body::Error(Refusal::refused("not today"))],
+        });
+        assert_eq!(door.call(Request::Nodes).unwrap(), Reply::Nodes(vec![]));
+        assert_eq!(door.call(Request::Watch).unwrap_err().to_string(), "not today");
+        assert_eq!(door.call(Request::Nodes).unwrap(), Reply::Nodes(vec![]));
+    }
+
+    #[test]
+    fn a_stream_has_pieces_and_an_end() {
+        let piece = More::Log(LogChunk { stream: Stream::Stdout, offset: 0, bytes: b"x".to_vec().into() });
+        let (mut door, _manager) = manager_that({
+            let piece = piece.clone();
+            move |_| vec![Body::More(piece.clone()), Body::Reply(Reply::End)]
+        });
+        let mut pieces = door.stream(Request::Watch).unwrap();
+        assert_eq!(pieces.next().unwrap(), Some(piece));
+        assert_eq!(pieces.next().unwrap(), None);
+    }
+
+    #[test]
+    fn a_manager_that_goes_away_is_said() {
+        let (mut door, _manager) = manager_that(|_| vec![]);
+        door.close().unwrap();
+        assert!(door.call(Request::Nodes).is_err());
     }
 }
