@@ -133,7 +133,8 @@ impl Processes {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         for pid in entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()) {
             // A process may end while it is looked at.
-            let Some((parent, ticks)) = fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|s| stat(&s)) else {
+            let Some((parent, ticks)) = fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|s| stat(&s))
+            else {
                 continue;
             };
             all.children.entry(parent).or_default().push(pid);

@@ -38,13 +38,13 @@ impl Folders {
             bail!("{} holds something that is not a demo's; choose an empty folder with --state DIR", state.display());
         }
         let lock = File::options().create(true).append(true).open(&marker);
-        let lock = lock.with_context(|| format!("{} cannot be written; choose another --state DIR", state.display()))?;
+        let lock =
+            lock.with_context(|| format!("{} cannot be written; choose another --state DIR", state.display()))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => bail!(
-                "a demo already runs in {}; end it, or start this one with another --state DIR",
-                state.display()
-            ),
+            Err(fs::TryLockError::WouldBlock) => {
+                bail!("a demo already runs in {}; end it, or start this one with another --state DIR", state.display())
+            }
             Err(fs::TryLockError::Error(error)) => return Err(error).context("the demo's folder cannot be locked"),
         }
         let run = run_folder(&state, root)?;

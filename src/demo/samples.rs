@@ -7,7 +7,8 @@ use protocol::job::{Array, JobSpec};
 use crate::client::Client;
 
 pub async fn submit(client: &Client) -> anyhow::Result<()> {
-    let Reply::Jobs { total, .. } = client.call(Request::Jobs(JobQuery { limit: 1, ..Default::default() })).await? else {
+    let Reply::Jobs { total, .. } = client.call(Request::Jobs(JobQuery { limit: 1, ..Default::default() })).await?
+    else {
         bail!("the manager answered something else than jobs");
     };
     if total > 0 {

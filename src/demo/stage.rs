@@ -65,7 +65,10 @@ impl Stage {
     }
 
     fn silent(&self, who: &str, log: &str) -> anyhow::Error {
-        anyhow::anyhow!("{who} did not come up within {PATIENCE:?}; it may say why in {}", self.folders.log(log).display())
+        anyhow::anyhow!(
+            "{who} did not come up within {PATIENCE:?}; it may say why in {}",
+            self.folders.log(log).display()
+        )
     }
 
     async fn connect(&self) -> Client {
@@ -86,7 +89,8 @@ impl Stage {
     }
 
     fn worker(&self, name: &NodeName, manager: String, token: Option<String>) -> anyhow::Result<Daemon> {
-        let mut arguments = words(["worker-agent", "run", "--refuse-reboot", "--state"], &self.folders.worker(name.as_str()));
+        let mut arguments =
+            words(["worker-agent", "run", "--refuse-reboot", "--state"], &self.folders.worker(name.as_str()));
         arguments.extend(words(["--run"], &self.folders.worker_run(name.as_str())));
         arguments.extend(words(["--sysfs-root"], &self.folders.board(name.as_str())));
         arguments.extend(["--name".into(), name.to_string(), "--manager".into(), manager]);

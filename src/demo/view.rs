@@ -196,7 +196,8 @@ fn nodes_table(nodes: &[NodeView]) -> Table<'static> {
         ])
     });
     let widths = [9, 12, 8, 15, 15, 7].map(Constraint::Length).into_iter().chain([Constraint::Min(10)]);
-    Table::new(rows.collect::<Vec<_>>(), widths).header(header(&["state", "node", "role", "CPU", "RAM", "heat", "tasks"]))
+    Table::new(rows.collect::<Vec<_>>(), widths)
+        .header(header(&["state", "node", "role", "CPU", "RAM", "heat", "tasks"]))
 }
 
 /// Ten cells and the number, so that it can be read without looking closely.
@@ -226,7 +227,13 @@ fn jobs_table(jobs: &[JobView]) -> Table<'static> {
             Cell::from(progress(job)),
         ])
     });
-    let widths = [Constraint::Length(5), Constraint::Length(26), Constraint::Length(10), Constraint::Length(15), Constraint::Min(10)];
+    let widths = [
+        Constraint::Length(5),
+        Constraint::Length(26),
+        Constraint::Length(10),
+        Constraint::Length(15),
+        Constraint::Min(10),
+    ];
     Table::new(rows.collect::<Vec<_>>(), widths).header(header(&["job", "name", "state", "done", ""]))
 }
 

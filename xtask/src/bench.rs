@@ -1,8 +1,9 @@
 //! `cargo xtask bench …`: builds what is measured as it is shipped, then lets `xtask/bench/` measure it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::run::{cargo, run, workspace};
+use crate::run::{cargo, run};
 
 pub fn main(args: &[String]) -> ExitCode {
     // One command for what shares a profile, so that their dependencies are built once.
@@ -13,7 +14,10 @@ pub fn main(args: &[String]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), Into::into);
+    let Some(target) = target() else {
+        eprintln!("error: the folder that cargo builds in cannot be found");
+        return ExitCode::FAILURE;
+    };
     let mut bench = std::process::Command::new(target.join("release/bench"));
     bench.args(args);
     bench.env("BRAMBLE_BENCH_MANAGER", target.join("release/bramble"));
@@ -25,4 +29,10 @@ pub fn main(args: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The folder cargo builds in, wherever that was configured: we were built there ourselves, as `TARGET/debug/xtask`.
+fn target() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    Some(own.parent()?.parent()?.to_owned())
 }
