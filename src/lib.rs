@@ -2,4 +2,6 @@
 
 pub mod cli;
 pub mod client;
+pub mod demo;
+pub mod install;
 pub mod manager;
