@@ -1,0 +1,3 @@
+//! The keeper: owns the tasks' processes, waits for them, writes down what happened. Synchronous, one thread.
+
+pub mod client;
