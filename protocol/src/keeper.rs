@@ -34,6 +34,10 @@ pub struct Spawn {
     pub command: Vec<String>,
     /// The whole environment, `KEY=VALUE`.
     pub env: Vec<String>,
+    /// The agent's own words about this attempt (what it must know again after a restart). The keeper keeps them and
+    /// gives them back in [`Kept`], and never looks inside.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub note: Value,
 }
 
 /// Keeper to agent.
@@ -63,6 +67,9 @@ pub struct Kept {
     pub pid: Option<i32>,
     pub started_at: UnixMillis,
     pub ended: Option<Ended>,
+    /// As [`Spawn::note`] said.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub note: Value,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,6 +90,9 @@ pub enum Record {
         attempt: AttemptId,
         boot_id: String,
         at: UnixMillis,
+        /// As [`Spawn::note`] said.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        note: Value,
     },
     /// Who it is: a pid alone would be reused.
     Running {
@@ -121,6 +131,7 @@ pub enum ControlReply {
     Tasks(Vec<Kept>),
     /// The new self is about to take over; ask `status` for its version.
     Upgrading,
+    Ending,
     Refused {
         reason: String,
     },
