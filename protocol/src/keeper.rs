@@ -131,6 +131,7 @@ pub enum ControlReply {
     Tasks(Vec<Kept>),
     /// The new self is about to take over; ask `status` for its version.
     Upgrading,
+    Ending,
     Refused {
         reason: String,
     },
