@@ -1,11 +1,13 @@
 //! The command line of a worker. `worker-agent …` and `bramble worker-agent …` are this same code.
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Subcommand;
 use protocol::name::NodeName;
 
@@ -82,6 +84,9 @@ pub struct Run {
     pub place: Place,
     #[command(flatten)]
     pub work: Work,
+    /// Start this as the agent, for tests
+    #[arg(long, hide = true, value_name = "PROGRAM")]
+    pub agent_program: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -148,22 +153,44 @@ pub fn main(args: Args, prefix: &[&str]) -> ExitCode {
 }
 
 fn keeper_main(run: Run, prefix: &[&str]) -> anyhow::Result<()> {
-    let layout = run.place.layout()?;
-    let mut arguments: Vec<OsString> = prefix.iter().map(OsString::from).collect();
-    arguments.extend(agent_arguments(&layout, &run.work));
-    let _ = (layout, arguments);
-    Ok(())
+    log();
+    let mut work = run.work;
+    work.join = work.join.map(from_stdin).transpose()?;
+    keeper::run(keeper::Config {
+        layout: run.place.layout()?,
+        work,
+        prefix: prefix.iter().map(OsString::from).collect(),
+        agent_program: run.agent_program.map(Into::into),
+    })
+}
+
+/// Stdin is read once, here: an agent that is started again has nothing to read there.
+fn from_stdin(token: String) -> anyhow::Result<String> {
+    if token != "-" {
+        return Ok(token);
+    }
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).context("the token cannot be read from stdin")?;
+    Ok(line.trim().to_owned())
+}
+
+/// Sentences on stderr, with the time only where nobody else adds it.
+fn log() {
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
+    let log = log.with_ansi(std::io::stderr().is_terminal());
+    if std::env::var_os("JOURNAL_STREAM").is_some() { log.without_time().init() } else { log.init() }
 }
 
 fn agent_main(line: Agent) -> anyhow::Result<()> {
+    log();
     let layout = line.place.layout()?;
     // SAFETY: the keeper opened this descriptor for us and nobody else in this process knows its number.
     let keeper = UnixStream::from(unsafe { OwnedFd::from_raw_fd(line.keeper_fd) });
     agent::run(AgentConfig { layout, work: line.work }, keeper)
 }
 
-/// The words after `agent --keeper-fd N`. The token is not among them: it goes by [`JOIN_TOKEN`].
-pub fn agent_arguments(layout: &Layout, work: &Work) -> Vec<OsString> {
+/// What an agent, or a keeper's new self, is told. The token is not among it: that goes by [`JOIN_TOKEN`].
+pub fn work_arguments(layout: &Layout, work: &Work) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec![];
     let mut flag = |name: &str, value: OsString| {
         words.push(name.into());
@@ -187,6 +214,11 @@ pub fn agent_arguments(layout: &Layout, work: &Work) -> Vec<OsString> {
         words.push("--refuse-reboot".into());
     }
     words
+}
+
+/// The entry of an environment that carries the token.
+pub fn token_entry(work: &Work) -> Option<OsString> {
+    work.join.as_ref().map(|token| format!("{JOIN_TOKEN}={token}").into())
 }
 
 impl Place {

@@ -73,7 +73,7 @@ fn forgive(path: &Path, done: Result<(), Errno>) {
 
 /// Out of the way of a namesake, in one step.
 fn put_away(layout: &Layout, path: &Path) -> io::Result<()> {
-    let gone = open_folder(CWD, &layout.works().join(GONE))?;
+    let gone = open_folder(CWD, layout.works().join(GONE))?;
     Ok(move_up(CWD, path, &gone)?)
 }
 
@@ -100,7 +100,7 @@ pub fn sweep(layout: &Layout, known: &BTreeSet<AttemptId>) -> bool {
 /// A task may leave a tree of any depth, so nothing here recurses or builds long paths: a folder inside a folder is
 /// moved up beside it first. Links are removed, never followed.
 pub fn empty_gone(layout: &Layout) -> io::Result<()> {
-    let gone = open_folder(CWD, &layout.works().join(GONE))?;
+    let gone = open_folder(CWD, layout.works().join(GONE))?;
     let mut stuck = BTreeSet::new();
     loop {
         let mut names = names_in(&gone)?;
