@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::super::clock::{Moment, wall};
 use super::super::proc::{self, Stat};
 use super::super::remains::{self, Snapshot, Who};
-use super::{Live, Main, Phase, Stop, Tasks};
+use super::{Live, Main, Over, Phase, Stop, Tasks};
 
 /// What is left of a task is looked at again after so long, then ever less often.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -57,7 +57,7 @@ impl Tasks {
         let kill_at = Moment::now() + grace;
         let Some(live) = self.live.get_mut(&attempt).filter(|live| matches!(live.phase, Phase::Running)) else {
             // It has ended, or is about to: that is the answer.
-            if self.ended.contains_key(&attempt) {
+            if self.over.contains_key(&attempt) {
                 self.tell_again(attempt);
             }
             return;
@@ -84,7 +84,7 @@ impl Tasks {
     /// Drops it. What still runs of it is killed, and its end is told to nobody.
     pub fn forget(&mut self, attempts: Vec<AttemptId>) {
         for attempt in &attempts {
-            self.ended.remove(attempt);
+            self.over.remove(attempt);
             if let Some(live) = self.live.get_mut(attempt) {
                 live.forgotten = true;
                 let now = Moment::now();
@@ -95,7 +95,7 @@ impl Tasks {
             }
         }
         self.journal.note(&Record::Forgotten { attempts });
-        if self.journal.is_worn(self.live.len() + self.ended.len()) {
+        if self.journal.is_worn(self.live.len() + self.over.len()) {
             self.rewrite_journal();
         }
         self.tick();
@@ -189,10 +189,10 @@ impl Tasks {
             return;
         }
         let tell_at = *tell_at.get_or_insert(now + PATIENCE);
-        if tell_at <= now && !live.forgotten && !self.ended.contains_key(&attempt) {
+        if tell_at <= now && !live.forgotten && !self.over.contains_key(&attempt) {
             tracing::warn!("something of {attempt} does not end, although it was killed");
-            let ended = ended.clone();
-            self.tell_end(ended);
+            let over = Over { started_at: live.started_at, note: live.note.clone(), ended: ended.clone() };
+            self.tell_end(over);
         }
         self.kill(attempt);
     }
@@ -218,9 +218,9 @@ impl Tasks {
         }
         if let Phase::Leaving { ended, .. } = live.phase
             && !live.forgotten
-            && !self.ended.contains_key(&attempt)
+            && !self.over.contains_key(&attempt)
         {
-            self.tell_end(ended);
+            self.tell_end(Over { started_at: live.started_at, note: live.note, ended });
         }
     }
 
@@ -286,8 +286,8 @@ impl Tasks {
     fn rewrite_journal(&mut self) {
         let live = self.live.iter().filter(|(_, live)| !live.forgotten);
         let live = live.flat_map(|(attempt, live)| live.records(*attempt, &self.boot_id));
-        let ended = self.ended.values().map(|ended| Record::Ended(ended.clone()));
-        if let Err(error) = self.journal.rewrite(live.chain(ended)) {
+        let over = self.over.values().flat_map(|over| over.records(&self.boot_id));
+        if let Err(error) = self.journal.rewrite(live.chain(over)) {
             tracing::warn!("the journal {} cannot be rewritten: {error}", self.layout.journal().display());
         }
     }
@@ -310,7 +310,7 @@ impl Live {
     fn records(&self, attempt: AttemptId, boot_id: &str) -> Vec<Record> {
         let Main { pid, start_ticks, .. } = self.main;
         let mut records = vec![
-            Record::Starting { attempt, boot_id: boot_id.to_owned(), at: self.started_at },
+            Record::Starting { attempt, boot_id: boot_id.to_owned(), at: self.started_at, note: self.note.clone() },
             Record::Running { attempt, pid, start_ticks },
         ];
         if let Some(stop) = &self.stop {
@@ -321,6 +321,14 @@ impl Live {
             records.push(Record::Ended(ended.clone()));
         }
         records
+    }
+}
+
+impl Over {
+    fn records(&self, boot_id: &str) -> [Record; 2] {
+        let (attempt, boot_id) = (self.ended.attempt, boot_id.to_owned());
+        let starting = Record::Starting { attempt, boot_id, at: self.started_at, note: self.note.clone() };
+        [starting, Record::Ended(self.ended.clone())]
     }
 }
 
