@@ -25,7 +25,11 @@ pub struct Context {
 impl Context {
     pub fn new(everywhere: &Everywhere) -> Self {
         Self {
-            manager: everywhere.manager.clone().filter(|address| !address.is_empty()),
+            manager: everywhere
+                .manager
+                .clone()
+                .or_else(|| std::env::var("BRAMBLE_MANAGER").ok())
+                .filter(|a| !a.is_empty()),
             json: everywhere.json,
             look: Look::of(everywhere.color, &io::stdout()),
             errors: Look::of(everywhere.color, &io::stderr()),
