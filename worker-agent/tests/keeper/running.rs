@@ -203,6 +203,22 @@ fn a_task_has_the_uid_of_its_person_no_groups_and_no_way_to_more() {
 }
 
 #[test]
+fn a_folder_of_the_path_that_may_not_be_looked_into_hides_no_reason() {
+    let mut worker = Worker::start();
+    let closed = worker.file("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    let mut order = worker.order(attempt(0), &["no-such-program"]);
+    order.env[0] = format!("PATH={}:/bin", closed.display());
+    // Root may look everywhere; a task of a person may not.
+    order.uid = is_root().then_some(1_900_000_007);
+    std::fs::set_permissions(worker.work(attempt(0)), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    worker.say(&ToKeeper::Spawn(order));
+    let (kind, message) = not_started(worker.outcome(attempt(0)));
+    assert_eq!((kind, message.as_str()), (NotStarted::NotFound, "command not found: no-such-program"));
+}
+
+#[test]
 fn a_uid_that_cannot_be_taken_is_a_fault_and_not_a_task_under_the_wrong_one() {
     let mut worker = Worker::prepare(Mode::Usual);
     worker.start_keeper_with(|command| {
