@@ -6,7 +6,7 @@ use std::time::Duration;
 use protocol::id::AttemptId;
 use protocol::job::Outcome;
 use protocol::keeper::{Ended, Record};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::super::clock::{Moment, wall};
 use super::super::proc::{self, Stat};
@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// What does not die of SIGKILL within this is stuck in the kernel: the end is told without it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest the keeper does nothing but kill what forks away.
+const HUNT: Duration = Duration::from_millis(50);
 
 /// How a main process ended, as far as anybody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,8 +209,7 @@ impl Tasks {
 
     /// What a task of ours leaves behind becomes our child: as long as we know them all, nothing was left.
     fn no_strange_children(&self) -> bool {
-        let known = |pid: &i32| self.pids.contains_key(pid) || self.helpers.contains(pid);
-        proc::children().is_some_and(|children| children.iter().all(known))
+        proc::children().is_some_and(|children| children.iter().all(|pid| self.is_known(*pid)))
     }
 
     fn gone(&mut self, attempt: AttemptId) {
@@ -258,9 +259,29 @@ impl Tasks {
         if matches!(live.phase, Phase::Running) {
             kill_group(live.main.pid, Signal::KILL);
         }
+        self.hunt(attempt);
         for process in self.members(attempt, live) {
             remains::signal(&process, &[Signal::KILL]);
         }
+    }
+
+    /// Processes that start another and end at once are gone before a look at all of /proc is done. But the one that
+    /// lives is our child by then, and our children are quickly looked through.
+    fn hunt(&self, attempt: AttemptId) {
+        let strange = |pid: &i32| !self.is_known(*pid) && proc::attempt_of(*pid, &self.layout.state) == Some(attempt);
+        let until = Moment::now() + HUNT;
+        while Moment::now() < until {
+            let found: Vec<i32> = proc::children().into_iter().flatten().filter(strange).collect();
+            if found.is_empty() {
+                break;
+            }
+            // Nobody but us could reap them, so these numbers are theirs.
+            found.into_iter().for_each(kill_child);
+        }
+    }
+
+    fn is_known(&self, pid: i32) -> bool {
+        self.pids.contains_key(&pid) || self.helpers.contains(&pid)
     }
 
     fn members(&self, attempt: AttemptId, live: &Live) -> Vec<Stat> {
@@ -329,6 +350,12 @@ impl Over {
         let (attempt, boot_id) = (self.ended.attempt, boot_id.to_owned());
         let starting = Record::Starting { attempt, boot_id, at: self.started_at, note: self.note.clone() };
         [starting, Record::Ended(self.ended.clone())]
+    }
+}
+
+fn kill_child(pid: i32) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = kill_process(pid, Signal::KILL);
     }
 }
 
