@@ -1,6 +1,5 @@
 //! The agent's one loop, and everything it owns.
 
-use std::collections::BTreeSet;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,7 +8,6 @@ use anyhow::Context;
 use link::Key;
 use protocol::agent::{FromAgent, Hello};
 use protocol::frame::FrameError;
-use protocol::id::AttemptId;
 use protocol::keeper::{FromKeeper, ToKeeper};
 use protocol::node::Interpreter;
 use protocol::time::UnixMillis;
@@ -36,6 +34,8 @@ const STOP_GRACE_MS: u64 = 10_000;
 const TICK: Duration = Duration::from_secs(1);
 /// While something prints faster than the limit can be held at one look a second.
 const QUICK_TRIM: Duration = Duration::from_millis(100);
+/// A keeper with very many tasks does not name them all in its hello, but soon after.
+const SWEEP_AFTER: Duration = Duration::from_secs(5);
 const KEEPER_HELLO: Duration = Duration::from_secs(30);
 
 pub(super) struct Agent {
@@ -61,6 +61,8 @@ pub(super) struct Agent {
     done: mpsc::Receiver<Errand>,
     emptying: bool,
     more_to_empty: bool,
+    /// When what an earlier agent left is removed.
+    sweep_at: Option<Instant>,
 }
 
 /// Something that was done elsewhere.
@@ -89,13 +91,12 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
 
     let slots = config.work.slots.or_else(crate::facts::cpus).unwrap_or(1);
     let mut desk = Desk::new(slots);
-    let held: BTreeSet<AttemptId> = tasks.iter().map(|kept| kept.attempt).collect();
+    let held = tasks.len();
     tasks.into_iter().for_each(|kept| desk.adopt(kept));
-    let leftovers = folder::sweep(layout, &held);
 
     let key = Arc::new(Key::load_or_create(&layout.key()).map_err(|error| GiveUp(error.to_string()))?);
     let mut teller = Teller::default();
-    let (home, token) = match join::way(&config.work, Home::load(&layout.manager())?, held.len())? {
+    let (home, token) = match join::way(&config.work, Home::load(&layout.manager())?, held)? {
         Way::Known { home, token } => (home, token),
         way @ Way::Join { .. } => {
             let home = join(&way, &key, &mut keeper, &mut desk, &mut teller).await?;
@@ -126,7 +127,8 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
         errands,
         done,
         emptying: false,
-        more_to_empty: leftovers,
+        more_to_empty: false,
+        sweep_at: Some(Instant::now() + SWEEP_AFTER),
         config,
     };
     agent.run().await
@@ -307,7 +309,10 @@ impl Agent {
 
     /// An agent with nothing to look after sleeps until somebody speaks to it.
     fn has_reason_to_tick(&self) -> bool {
-        self.control.is_welcome() || self.desk.running().next().is_some() || self.bulk.wants_ticks()
+        self.control.is_welcome()
+            || self.sweep_at.is_some()
+            || self.desk.running().next().is_some()
+            || self.bulk.wants_ticks()
     }
 
     fn tick(&mut self) {
@@ -323,6 +328,9 @@ impl Agent {
                     let _ = errands.blocking_send(Errand::Interpreters(finder, found));
                 });
             }
+        }
+        if self.sweep_at.take_if(|at| Instant::now() >= *at).is_some() {
+            self.more_to_empty |= folder::sweep(&self.config.layout, |attempt| self.desk.holds(attempt));
         }
         self.bulk.expire();
         self.trim();

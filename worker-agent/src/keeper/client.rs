@@ -57,7 +57,7 @@ pub fn tasks(layout: &Layout, json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     println!("{:<16} {:<10} {:>8} {:>9}  REASON", "ATTEMPT", "STATE", "PROCESS", "TIME");
-    for Kept { attempt, pid, started_at, ended } in tasks {
+    for Kept { attempt, pid, started_at, ended, .. } in tasks {
         let pid = pid.map_or("-".into(), |pid| pid.to_string());
         let (state, time, reason) = match ended {
             None => ("running", Some(UnixMillis::of(std::time::SystemTime::now()).since(started_at)), String::new()),

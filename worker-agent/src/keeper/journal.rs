@@ -11,6 +11,7 @@ use anyhow::Context;
 use protocol::id::AttemptId;
 use protocol::keeper::{Ended, Record};
 use protocol::time::UnixMillis;
+use serde_json::Value;
 
 /// Rewritten when it has at least so many lines and most of them are about what is forgotten.
 const WORN_LINES: usize = 1000;
@@ -31,6 +32,7 @@ pub struct Journal {
 pub struct Past {
     pub boot_id: String,
     pub started_at: UnixMillis,
+    pub note: Value,
     /// Pid and start time.
     pub process: Option<(i32, u64)>,
     pub stop: Option<PastStop>,
@@ -127,8 +129,8 @@ fn open_file(path: &Path, empty: bool) -> io::Result<File> {
 
 fn replay(record: Record, past: &mut BTreeMap<AttemptId, Past>) {
     match record {
-        Record::Starting { attempt, boot_id, at } => {
-            past.insert(attempt, Past { boot_id, started_at: at, process: None, stop: None, ended: None });
+        Record::Starting { attempt, boot_id, at, note } => {
+            past.insert(attempt, Past { boot_id, started_at: at, note, process: None, stop: None, ended: None });
         }
         Record::Running { attempt, pid, start_ticks } => {
             if let Some(one) = past.get_mut(&attempt) {
@@ -143,7 +145,8 @@ fn replay(record: Record, past: &mut BTreeMap<AttemptId, Past>) {
         Record::Ended(ended) => {
             // An end counts even where the line of its beginning was damaged.
             let started_at = ended.started_at.unwrap_or(ended.ended_at);
-            let unseen = Past { boot_id: String::new(), started_at, process: None, stop: None, ended: None };
+            let unseen =
+                Past { boot_id: String::new(), started_at, note: Value::Null, process: None, stop: None, ended: None };
             let attempt = ended.attempt;
             past.entry(attempt).or_insert(unseen).ended = Some(ended);
         }
@@ -162,7 +165,7 @@ mod tests {
     }
 
     fn starting(index: u32) -> Record {
-        Record::Starting { attempt: attempt(index), boot_id: "boot".into(), at: UnixMillis(5) }
+        Record::Starting { attempt: attempt(index), boot_id: "boot".into(), at: UnixMillis(5), note: Value::Null }
     }
 
     fn running(index: u32) -> Record {

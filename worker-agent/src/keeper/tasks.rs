@@ -13,6 +13,7 @@ use protocol::id::AttemptId;
 use protocol::job::Outcome;
 use protocol::keeper::{Ended, FromKeeper, Kept, Record, Spawn};
 use protocol::time::UnixMillis;
+use serde_json::Value;
 
 use super::cgroup::{Pool, Slot};
 use super::clock::{Moment, wall};
@@ -40,6 +41,8 @@ pub struct Tasks {
 /// Something of it still runs.
 struct Live {
     started_at: UnixMillis,
+    /// The agent's words, for the next one.
+    note: Value,
     main: Main,
     /// Its processes are all in there; known by their marks otherwise.
     slot: Option<Slot>,
@@ -84,7 +87,8 @@ impl Tasks {
             return;
         }
         let at = wall();
-        self.journal.note(&Record::Starting { attempt, boot_id: self.boot_id.clone(), at });
+        let note = order.note.clone();
+        self.journal.note(&Record::Starting { attempt, boot_id: self.boot_id.clone(), at, note: note.clone() });
         if let Err(error) = self.journal.flush() {
             let path = self.layout.journal();
             let refusal = Refusal::fault(format!("the journal {} cannot be written: {error}", path.display()));
@@ -99,7 +103,8 @@ impl Tasks {
                 let main = Main { pid, start_ticks: start_ticks(pid, before), uid, began: before, foreign: None };
                 self.journal.note(&Record::Running { attempt, pid, start_ticks: main.start_ticks });
                 self.pids.insert(pid, attempt);
-                let live = Live { started_at: at, main, slot, stop: None, forgotten: false, phase: Phase::Running };
+                let live =
+                    Live { started_at: at, note, main, slot, stop: None, forgotten: false, phase: Phase::Running };
                 self.live.insert(attempt, live);
                 self.news.push(FromKeeper::Started { attempt, at });
             }
@@ -219,12 +224,14 @@ impl Tasks {
             pid: matches!(live.phase, Phase::Running).then_some(live.main.pid),
             started_at: live.started_at,
             ended: None,
+            note: live.note.clone(),
         });
         let ended = self.ended.values().map(|ended| Kept {
             attempt: ended.attempt,
             pid: None,
             started_at: ended.started_at.unwrap_or(ended.ended_at),
             ended: Some(ended.clone()),
+            note: Value::Null,
         });
         running.chain(ended).collect()
     }

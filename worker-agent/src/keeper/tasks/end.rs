@@ -303,7 +303,7 @@ impl Live {
     fn records(&self, attempt: AttemptId, boot_id: &str) -> Vec<Record> {
         let Main { pid, start_ticks, .. } = self.main;
         let mut records = vec![
-            Record::Starting { attempt, boot_id: boot_id.to_owned(), at: self.started_at },
+            Record::Starting { attempt, boot_id: boot_id.to_owned(), at: self.started_at, note: self.note.clone() },
             Record::Running { attempt, pid, start_ticks },
         ];
         if let Some(stop) = &self.stop {

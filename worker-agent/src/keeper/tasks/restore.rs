@@ -87,6 +87,7 @@ impl Tasks {
                 });
                 let live = Live {
                     started_at: past.started_at,
+                    note: past.note,
                     main,
                     slot: None,
                     stop,
