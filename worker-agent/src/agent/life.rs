@@ -44,6 +44,8 @@ pub(super) struct Agent {
     pub(super) root: bool,
     pub(super) keeper: Keeper,
     pub(super) control: Control,
+    /// As it is on disk.
+    saved: Option<Home>,
     pub(super) desk: Desk,
     pub(super) reports: Reports,
     pub(super) bulk: Bulk,
@@ -96,7 +98,8 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
 
     let key = Arc::new(Key::load_or_create(&layout.key()).map_err(|error| GiveUp(error.to_string()))?);
     let mut teller = Teller::default();
-    let (home, token) = match join::way(&config.work, Home::load(&layout.manager())?, held)? {
+    let saved = Home::load(&layout.manager())?;
+    let (home, token) = match join::way(&config.work, saved.clone(), held)? {
         Way::Known { home, token } => (home, token),
         way @ Way::Join { .. } => {
             let home = join(&way, &key, &mut keeper, &mut desk, &mut teller).await?;
@@ -114,6 +117,7 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
         root: rustix::process::geteuid().is_root(),
         keeper,
         control: Control::new(home, key, token),
+        saved,
         desk,
         reports: Reports::default(),
         bulk: Bulk::default(),
@@ -153,7 +157,7 @@ async fn join(
             Err(JoinError::Later(sentence)) => sentence,
         };
         if error != last {
-            tracing::warn!("{error}; trying on");
+            tracing::warn!("{error}; trying again");
         }
         let wait = backoff.wait();
         let until = UnixMillis(wall().0.saturating_add(wait.as_millis() as u64));
@@ -277,10 +281,16 @@ impl Agent {
         self.early_follows.clear();
     }
 
-    pub(super) fn remember_home(&self) {
+    /// Writes down where the manager is and what it said, if that is news.
+    pub(super) fn remember_home(&mut self) {
+        let home = self.control.home();
+        if self.saved.as_ref() == Some(home) {
+            return;
+        }
         let path = self.config.layout.manager();
-        if let Err(error) = self.control.home().save(&path) {
-            tracing::error!("cannot write {}: {error}", path.display());
+        match home.save(&path) {
+            Ok(()) => self.saved = Some(home.clone()),
+            Err(error) => tracing::error!("cannot write {}: {error}", path.display()),
         }
     }
 
@@ -309,10 +319,7 @@ impl Agent {
 
     /// An agent with nothing to look after sleeps until somebody speaks to it.
     fn has_reason_to_tick(&self) -> bool {
-        self.control.is_welcome()
-            || self.sweep_at.is_some()
-            || self.desk.running().next().is_some()
-            || self.bulk.wants_ticks()
+        self.control.is_welcome() || self.sweep_at.is_some() || !self.desk.is_idle() || self.bulk.wants_ticks()
     }
 
     fn tick(&mut self) {
