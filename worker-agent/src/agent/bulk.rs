@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
+use super::backoff::Backoff;
 use super::spool::{self, Extent};
 use crate::layout::Layout;
 
@@ -30,6 +31,7 @@ pub struct Bulk {
     busy: bool,
     /// After a failure.
     rest_until: Option<Instant>,
+    backoff: Backoff,
     kept: BTreeMap<AttemptId, [Extent; 2]>,
 }
 
@@ -82,7 +84,8 @@ impl Bulk {
         if self.busy || self.rest_until.is_some_and(|until| Instant::now() < until) {
             return None;
         }
-        let attempt = self.queue.pop_front()?;
+        // One that was under way when the link broke may have arrived all the same.
+        let attempt = std::iter::from_fn(|| self.queue.pop_front()).find(|queued| !self.kept.contains_key(queued))?;
         self.busy = true;
         let streams = [(Stream::Stdout, layout.stdout(attempt)), (Stream::Stderr, layout.stderr(attempt))];
         Some(Job { attempt, limit, streams, idle: self.take_idle() })
@@ -96,13 +99,13 @@ impl Bulk {
         }
         match done.result {
             Ok(extents) => {
-                self.rest_until = None;
+                self.backoff.reset();
                 self.kept.insert(done.attempt, extents);
                 true
             }
             Err(error) => {
                 tracing::warn!("the output of {} could not be delivered, trying again: {error}", done.attempt);
-                self.rest_until = Some(Instant::now() + Duration::from_secs(2));
+                self.rest_until = Some(Instant::now() + self.backoff.wait());
                 self.queue.push_back(done.attempt);
                 false
             }
@@ -113,6 +116,7 @@ impl Bulk {
         self.idle = None;
         self.queue.clear();
         self.rest_until = None;
+        self.backoff.reset();
     }
 
     pub fn take_idle(&mut self) -> Option<Connection> {

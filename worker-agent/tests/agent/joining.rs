@@ -62,7 +62,8 @@ async fn a_node_joins_once_and_comes_back_by_its_key() {
     let first = manager.answer_join(|_| None).await;
     let second = manager.let_join().await;
     assert_eq!(first, second);
-    let hello = manager.linked().await.hello;
+    let control = manager.linked().await;
+    let hello = &control.hello;
     assert_eq!((hello.node.as_str(), hello.slots, hello.held.len()), ("pi-1", 2, 0));
     assert!(hello.facts.memory.is_some() && hello.cpus >= 1);
     worker.agent_says("linked", |status| status["link"] == "linked" && status["manager"] == address.as_str()).await;
@@ -79,7 +80,7 @@ async fn a_node_that_was_revoked_says_so_and_joins_again_with_a_new_token() {
     manager.door.revoke_all();
     let reason = "pi-1 was revoked by ana".to_owned();
     control.say(ToAgent::Bye { reason, stay_away: true }).await;
-    control.is_closed().await;
+    control.closes().await;
     worker.agent_says("why it was let go", |status| says(status, "pi-1 was revoked by ana")).await;
     // Its next agent dials at once, still has the token it was started with, and asks with that; here it is good again.
     worker.kill_agent().await;
@@ -113,7 +114,7 @@ async fn a_manager_of_another_age_is_told_apart_by_a_sentence() {
     drop(control);
     let mut control = manager.greeted().await;
     control.say(ToAgent::Welcome(protocol::agent::Welcome { protocol: 0, ..crate::welcome() })).await;
-    control.is_closed().await;
+    control.closes().await;
     worker
         .agent_says("too old", |status| says(status, "speaks protocol 0") && says(status, "update the manager"))
         .await;

@@ -1,5 +1,8 @@
 //! A whole worker, keeper and agent as they are started on a node, against a manager that is played by the test.
 
+// A helper of tests is no test to clippy.
+#![allow(clippy::unwrap_used)]
+
 mod joining;
 mod manager;
 mod output;

@@ -238,7 +238,7 @@ impl Control {
     }
 
     /// Until the agent closes it.
-    pub async fn is_closed(mut self) {
+    pub async fn closes(mut self) {
         let closed = async { while let Ok(Some(_)) = self.read.next::<FromAgent>().await {} };
         tokio::time::timeout(PATIENCE, closed).await.expect("the link is closed");
     }

@@ -180,6 +180,6 @@ async fn words_of_tomorrow_are_answered_and_nonsense_is_survived() {
     control.say(start("4.0#1", "true")).await;
     control.finish("4.0#1").await;
     // A frame without end is no frame: that link is given up and another one made.
-    control.say_raw(&[0xff; 64]).await.is_closed().await;
+    control.say_raw(&[0xff; 64]).await.closes().await;
     manager.linked().await;
 }

@@ -66,8 +66,13 @@ impl Place {
     /// Runs to its end; what it said on stderr.
     pub async fn run_to_end(&self, more: &[&str]) -> (ExitStatus, String) {
         let child = self.run(more).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = Pid::from_child(&child);
         let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
-        let output = tokio::time::timeout(crate::PATIENCE, output).await.expect("it ends by itself").unwrap();
+        let output = tokio::time::timeout(crate::PATIENCE, output).await;
+        if output.is_err() {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
+        let output = output.expect("it ends by itself").unwrap();
         (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
