@@ -216,9 +216,11 @@ impl Drop for LoseOnDrop {
         self.0.session_end.cancel();
         let mut sleepers = Vec::new();
         for mailbox in mail.channels.values_mut() {
-            if !matches!(mailbox.far_side, FarSide::Closed) {
-                mailbox.far_side = FarSide::Lost;
-            }
+            mailbox.far_side = match mailbox.far_side {
+                FarSide::Open | FarSide::Lost => FarSide::Lost,
+                // All that it wanted to write has come.
+                FarSide::Silent | FarSide::Closed => FarSide::Closed,
+            };
             sleepers.extend(mailbox.reader.take().into_iter().chain(mailbox.writer.take()));
         }
         drop(mail);
