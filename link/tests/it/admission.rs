@@ -104,9 +104,32 @@ async fn one_address_has_only_so_many_places() {
     let host = Host::with(|config| config.guard.strangers_per_address = 2).await;
     let (first, _second) = (dial(&host.unknown("join")).await.unwrap(), dial(&host.unknown("join")).await.unwrap());
     let why = dial(&host.unknown("join")).await.err().unwrap();
-    assert!(matches!(why, DialError::Ssh { .. }), "{why}");
+    assert!(why.to_string().contains("before the log-in; it may be busy"), "{why}");
     first.close().await;
     until("a place is free again", async || dial(&host.unknown("join")).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn one_key_has_only_so_many_connections_and_leaves_the_others_theirs() {
+    let host = Host::with(|config| config.guard.connections_per_key = 2).await;
+    let way = host.known();
+    let (first, _second) = (dial(&way).await.unwrap(), dial(&way).await.unwrap());
+    let why = dial(&way).await.err().unwrap();
+    assert!(matches!(why, DialError::Rejected { .. }), "{why}");
+    dial(&host.known()).await.unwrap();
+    first.close().await;
+    until("a place is free again", async || dial(&way).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_key_revoked_after_log_in_opens_nothing_more() {
+    let mut host = Host::start().await;
+    let connection = dial(&host.known()).await.unwrap();
+    host.stream_of(&connection).await;
+    host.revoke_all();
+    assert!(within(connection.open("other")).await.is_err());
+    until("the connection has ended", async || connection.is_closed()).await;
+    assert!(host.incoming.try_recv().is_err());
 }
 
 #[tokio::test]

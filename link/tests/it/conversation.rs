@@ -1,9 +1,19 @@
 //! Two who are allowed to talk, talking.
 
-use link::{FrameReader, FrameWriter};
+use link::{Connection, Dial, FrameReader, FrameWriter, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{Host, dial, noise, until, within};
+
+#[test]
+fn streams_and_connections_may_go_anywhere() {
+    fn is_send<T: Send + Unpin>() {}
+    fn is_shared<T: Send + Sync>() {}
+    fn runs_anywhere<T: Send>(_: impl Fn(&'static Dial) -> T) {}
+    is_send::<Stream>();
+    is_shared::<Connection>();
+    runs_anywhere(link::dial);
+}
 
 #[tokio::test]
 async fn megabytes_go_both_ways_at_once() {

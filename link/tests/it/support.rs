@@ -74,6 +74,10 @@ impl Host {
         self.book.known.lock().unwrap().push(key.fingerprint());
     }
 
+    pub fn revoke_all(&self) {
+        self.book.known.lock().unwrap().clear();
+    }
+
     /// A way to this host, with a key that it never saw.
     pub fn unknown(&self, user: &str) -> Dial {
         Dial {
