@@ -364,6 +364,7 @@ pub struct Waited {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Picture {
     pub at: UnixMillis,
+    /// By name.
     pub nodes: Vec<NodeView>,
     /// Active jobs and the newest ended ones, newest first.
     pub jobs: Vec<JobView>,
@@ -380,4 +381,26 @@ pub struct Changes {
     pub jobs: Vec<JobView>,
     pub gone_jobs: Vec<JobId>,
     pub events: Vec<Event>,
+}
+
+impl Picture {
+    /// Brings the picture up to date. Jobs stay newest first, nodes by name; told twice is told once.
+    pub fn apply(&mut self, changes: Changes) {
+        self.at = changes.at;
+        self.nodes.retain(|node| !changes.gone_nodes.contains(&node.name));
+        for view in changes.nodes {
+            match self.nodes.binary_search_by(|known| known.name.cmp(&view.name)) {
+                Ok(at) => self.nodes[at] = view,
+                Err(at) => self.nodes.insert(at, view),
+            }
+        }
+        self.jobs.retain(|job| !changes.gone_jobs.contains(&job.id));
+        for view in changes.jobs {
+            match self.jobs.binary_search_by(|known| view.id.cmp(&known.id)) {
+                Ok(at) => self.jobs[at] = view,
+                Err(at) => self.jobs.insert(at, view),
+            }
+        }
+        self.last_event = changes.events.last().map_or(self.last_event, |event| event.no.max(self.last_event));
+    }
 }
