@@ -75,7 +75,7 @@ pub async fn node(args: NodeArgs, context: &Context) -> Result<Exit, Failure> {
         NodeVerb::Undrain(Names { names }) => {
             act(names, |node| Request::Drain { node, on: false }, "takes tasks again", context).await
         }
-        NodeVerb::Reboot(Names { names }) => act(names, |node| Request::Reboot { node }, "rebooting", context).await,
+        NodeVerb::Reboot(Names { names }) => act(names, |node| Request::Reboot { node }, "reboot asked", context).await,
         NodeVerb::Revoke(Names { names }) => {
             act(names, |node| Request::RevokeNode { node }, "its key is let in no more", context).await
         }

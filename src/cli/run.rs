@@ -122,14 +122,14 @@ async fn submit_and_wait(spec: JobSpec, context: &Context) -> Result<Exit, Failu
 fn as_the_program(job: JobId, waited: &Waited, context: &Context) -> Exit {
     let code = waited.code.map(|code| u8::try_from(code).unwrap_or(125));
     if code.is_none_or(|code| code >= 125) {
-        context.note(format_args!("job {job} {}", wait::sentence(waited)));
+        context.note(format_args!("job {job}{}", wait::sentence(waited)));
     }
     Exit(code.unwrap_or(1))
 }
 
 fn of_the_array(job: JobId, waited: &Waited, context: &Context) -> Result<Exit, Failure> {
     if !context.json {
-        context.print(format_args!("job {job}: {}\n", wait::tally(&waited.counts)))?;
+        context.print(format_args!("job {job}{}\n", wait::sentence(waited)))?;
     }
     Ok(if wait::succeeded(&waited.counts) { Exit::OK } else { Exit::TASK_FAILED })
 }
