@@ -1,4 +1,5 @@
 //! Joining, and every way it is refused: one clear sentence on the node, and one on the manager's side.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

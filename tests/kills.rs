@@ -1,5 +1,6 @@
 //! Three hundred tasks while manager and agents are killed: every task ends once, with its own code and all of its
 //! output.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
