@@ -134,7 +134,9 @@ impl Process {
 
     fn of(pid: Pid, child: bool) -> anyhow::Result<Self> {
         let handle = pidfd_open(pid, PidfdFlags::empty()).context("a daemon ended before it could be watched")?;
-        Ok(Self { pid, handle: AsyncFd::register(handle).context("a daemon cannot be watched")?, child })
+        // SAFETY: the descriptor belongs to the `AsyncFd` from here on: it stays the same and open as long as that lives.
+        let handle = unsafe { AsyncFd::register(handle) }.context("a daemon cannot be watched")?;
+        Ok(Self { pid, handle, child })
     }
 
     async fn ended(&self) {
