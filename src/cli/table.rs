@@ -2,7 +2,7 @@
 //! column is always there and nothing is cut, so that `awk` and `cut` find what they look for.
 
 use clap::builder::styling::AnsiColor;
-use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table, presets};
+use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 
 use super::look::Look;
 use super::text::clean;
@@ -16,6 +16,8 @@ pub struct Cell {
 
 /// Blanks between two columns.
 const GAP: usize = 2;
+/// A column wider than this is cut on a terminal.
+const WIDEST: u16 = 32;
 /// A last column narrower than this says too little.
 const LEAST: usize = 16;
 /// Where there is nothing to say; an empty cell would shift the columns of whoever splits at blanks.
@@ -96,7 +98,7 @@ impl Grid {
         let widths = table.column_max_content_widths();
         for spare in self.spare {
             let Some((last, others)) = visible.split_last() else { break };
-            let others: usize = others.iter().map(|&column| usize::from(widths[column]) + GAP).sum();
+            let others: usize = others.iter().map(|&column| usize::from(widths[column].min(WIDEST)) + GAP).sum();
             if others + usize::from(widths[*last]).min(LEAST) <= room {
                 break;
             }
@@ -154,13 +156,18 @@ fn one_line(cells: Vec<comfy_table::Cell>) -> Row {
 
 /// Nothing between columns but blanks, none at the edges; the last may be cut, and what is absurdly wide.
 fn space_out(table: &mut Table, visible: &[usize]) {
+    let (widths, fits_a_screen) = (table.column_max_content_widths(), table.width().is_some());
     for (index, column) in table.column_iter_mut().enumerate() {
         let last = visible.last() == Some(&index);
         column.set_padding((0, if last { 0 } else { GAP as u16 }));
         if !visible.contains(&index) {
             column.set_constraint(ColumnConstraint::Hidden);
         } else if !last {
-            column.set_constraint(ColumnConstraint::ContentWidth);
+            // A name of 128 letters would leave nothing for the rest.
+            column.set_constraint(match widths[index] > WIDEST && fits_a_screen {
+                true => ColumnConstraint::Absolute(Width::Fixed(WIDEST + GAP as u16)),
+                false => ColumnConstraint::ContentWidth,
+            });
         }
     }
 }

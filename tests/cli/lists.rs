@@ -227,6 +227,19 @@ TASK  STATE     COMMAND
     );
 }
 
+#[test]
+fn a_long_name_leaves_room_for_the_rest() {
+    let fake = Fake::that(|_| {
+        let mut long = job(17, TaskState::Running, 1);
+        long.name = Some("x".repeat(128).parse().unwrap());
+        vec![Say::Reply(Reply::Jobs { total: 1, jobs: vec![long] })]
+    });
+    let (screen, _) = Terminal::of(fake.command(&["job", "--color", "never"]), 80).ends();
+    let name = format!("{}…", "x".repeat(31));
+    assert_eq!(screen.lines().nth(1), Some(&*format!(" 17  ● running  0/1     2d  {name}  echo 'hello world'")));
+    assert!(fake.run(&["job"]).stdout.contains(&"x".repeat(128)), "a pipe gets all of it");
+}
+
 /// Without colour.
 fn strip(line: &str) -> String {
     let mut parts = line.split("\x1b[");
