@@ -30,6 +30,7 @@ pub enum Ask {
 pub fn ask(verb: Ask, context: &Context) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
+        .enable_time()
         .build()
         .map_err(|error| Failure::new(Kind::Fault, format_args!("this machine is out of resources: {error}")))?;
     runtime.block_on(async {
