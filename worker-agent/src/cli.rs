@@ -92,7 +92,7 @@ pub struct Run {
 #[derive(Debug, clap::Args)]
 pub struct Agent {
     /// The socket to the keeper that started this process
-    #[arg(long, value_name = "FD")]
+    #[arg(long, value_name = "FD", value_parser = clap::value_parser!(i32).range(3..))]
     pub keeper_fd: i32,
     #[command(flatten)]
     pub place: Place,

@@ -145,8 +145,8 @@ fn replay(record: Record, past: &mut BTreeMap<AttemptId, Past>) {
         Record::Ended(ended) => {
             // An end counts even where the line of its beginning was damaged.
             let started_at = ended.started_at.unwrap_or(ended.ended_at);
-            let unseen =
-                Past { boot_id: String::new(), started_at, note: Value::Null, process: None, stop: None, ended: None };
+            let (boot_id, note) = (String::new(), Value::Null);
+            let unseen = Past { boot_id, started_at, note, process: None, stop: None, ended: None };
             let attempt = ended.attempt;
             past.entry(attempt).or_insert(unseen).ended = Some(ended);
         }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn starting(index: u32) -> Record {
-        Record::Starting { attempt: attempt(index), boot_id: "boot".into(), at: UnixMillis(5), note: Value::Null }
+        Record::Starting { attempt: attempt(index), boot_id: "boot".into(), at: UnixMillis(5), note: index.into() }
     }
 
     fn running(index: u32) -> Record {
@@ -200,6 +200,7 @@ mod tests {
         assert_eq!(past.keys().copied().collect::<Vec<_>>(), [attempt(0), attempt(1)]);
         assert_eq!(past[&attempt(0)].ended.as_ref().unwrap().outcome, Outcome::Exited(3));
         assert_eq!(past[&attempt(1)].process, Some((101, 7)));
+        assert_eq!(past[&attempt(1)].note, Value::from(1));
         assert_eq!(past[&attempt(1)].stop, Some(PastStop { reason: "by ana".into(), kill_at: 12 }));
     }
 

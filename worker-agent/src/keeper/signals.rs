@@ -65,11 +65,27 @@ impl Signals {
     }
 }
 
-/// Whether this process was told to ignore it, before main or by main.
+/// What the kernel knows of a signal. Larger than its own structure on any machine.
+type Action = [usize; 16];
+const MASK_SIZE: usize = 8;
+
+/// Whether this process was told to ignore it, before main or by main. Raw, because libc does not speak of those it uses
+/// itself, and whoever started us may have ignored them too.
 pub fn is_ignored(signal: libc::c_int) -> bool {
-    // SAFETY: only asks, into zeroed memory of the right type.
+    let mut action: Action = [0; 16];
+    // SAFETY: only asks, and there is room for the answer, whose first word is the handler.
     unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
+        let none = std::ptr::null::<Action>();
+        libc::syscall(libc::SYS_rt_sigaction, signal, none, &raw mut action, MASK_SIZE) == 0
+            && action[0] == libc::SIG_IGN
+    }
+}
+
+/// Back to what it does by default. For a child before its exec: one system call.
+pub fn reset(signal: libc::c_int) {
+    let default: Action = [0; 16];
+    // SAFETY: all zero is the default action, whatever its size.
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigaction, signal, &raw const default, std::ptr::null_mut::<Action>(), MASK_SIZE);
     }
 }

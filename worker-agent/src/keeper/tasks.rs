@@ -29,7 +29,7 @@ pub struct Tasks {
     pool: Option<Pool>,
     live: BTreeMap<AttemptId, Live>,
     /// Ended and not yet forgotten.
-    ended: BTreeMap<AttemptId, Ended>,
+    over: BTreeMap<AttemptId, Over>,
     /// The main processes that are our children.
     pids: HashMap<i32, AttemptId>,
     /// Children of ours that are no tasks.
@@ -38,10 +38,17 @@ pub struct Tasks {
     news: Vec<FromKeeper>,
 }
 
+/// Nothing of it runs any more.
+struct Over {
+    started_at: UnixMillis,
+    note: Value,
+    ended: Ended,
+}
+
 /// Something of it still runs.
 struct Live {
     started_at: UnixMillis,
-    /// The agent's words, for the next one.
+    /// The agent's words about it.
     note: Value,
     main: Main,
     /// Its processes are all in there; known by their marks otherwise.
@@ -86,25 +93,24 @@ impl Tasks {
         if self.tell_again(attempt) {
             return;
         }
-        let at = wall();
-        let note = order.note.clone();
+        let (at, note) = (wall(), order.note.clone());
         self.journal.note(&Record::Starting { attempt, boot_id: self.boot_id.clone(), at, note: note.clone() });
         if let Err(error) = self.journal.flush() {
             let path = self.layout.journal();
             let refusal = Refusal::fault(format!("the journal {} cannot be written: {error}", path.display()));
-            return self.not_started(attempt, refusal);
+            return self.not_started(attempt, at, note, refusal);
         }
         let uid = order.uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
         let launch = self.launch(order);
         let before = Moment::now();
         match self.start(&launch, spawner) {
-            Err(refusal) => self.not_started(attempt, refusal),
+            Err(refusal) => self.not_started(attempt, at, note, refusal),
             Ok((pid, slot)) => {
                 let main = Main { pid, start_ticks: start_ticks(pid, before), uid, began: before, foreign: None };
                 self.journal.note(&Record::Running { attempt, pid, start_ticks: main.start_ticks });
                 self.pids.insert(pid, attempt);
-                let live =
-                    Live { started_at: at, note, main, slot, stop: None, forgotten: false, phase: Phase::Running };
+                let (stop, forgotten, phase) = (None, false, Phase::Running);
+                let live = Live { started_at: at, note, main, slot, stop, forgotten, phase };
                 self.live.insert(attempt, live);
                 self.news.push(FromKeeper::Started { attempt, at });
             }
@@ -173,22 +179,22 @@ impl Tasks {
         }
     }
 
-    fn not_started(&mut self, attempt: AttemptId, Refusal { kind, message }: Refusal) {
-        let outcome = Outcome::NotStarted { kind, message };
+    fn not_started(&mut self, attempt: AttemptId, started_at: UnixMillis, note: Value, refusal: Refusal) {
+        let outcome = Outcome::NotStarted { kind: refusal.kind, message: refusal.message };
         let ended = Ended { attempt, outcome, started_at: None, ended_at: wall(), ran_ms: None };
         self.journal.note(&Record::Ended(ended.clone()));
-        self.tell_end(ended);
+        self.tell_end(Over { started_at, note, ended });
     }
 
-    fn tell_end(&mut self, ended: Ended) {
-        self.news.push(FromKeeper::Ended(ended.clone()));
-        self.ended.insert(ended.attempt, ended);
+    fn tell_end(&mut self, over: Over) {
+        self.news.push(FromKeeper::Ended(over.ended.clone()));
+        self.over.insert(over.ended.attempt, over);
     }
 
     /// Whether it is known already; then that is told once more.
     fn tell_again(&mut self, attempt: AttemptId) -> bool {
-        if let Some(ended) = self.ended.get(&attempt) {
-            self.news.push(FromKeeper::Ended(ended.clone()));
+        if let Some(over) = self.over.get(&attempt) {
+            self.news.push(FromKeeper::Ended(over.ended.clone()));
         } else if let Some(live) = self.live.get(&attempt) {
             self.news.push(FromKeeper::Started { attempt, at: live.started_at });
         } else {
@@ -218,7 +224,7 @@ impl Tasks {
     /// Everything there is, for an agent that knows nothing.
     pub fn kept(&self) -> Vec<Kept> {
         let told = |live: &&Live| !live.forgotten;
-        let running = self.live.iter().filter(|(attempt, live)| told(live) && !self.ended.contains_key(attempt));
+        let running = self.live.iter().filter(|(attempt, live)| told(live) && !self.over.contains_key(attempt));
         let running = running.map(|(attempt, live)| Kept {
             attempt: *attempt,
             pid: matches!(live.phase, Phase::Running).then_some(live.main.pid),
@@ -226,12 +232,12 @@ impl Tasks {
             ended: None,
             note: live.note.clone(),
         });
-        let ended = self.ended.values().map(|ended| Kept {
-            attempt: ended.attempt,
+        let ended = self.over.values().map(|over| Kept {
+            attempt: over.ended.attempt,
             pid: None,
-            started_at: ended.started_at.unwrap_or(ended.ended_at),
-            ended: Some(ended.clone()),
-            note: Value::Null,
+            started_at: over.started_at,
+            ended: Some(over.ended.clone()),
+            note: over.note.clone(),
         });
         running.chain(ended).collect()
     }
@@ -241,7 +247,7 @@ impl Tasks {
     }
 
     pub fn unacked(&self) -> usize {
-        self.ended.len()
+        self.over.len()
     }
 
     pub fn boot_id(&self) -> &str {

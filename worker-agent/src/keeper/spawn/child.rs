@@ -5,6 +5,8 @@ use std::ffi::{c_char, c_int, c_void};
 use std::io;
 use std::os::fd::RawFd;
 
+use super::super::signals::reset;
+
 /// What the child is to do, all of it laid out beforehand.
 pub struct Orders {
     /// The program, by each path where it may be, until one works. Never empty.
@@ -189,7 +191,7 @@ unsafe fn carry_out(orders: &Orders) -> Failure {
             attempt!(Step::Folder, libc::chdir(orders.folder));
         }
         for signal in &orders.ignored {
-            libc::signal(*signal, libc::SIG_DFL);
+            reset(*signal);
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);

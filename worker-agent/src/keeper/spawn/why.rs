@@ -59,6 +59,11 @@ fn not_run(launch: &Launch, candidates: &[CString], failure: Failure) -> Refusal
             Some(path) => missing(format!("{name} cannot be run: {}", missing_helper(&path))),
             None => missing(format!("command not found: {name}")),
         },
+        // A folder of the PATH that may not be looked into hides nothing that we can see to be there.
+        libc::EACCES if !name.contains('/') => match candidates.iter().map(path_of).find(|path| path.exists()) {
+            Some(path) => refused(no_access(&path)),
+            None => missing(format!("command not found: {name}")),
+        },
         libc::EACCES => refused(no_access(&candidates.get(failure.candidate).map(path_of).unwrap_or_default())),
         libc::ENOEXEC => refused("neither a program for this kind of machine nor a script that begins with #!".into()),
         libc::E2BIG => refused("its arguments and environment are longer than this system allows".into()),

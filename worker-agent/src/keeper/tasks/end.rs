@@ -6,18 +6,20 @@ use std::time::Duration;
 use protocol::id::AttemptId;
 use protocol::job::Outcome;
 use protocol::keeper::{Ended, Record};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::super::clock::{Moment, wall};
 use super::super::proc::{self, Stat};
 use super::super::remains::{self, Snapshot, Who};
-use super::{Live, Main, Phase, Stop, Tasks};
+use super::{Live, Main, Over, Phase, Stop, Tasks};
 
 /// What is left of a task is looked at again after so long, then ever less often.
 const PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// What does not die of SIGKILL within this is stuck in the kernel: the end is told without it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest the keeper does nothing but kill what forks away.
+const HUNT: Duration = Duration::from_millis(50);
 
 /// How a main process ended, as far as anybody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +59,7 @@ impl Tasks {
         let kill_at = Moment::now() + grace;
         let Some(live) = self.live.get_mut(&attempt).filter(|live| matches!(live.phase, Phase::Running)) else {
             // It has ended, or is about to: that is the answer.
-            if self.ended.contains_key(&attempt) {
+            if self.over.contains_key(&attempt) {
                 self.tell_again(attempt);
             }
             return;
@@ -77,7 +79,7 @@ impl Tasks {
     /// Drops it. What still runs of it is killed, and its end is told to nobody.
     pub fn forget(&mut self, attempts: Vec<AttemptId>) {
         for attempt in &attempts {
-            self.ended.remove(attempt);
+            self.over.remove(attempt);
             if let Some(live) = self.live.get_mut(attempt) {
                 live.forgotten = true;
                 let now = Moment::now();
@@ -88,7 +90,7 @@ impl Tasks {
             }
         }
         self.journal.note(&Record::Forgotten { attempts });
-        if self.journal.is_worn(self.live.len() + self.ended.len()) {
+        if self.journal.is_worn(self.live.len() + self.over.len()) {
             self.rewrite_journal();
         }
         self.tick();
@@ -182,10 +184,10 @@ impl Tasks {
             return;
         }
         let tell_at = *tell_at.get_or_insert(now + PATIENCE);
-        if tell_at <= now && !live.forgotten && !self.ended.contains_key(&attempt) {
+        if tell_at <= now && !live.forgotten && !self.over.contains_key(&attempt) {
             tracing::warn!("something of {attempt} does not end, although it was killed");
-            let ended = ended.clone();
-            self.tell_end(ended);
+            let over = Over { started_at: live.started_at, note: live.note.clone(), ended: ended.clone() };
+            self.tell_end(over);
         }
         self.kill(attempt);
     }
@@ -200,8 +202,7 @@ impl Tasks {
 
     /// What a task of ours leaves behind becomes our child: as long as we know them all, nothing was left.
     fn no_strange_children(&self) -> bool {
-        let known = |pid: &i32| self.pids.contains_key(pid) || self.helpers.contains(pid);
-        proc::children().is_some_and(|children| children.iter().all(known))
+        proc::children().is_some_and(|children| children.iter().all(|pid| self.is_known(*pid)))
     }
 
     fn gone(&mut self, attempt: AttemptId) {
@@ -211,9 +212,9 @@ impl Tasks {
         }
         if let Phase::Leaving { ended, .. } = live.phase
             && !live.forgotten
-            && !self.ended.contains_key(&attempt)
+            && !self.over.contains_key(&attempt)
         {
-            self.tell_end(ended);
+            self.tell_end(Over { started_at: live.started_at, note: live.note, ended });
         }
     }
 
@@ -251,9 +252,29 @@ impl Tasks {
         if matches!(live.phase, Phase::Running) {
             kill_group(live.main.pid, Signal::KILL);
         }
+        self.hunt(attempt);
         for process in self.members(attempt, live) {
             remains::signal(&process, &[Signal::KILL]);
         }
+    }
+
+    /// Processes that start another and end at once are gone before a look at all of /proc is done. But the one that
+    /// lives is our child by then, and our children are quickly looked through.
+    fn hunt(&self, attempt: AttemptId) {
+        let strange = |pid: &i32| !self.is_known(*pid) && proc::attempt_of(*pid, &self.layout.state) == Some(attempt);
+        let until = Moment::now() + HUNT;
+        while Moment::now() < until {
+            let found: Vec<i32> = proc::children().into_iter().flatten().filter(strange).collect();
+            if found.is_empty() {
+                break;
+            }
+            // Nobody but us could reap them, so these numbers are theirs.
+            found.into_iter().for_each(kill_child);
+        }
+    }
+
+    fn is_known(&self, pid: i32) -> bool {
+        self.pids.contains_key(&pid) || self.helpers.contains(&pid)
     }
 
     fn members(&self, attempt: AttemptId, live: &Live) -> Vec<Stat> {
@@ -279,8 +300,8 @@ impl Tasks {
     fn rewrite_journal(&mut self) {
         let live = self.live.iter().filter(|(_, live)| !live.forgotten);
         let live = live.flat_map(|(attempt, live)| live.records(*attempt, &self.boot_id));
-        let ended = self.ended.values().map(|ended| Record::Ended(ended.clone()));
-        if let Err(error) = self.journal.rewrite(live.chain(ended)) {
+        let over = self.over.values().flat_map(|over| over.records(&self.boot_id));
+        if let Err(error) = self.journal.rewrite(live.chain(over)) {
             tracing::warn!("the journal {} cannot be rewritten: {error}", self.layout.journal().display());
         }
     }
@@ -314,6 +335,20 @@ impl Live {
             records.push(Record::Ended(ended.clone()));
         }
         records
+    }
+}
+
+impl Over {
+    fn records(&self, boot_id: &str) -> [Record; 2] {
+        let (attempt, boot_id) = (self.ended.attempt, boot_id.to_owned());
+        let starting = Record::Starting { attempt, boot_id, at: self.started_at, note: self.note.clone() };
+        [starting, Record::Ended(self.ended.clone())]
+    }
+}
+
+fn kill_child(pid: i32) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = kill_process(pid, Signal::KILL);
     }
 }
 

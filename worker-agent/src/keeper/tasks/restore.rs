@@ -10,6 +10,7 @@ use protocol::job::Outcome;
 use protocol::keeper::{Ended, Record};
 use protocol::time::UnixMillis;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
+use serde_json::Value;
 
 use super::super::cgroup::{Pool, Slot};
 use super::super::clock::{Moment, wall};
@@ -17,7 +18,7 @@ use super::super::journal::{Journal, Past, PastStop};
 use super::super::proc::{self, Stat};
 use super::super::remains::{self, Snapshot};
 use super::end::How;
-use super::{Live, Main, Phase, Stop, Tasks};
+use super::{Live, Main, Over, Phase, Stop, Tasks};
 use crate::layout::Layout;
 
 /// How long what was left behind may take to die before the start goes on without it.
@@ -48,7 +49,7 @@ impl Tasks {
             journal,
             pool,
             live: BTreeMap::new(),
-            ended: BTreeMap::new(),
+            over: BTreeMap::new(),
             pids: Default::default(),
             helpers: Default::default(),
             news: vec![],
@@ -60,13 +61,14 @@ impl Tasks {
     }
 
     fn recall(&mut self, attempt: AttemptId, past: Past) {
+        let Past { started_at, note, .. } = past;
         if let Some(ended) = past.ended {
-            self.ended.insert(attempt, ended);
+            self.over.insert(attempt, Over { started_at, note, ended });
             return;
         }
         if past.boot_id != self.boot_id {
             let outcome = Outcome::Lost { reason: "the node restarted".into(), again: true };
-            return self.ended_unseen(attempt, past.started_at, outcome);
+            return self.ended_unseen(attempt, started_at, note, outcome);
         }
         let stop = past.stop;
         match self.find(attempt, past.process) {
@@ -85,24 +87,17 @@ impl Tasks {
                     kill_at: Moment::of_millis(kill_at),
                     killed: false,
                 });
-                let live = Live {
-                    started_at: past.started_at,
-                    note: past.note,
-                    main,
-                    slot: None,
-                    stop,
-                    forgotten: false,
-                    phase: Phase::Running,
-                };
+                let (slot, forgotten, phase) = (None, false, Phase::Running);
+                let live = Live { started_at, note, main, slot, stop, forgotten, phase };
                 self.live.insert(attempt, live);
             }
             Found::Ended => {
                 let outcome = How::Unknown.outcome(stop.as_ref().map(|stop| stop.reason.as_str()));
-                self.ended_unseen(attempt, past.started_at, outcome);
+                self.ended_unseen(attempt, started_at, note, outcome);
             }
             Found::NeverRan => {
                 let outcome = Outcome::Lost { reason: "its keeper was killed before it began".into(), again: true };
-                self.ended_unseen(attempt, past.started_at, outcome);
+                self.ended_unseen(attempt, started_at, note, outcome);
             }
         }
     }
@@ -134,10 +129,10 @@ impl Tasks {
         if self.layout.stdout(attempt).exists() { Found::Ended } else { Found::NeverRan }
     }
 
-    fn ended_unseen(&mut self, attempt: AttemptId, started_at: UnixMillis, outcome: Outcome) {
+    fn ended_unseen(&mut self, attempt: AttemptId, started_at: UnixMillis, note: Value, outcome: Outcome) {
         let ended = Ended { attempt, outcome, started_at: Some(started_at), ended_at: wall(), ran_ms: None };
         self.journal.note(&Record::Ended(ended.clone()));
-        self.ended.insert(attempt, ended);
+        self.over.insert(attempt, Over { started_at, note, ended });
     }
 
     /// Gives every task its cgroup back, and empties the others.
