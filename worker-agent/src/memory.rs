@@ -24,16 +24,16 @@ unsafe extern "C" fn unmap_code(info: *mut libc::dl_phdr_info, _: usize, _: *mut
         let info = &*info;
         (info.dlpi_addr, std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()))
     };
-    let page = rustix::param::page_size() as u64;
+    let page = rustix::param::page_size();
     for header in headers {
         // What may be written, or was by the loader, exists nowhere else.
         if header.p_type != libc::PT_LOAD || header.p_flags & libc::PF_W != 0 {
             continue;
         }
-        let begin = (base as u64 + header.p_vaddr as u64) / page * page;
-        let end = base as u64 + header.p_vaddr as u64 + header.p_filesz as u64;
+        let first = base as usize + header.p_vaddr as usize;
+        let (begin, end) = (first / page * page, first + header.p_filesz as usize);
         // SAFETY: a mapping of a file that nobody writes to. Where the kernel refuses, nothing happens.
-        unsafe { libc::madvise(begin as usize as *mut c_void, (end - begin) as usize, libc::MADV_DONTNEED) };
+        unsafe { libc::madvise(begin as *mut c_void, end - begin, libc::MADV_DONTNEED) };
     }
     0
 }

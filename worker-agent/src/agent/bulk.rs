@@ -217,12 +217,7 @@ async fn put_stream(
     }
 }
 
-async fn send(
-    write: WriteHalf<link::Stream>,
-    hello: &BulkHello,
-    file: &File,
-    extent: Extent,
-) -> Result<(), PutError> {
+async fn send(write: WriteHalf<link::Stream>, hello: &BulkHello, file: &File, extent: Extent) -> Result<(), PutError> {
     let mut write = FrameWriter::new(write);
     write.send(hello).await.map_err(PutError::Broken)?;
     let mut write = write.into_inner();
