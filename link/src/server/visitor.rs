@@ -49,6 +49,8 @@ pub(super) enum Ended {
     Misbehaved,
     #[error("its key is not admitted any more")]
     Revoked,
+    #[error("its key has too many connections already")]
+    TooMany,
     #[error(transparent)]
     Ssh(#[from] russh::Error),
 }
@@ -126,10 +128,12 @@ impl Handler for Visitor {
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Ended> {
         let key = Fingerprint::of(key.public_key);
         let admission = self.admission(user, &key);
-        let place = self.door.known.take(key.clone()).filter(|_| admission == Admission::Known);
-        if admission == Admission::Refuse || (admission == Admission::Known && place.is_none()) {
-            return Ok(Auth::reject());
-        }
+        let place = match admission {
+            Admission::Refuse => return Ok(Auth::reject()),
+            Admission::Stranger => None,
+            // Not rejected, which would tell a node that it was revoked.
+            Admission::Known => Some(self.door.known.take(key.clone()).ok_or(Ended::TooMany)?),
+        };
         self.who = Some(Who { user: user.to_owned(), key, admission, _place: place, has_opened: false });
         Ok(Auth::Accept)
     }

@@ -41,15 +41,18 @@ impl Person {
     }
 }
 
-fn has_openssh() -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|at| at.join("ssh").is_file()))
+/// Ends a test where there is no OpenSSH.
+macro_rules! needs_openssh {
+    () => {
+        if !test_support::has_program("ssh") {
+            test_support::leave_out!("there is no ssh here; install openssh-client");
+        }
+    };
 }
 
 #[tokio::test]
 async fn there_is_no_shell_no_program_and_no_sftp() {
-    if !has_openssh() {
-        return;
-    }
+    needs_openssh!();
     let mut person = Person::known_to(Host::start().await).await;
     let asked: [(&[&str], &[&str]); 5] =
         [(&[], &[]), (&["-tt"], &[]), (&[], &["id"]), (&["-s"], &["sftp"]), (&["-A", "-X"], &["id"])];
@@ -63,9 +66,7 @@ async fn there_is_no_shell_no_program_and_no_sftp() {
 
 #[tokio::test]
 async fn there_is_no_forwarding_either_way() {
-    if !has_openssh() {
-        return;
-    }
+    needs_openssh!();
     let person = Person::known_to(Host::start().await).await;
     let output = person.ssh(&["-o", "ExitOnForwardFailure=yes", "-N", "-R", "0:127.0.0.1:1"], &[]).wait_with_output();
     let output = within(output).await.unwrap();
@@ -79,9 +80,7 @@ async fn there_is_no_forwarding_either_way() {
 
 #[tokio::test]
 async fn a_subsystem_works_with_it_and_it_answers_our_keepalives() {
-    if !has_openssh() {
-        return;
-    }
+    needs_openssh!();
     let every = Duration::from_millis(100);
     let host = Host::with(|config| (config.keepalive, config.keepalive_max) = (every, 1)).await;
     let mut person = Person::known_to(host).await;
@@ -100,9 +99,7 @@ async fn a_subsystem_works_with_it_and_it_answers_our_keepalives() {
 
 #[tokio::test]
 async fn who_offers_many_keys_does_not_wait_for_each() {
-    if !has_openssh() {
-        return;
-    }
+    needs_openssh!();
     let person = Person::known_to(Host::start().await).await;
     let others: Vec<_> = (0..3).map(|n| person.folder.path().join(format!("other{n}"))).collect();
     let mut options = Vec::new();
