@@ -35,7 +35,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// While something prints faster than the limit can be held at one look a second.
 const QUICK_TRIM: Duration = Duration::from_millis(100);
 /// A keeper with very many tasks does not name them all in its hello, but soon after.
-const SWEEP_AFTER: Duration = Duration::from_secs(5);
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
 const KEEPER_HELLO: Duration = Duration::from_secs(30);
 
 pub(super) struct Agent {
@@ -63,8 +63,8 @@ pub(super) struct Agent {
     done: mpsc::Receiver<Errand>,
     emptying: bool,
     more_to_empty: bool,
-    /// When what an earlier agent left is removed.
-    sweep_at: Option<Instant>,
+    /// When what an earlier agent left is removed, and what the start needed given back.
+    settled_at: Option<Instant>,
 }
 
 /// Something that was done elsewhere.
@@ -132,7 +132,7 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
         done,
         emptying: false,
         more_to_empty: false,
-        sweep_at: Some(Instant::now() + SWEEP_AFTER),
+        settled_at: Some(Instant::now() + SETTLED_AFTER),
         config,
     };
     agent.run().await
@@ -311,6 +311,7 @@ impl Agent {
                 if let Some(facts) = self.pulse.found(finder, found) {
                     self.reports.say(facts);
                 }
+                crate::memory::give_back();
             }
             Errand::GoneEmptied => self.emptying = false,
             Errand::NotRebooted(reason) => self.refuse("reboot", reason),
@@ -319,7 +320,7 @@ impl Agent {
 
     /// An agent with nothing to look after sleeps until somebody speaks to it.
     fn has_reason_to_tick(&self) -> bool {
-        self.control.is_welcome() || self.sweep_at.is_some() || !self.desk.is_idle() || self.bulk.wants_ticks()
+        self.control.is_welcome() || self.settled_at.is_some() || !self.desk.is_idle() || self.bulk.wants_ticks()
     }
 
     fn tick(&mut self) {
@@ -336,7 +337,8 @@ impl Agent {
                 });
             }
         }
-        if self.sweep_at.take_if(|at| Instant::now() >= *at).is_some() {
+        if self.settled_at.take_if(|at| Instant::now() >= *at).is_some() {
+            crate::memory::give_back();
             self.more_to_empty |= folder::sweep(&self.config.layout, |attempt| self.desk.holds(attempt));
         }
         self.bulk.expire();

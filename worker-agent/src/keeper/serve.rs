@@ -189,6 +189,7 @@ impl Keeper {
             self.told_ready = true;
             // Nobody to tell outside systemd.
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+            crate::memory::give_back();
         }
     }
 
