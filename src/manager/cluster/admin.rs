@@ -68,6 +68,7 @@ impl Cluster {
             turn.dismiss(link, format!("{name} was removed; it can join again with a new token"), true);
         }
         self.give_up_reservation(ix, turn);
+        self.expect_no_more(ix);
         self.nodes.remove(ix);
         self.refresh(ix);
         turn.persist(Change::NodeGone(name.clone()));

@@ -41,17 +41,15 @@ impl Cluster {
         if let Some((stdout, stderr)) = over.output {
             turn.persist(Change::Output { attempt, stdout, stderr });
         }
+        // A task that was not under way ends with the request that ended it, and needs no event of its own: a
+        // hundred thousand of them are stopped at once.
         if let Some(ix) = node {
             if let Some(node) = self.nodes.get_mut(ix) {
                 node.finished += 1;
             }
-            turn.touch_node(self.nodes.name(ix));
-        }
-        // A task that never had an attempt ends with the request that ended it, and needs no event of its own: a
-        // hundred thousand of them are stopped at once.
-        if attempt.number > 0 {
-            let node = node.map(|ix| self.nodes.name(ix).clone());
-            turn.publish(What::TaskEnded { attempt, node, state, code, reason });
+            let node = self.nodes.name(ix).clone();
+            turn.touch_node(&node);
+            turn.publish(What::TaskEnded { attempt, node: Some(node), state, code, reason });
         }
     }
 
@@ -75,9 +73,11 @@ impl Cluster {
     }
 
     /// Nobody will hear the end of the attempt that was on this node: the task is queued again, at most so often.
-    /// An order that only waited there does not count: a task is not to blame for a node that comes and goes.
-    pub(super) fn lose(&mut self, id: TaskId, on: NodeIx, reason: String, turn: &mut Turn<'_>) {
-        let counts = self.take_order(on, id).is_none_or(|order| order.phase != Phase::Waiting);
+    /// An order that only waited there (`phase`) does not count: a task is not to blame for a node that comes and
+    /// goes.
+    pub(super) fn lose(&mut self, id: TaskId, on: NodeIx, phase: Phase, reason: String, turn: &mut Turn<'_>) {
+        self.take_order(on, id);
+        let counts = phase != Phase::Waiting;
         let name = self.nodes.name(on).clone();
         turn.touch_node(&name);
         if self.jobs.stopping.contains_key(&id) {

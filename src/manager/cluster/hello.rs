@@ -32,7 +32,7 @@ impl Cluster {
                     self.mark_started(ix, task.attempt(order.number), has.started_at, turn);
                     phases.insert(task, phase(has));
                 }
-                None => self.missing(ix, task, rebooted, turn),
+                None => self.missing(ix, task, order.phase, rebooted, turn),
             }
         }
         self.unasked(ix, link, held, &mut phases, turn);
@@ -46,15 +46,15 @@ impl Cluster {
     }
 
     /// The node does not have an attempt that was given to it.
-    fn missing(&mut self, ix: NodeIx, id: TaskId, rebooted: bool, turn: &mut Turn<'_>) {
+    fn missing(&mut self, ix: NodeIx, id: TaskId, phase: Phase, rebooted: bool, turn: &mut Turn<'_>) {
         let running = self.jobs.task(id).is_some_and(|(_, task)| task.state == TaskState::Running);
         let draining = self.nodes.get(ix).is_some_and(|node| node.draining);
         let stopping = self.jobs.stopping.contains_key(&id);
         if rebooted {
             // Whether it had begun before is not known: it may run a second time, so that is said.
-            self.lose(id, ix, "its node was started anew".into(), turn);
+            self.lose(id, ix, phase, "its node was started anew".into(), turn);
         } else if running {
-            self.lose(id, ix, "its node no longer has it".into(), turn);
+            self.lose(id, ix, phase, "its node no longer has it".into(), turn);
         } else if stopping {
             self.take_order(ix, id);
             self.end_stopped(id, "", turn);

@@ -25,9 +25,9 @@ impl Cluster {
 
     pub(super) fn lose_all(&mut self, ix: NodeIx, reason: &str, turn: &mut Turn<'_>) {
         let Some(node) = self.nodes.get(ix) else { return };
-        let tasks: Vec<_> = node.orders.iter().map(|(task, _)| task).collect();
-        for task in tasks {
-            self.lose(task, ix, reason.to_owned(), turn);
+        let given: Vec<_> = node.orders.iter().map(|(task, order)| (task, order.phase)).collect();
+        for (task, phase) in given {
+            self.lose(task, ix, phase, reason.to_owned(), turn);
         }
     }
 }

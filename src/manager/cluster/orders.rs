@@ -152,9 +152,8 @@ impl Orders {
 
     /// It is over, gone or given back. Returns what it was.
     pub fn take(&mut self, task: TaskId) -> Option<Order> {
-        let phase = self.by_task.get(&task)?.phase;
-        self.set_phase(task, Phase::Ending);
-        self.by_task.remove(&task).map(|order| Order { phase, ..order })
+        self.set_phase(task, Phase::Ending)?;
+        self.by_task.remove(&task)
     }
 
     pub fn set_phase(&mut self, task: TaskId, phase: Phase) -> Option<()> {

@@ -69,6 +69,17 @@ impl Cluster {
         self.refresh(from);
     }
 
+    /// A node is removed: what was called back for it comes to whoever takes it.
+    pub(super) fn expect_no_more(&mut self, gone: NodeIx) {
+        let all: Vec<NodeIx> = self.nodes.iter().map(|(ix, _)| ix).collect();
+        for ix in all {
+            let Some(node) = self.nodes.get_mut(ix) else { continue };
+            let meant = node.orders.iter().filter(|(_, order)| order.recall == Some(Recall::For(gone)));
+            let tasks: Vec<TaskId> = meant.map(|(task, _)| task).collect();
+            tasks.into_iter().for_each(|task| node.orders.set_recall(task, Some(Recall::Away)));
+        }
+    }
+
     /// Whatever was called back will not come after all, or has come.
     pub(super) fn end_recall(&mut self, on: NodeIx, task: TaskId) {
         let Some(node) = self.nodes.get_mut(on) else { return };

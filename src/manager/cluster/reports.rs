@@ -120,7 +120,7 @@ impl Cluster {
         }
         let started_at = known.or(told);
         if let Outcome::Lost { reason, again: true } = report.outcome {
-            return self.lose(id, on, reason, turn);
+            return self.lose(id, on, Phase::Running, reason, turn);
         }
         self.take_order(on, id);
         let earliest = started_at.unwrap_or_default();

@@ -22,7 +22,7 @@ impl Cluster {
             TaskState::Queued => {
                 let key = Key::of(job);
                 why.ahead = u32::try_from(self.ahead(id, &key)).unwrap_or(u32::MAX);
-                why.summary = self.why_queued(task, &key, why.ahead);
+                why.summary = self.why_queued(id, task, &key, why.ahead, now);
                 let workers = self.nodes.iter().filter(|(_, node)| node.role == Role::Worker);
                 why.nodes = workers
                     .map(|(ix, node)| WhyNode {
@@ -51,16 +51,14 @@ impl Cluster {
         })
     }
 
-    fn why_queued(&self, task: &Task, key: &Key, ahead: u32) -> String {
+    fn why_queued(&self, id: TaskId, task: &Task, key: &Key, ahead: u32, now: Now) -> String {
         let after = match task.end.is_lost() {
             true => format!("; attempt #{} was lost: {}", task.attempt, task.end.reason()),
             false => String::new(),
         };
         let workers: Vec<(NodeIx, &Node)> = self.nodes.iter().filter(|(_, node)| node.role == Role::Worker).collect();
-        if let Some(pin) = key.pin
-            && self.nodes.get(pin).is_none()
-        {
-            let pin = self.nodes.name(pin);
+        let pinned = key.pin.map(|pin| (pin, self.nodes.name(pin), self.nodes.get(pin)));
+        if let Some((_, pin, None)) = pinned {
             return format!("waits for {pin}, which is not known any more: stop it, or let {pin} join again{after}");
         }
         if workers.is_empty() {
@@ -86,9 +84,11 @@ impl Cluster {
             node.open() && node.orders.room().largest() >= key.cpus && self.welcome(*ix, node, key.owner)
         };
         if !meant().any(|one| usable(&one)) {
-            return match key.pin {
-                Some(pin) => format!("waits for {}, which does not take it now{after}", self.nodes.name(pin)),
-                None => format!("waits for a worker: none takes it now{after}"),
+            return match pinned {
+                Some((ix, name, Some(node))) => {
+                    format!("waits for {name}: {}{after}", self.why_not(ix, node, key, id, now))
+                }
+                _ => format!("waits for a worker: none takes it now{after}"),
             };
         }
         let for_what = if key.cpus == 1 { "a free CPU".to_owned() } else { format!("{} free CPUs", key.cpus) };

@@ -125,7 +125,7 @@ impl World {
         world
     }
 
-    fn number(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.last_number += 1;
         self.last_number
     }
@@ -136,8 +136,20 @@ impl World {
 
     /// Hands one input to the core and takes in what follows, all of it committed at once.
     pub fn put(&mut self, input: Input) {
+        let effects = self.handle(input);
+        let told = self.commit(effects);
+        self.release(told);
+    }
+
+    pub fn handle(&mut self, input: Input) -> Vec<Effect> {
         let mut effects = vec![];
         self.cluster.handle(input, self.now, &mut effects);
+        effects
+    }
+
+    /// Keeps what is to be kept. Returns what may leave now.
+    pub fn commit(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
+        let mut rest = vec![];
         for effect in effects {
             match effect {
                 Effect::Persist(change) => self.kept.keep(change),
@@ -145,6 +157,15 @@ impl World {
                     self.kept.event(&event);
                     self.events.push(event);
                 }
+                other => rest.push(other),
+            }
+        }
+        rest
+    }
+
+    pub fn release(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
                 Effect::Tell(call, told) => {
                     let before = self.answers.insert(call, told);
                     assert!(before.is_none(), "{call:?} was answered twice");
@@ -152,6 +173,7 @@ impl World {
                 Effect::Send(link, order) => self.sent.entry(link).or_default().push(order),
                 Effect::Cut(link) => drop(self.cut.insert(link)),
                 Effect::Touch(touched) => drop(self.touched.insert(touched)),
+                Effect::Persist(_) | Effect::Publish(_) => panic!("not committed: {effect:?}"),
             }
         }
     }
@@ -169,7 +191,7 @@ impl World {
         self.advance_to(end);
     }
 
-    fn advance_to(&mut self, at: Mono) {
+    pub fn advance_to(&mut self, at: Mono) {
         let ms = at.0.saturating_sub(self.now.mono.0);
         self.now.mono = self.now.mono.plus(ms);
         self.now.wall.0 += ms;
@@ -341,6 +363,10 @@ impl World {
                 other => panic!("not a start: {other:?}"),
             })
             .collect()
+    }
+
+    pub fn gets_only_acks(&mut self, node: &str) -> bool {
+        self.orders(node).iter().all(|order| matches!(order, ToAgent::Ack { .. }))
     }
 
     pub fn report(&mut self, node: &str, report: FromAgent) {
