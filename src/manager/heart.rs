@@ -282,6 +282,9 @@ impl Owner {
     /// Runs until [`Heart::stop`].
     pub async fn run(mut self) {
         let mut said = None;
+        let mut first = Batch::default();
+        self.handle(Input::Started, &mut first);
+        self.pass_on(first).await;
         loop {
             let wakeup = self.cluster.next_wakeup().map(|at| self.started + Duration::from_millis(at.0));
             tokio::select! {
