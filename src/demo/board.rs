@@ -12,6 +12,7 @@ use protocol::name::NodeName;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::daemon::listener;
 use super::folders::Folders;
 
 const AMBIENT: f64 = 24.0;
@@ -36,8 +37,9 @@ impl Drop for Boards {
 
 struct Board {
     root: PathBuf,
-    /// The state folder of its worker, by which the worker's processes are known.
-    keeper: PathBuf,
+    /// The control socket of its worker: who listens there is the keeper, above all processes of the tasks.
+    socket: PathBuf,
+    keeper: Option<i32>,
     celsius: f64,
     ticks: Option<u64>,
 }
@@ -46,7 +48,8 @@ impl Boards {
     pub fn start(folders: &Folders, names: &[NodeName]) -> anyhow::Result<Self> {
         let board = |name: &NodeName| Board {
             root: folders.board(name.as_str()),
-            keeper: folders.worker(name.as_str()),
+            socket: folders.worker_run(name.as_str()).join("keeper.sock"),
+            keeper: None,
             celsius: AMBIENT + IDLE,
             ticks: None,
         };
@@ -92,7 +95,10 @@ impl Board {
     }
 
     fn heat(&mut self, processes: &Processes, seconds: f64) {
-        let ticks = processes.used_by_worker(&self.keeper);
+        if self.keeper.is_none_or(|pid| !processes.ticks.contains_key(&pid)) {
+            self.keeper = listener(&self.socket).map(|pid| pid.as_raw_nonzero().get());
+        }
+        let ticks = self.keeper.and_then(|pid| processes.used_below(pid));
         if let (Some(before), Some(now)) = (self.ticks, ticks)
             && seconds > 0.0
         {
@@ -143,10 +149,8 @@ impl Processes {
         all
     }
 
-    /// What the tasks of the keeper that owns this state folder have used: those that run and those that ended.
-    fn used_by_worker(&self, state: &Path) -> Option<u64> {
-        let status = worker_agent::layout::Layout::of(Some(state.into()), None).ok()?;
-        let keeper = fs::read_to_string(status.lock()).ok()?.trim().parse::<i32>().ok()?;
+    /// What the tasks of this keeper have used: those that run and those that ended.
+    fn used_below(&self, keeper: i32) -> Option<u64> {
         let mut sum = self.ticks.get(&keeper)?.reaped;
         let mut below = self.children.get(&keeper).cloned().unwrap_or_default();
         while let Some(pid) = below.pop() {

@@ -160,7 +160,7 @@ impl Process {
 }
 
 /// Who listens on this socket, if anyone.
-fn listener(socket: &Path) -> Option<Pid> {
+pub fn listener(socket: &Path) -> Option<Pid> {
     let stream = UnixStream::connect(socket).ok()?;
     Some(rustix::net::sockopt::socket_peercred(&stream).ok()?.pid)
 }
