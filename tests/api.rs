@@ -1,4 +1,5 @@
 //! docs/api.md is true: its examples are run, in order, against a real manager.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The demo as a newcomer meets it.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

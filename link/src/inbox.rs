@@ -40,6 +40,8 @@ struct Mail {
 #[derive(Debug, Default)]
 struct Mailbox {
     bytes: BytesMut,
+    /// The most that waited since the buffer was new.
+    largest: usize,
     far_side: FarSide,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -95,6 +97,7 @@ impl Inboxes {
         // What comes after its reader left is lost on purpose.
         let Some(mailbox) = mail.channels.get_mut(&channel) else { return };
         mailbox.bytes.extend_from_slice(data);
+        mailbox.largest = mailbox.largest.max(mailbox.bytes.len());
         let reader = mailbox.reader.take();
         mail.waiting += data.len();
         if mail.waiting >= FULL {
@@ -155,8 +158,8 @@ impl Inbox {
         if taken > 0 || buf.remaining() == 0 {
             buf.put_slice(&mailbox.bytes[..taken]);
             mailbox.bytes.advance(taken);
-            if mailbox.bytes.is_empty() && taken > KEPT {
-                mailbox.bytes = BytesMut::new();
+            if mailbox.bytes.is_empty() && mailbox.largest > KEPT {
+                (mailbox.bytes, mailbox.largest) = (BytesMut::new(), 0);
             }
             self.all.relieve(&mut mail, taken);
             return Poll::Ready(Ok(()));
@@ -216,9 +219,11 @@ impl Drop for LoseOnDrop {
         self.0.session_end.cancel();
         let mut sleepers = Vec::new();
         for mailbox in mail.channels.values_mut() {
-            if !matches!(mailbox.far_side, FarSide::Closed) {
-                mailbox.far_side = FarSide::Lost;
-            }
+            mailbox.far_side = match mailbox.far_side {
+                FarSide::Open | FarSide::Lost => FarSide::Lost,
+                // All that it wanted to write has come.
+                FarSide::Silent | FarSide::Closed => FarSide::Closed,
+            };
             sleepers.extend(mailbox.reader.take().into_iter().chain(mailbox.writer.take()));
         }
         drop(mail);

@@ -24,24 +24,29 @@ impl Pulse {
             return std::future::pending().await;
         }
         let mut unanswered = 0;
+        let mut heard = line.heard();
         let mut unread = line.unread();
+        let mut due = heard + self.every;
         loop {
-            let heard = line.heard();
-            sleep_until(heard + self.every * (unanswered + 1)).await;
+            sleep_until(due).await;
             let was_unread = std::mem::replace(&mut unread, line.unread());
-            // While we are the ones who do not read, its silence means nothing; ours would.
+            // While it is us who do not read, its silence means nothing. Ours would: so we go on asking.
             let held = line.is_held();
             if held || unread != was_unread {
                 line.hear();
             }
-            if line.heard() > heard {
-                unanswered = 0;
-            } else if unanswered as usize >= self.borne {
+            let lives = line.heard() > heard;
+            if lives {
+                (heard, unanswered) = (line.heard(), 0);
+                due = heard + self.every;
+            } else if unanswered >= self.borne {
                 return;
             }
-            if held || line.heard() + self.every <= Instant::now() {
+            if held || !lives {
+                // From now, not from when it was due: a machine that slept must not take that for their silence.
+                due = Instant::now() + self.every;
+                unanswered += usize::from(!lives);
                 let _ = timeout(self.every, ask()).await;
-                unanswered += u32::from(!held);
             }
         }
     }

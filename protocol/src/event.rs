@@ -90,6 +90,12 @@ pub enum What {
         what: String,
         reason: String,
     },
+    /// A node said something of an attempt that was never its own; nothing came of it.
+    ReportRefused {
+        node: NodeName,
+        what: String,
+        reason: String,
+    },
     TokenMade {
         role: Role,
     },
@@ -137,6 +143,7 @@ impl What {
             What::NodeRevoked { node } => format!("{node}'s key revoked"),
             What::RebootAsked { node } => format!("reboot of {node} asked"),
             What::OrderRefused { node, what, reason } => format!("{node} refused {what}: {reason}"),
+            What::ReportRefused { node, what, reason } => format!("{what} told by {node} was not taken: {reason}"),
             What::TokenMade { role } => format!("join token for a {role} made"),
             What::JoinRefused { name, reason } => format!("join of {name} refused: {reason}"),
             What::ManagerStarted { version } => format!("manager {version} started"),
@@ -156,7 +163,8 @@ impl What {
             | What::NodeRemoved { node }
             | What::NodeRevoked { node }
             | What::RebootAsked { node }
-            | What::OrderRefused { node, .. } => Some(node),
+            | What::OrderRefused { node, .. }
+            | What::ReportRefused { node, .. } => Some(node),
             What::TaskEnded { node, .. } => node.as_ref(),
             _ => None,
         }

@@ -122,6 +122,11 @@ pub enum Control {
     Upgrade {
         path: String,
     },
+    /// Stop every task, then end agent and keeper; answered by `ending`, and done when the process is gone.
+    End {
+        reason: String,
+        grace_ms: u64,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::Cli;
 use super::context::Context;
 use super::exit::{Exit, Failure, Kind};
 
@@ -28,19 +27,18 @@ pub struct ManArgs {
     out: Option<PathBuf>,
 }
 
-pub fn completions(args: &CompletionsArgs, context: &Context) -> Result<Exit, Failure> {
+pub fn completions(args: &CompletionsArgs, mut verbs: Command, context: &Context) -> Result<Exit, Failure> {
     let mut script = vec![];
-    clap_complete::generate(args.shell, &mut Cli::command(), "bramble", &mut script);
+    clap_complete::generate(args.shell, &mut verbs, "bramble", &mut script);
     context.print(String::from_utf8_lossy(&script))?;
     Ok(Exit::OK)
 }
 
-pub fn man(args: &ManArgs, context: &Context) -> Result<Exit, Failure> {
-    let command = Cli::command();
+pub fn man(args: &ManArgs, verbs: Command, context: &Context) -> Result<Exit, Failure> {
     match &args.out {
         None => {
             let mut page = vec![];
-            clap_mangen::Man::new(command).render(&mut page).map_err(|error| Failure::output(&error))?;
+            clap_mangen::Man::new(verbs).render(&mut page).map_err(|error| Failure::output(&error))?;
             context.print(String::from_utf8_lossy(&page))?;
         }
         Some(folder) => {
@@ -51,7 +49,7 @@ pub fn man(args: &ManArgs, context: &Context) -> Result<Exit, Failure> {
                 )
             };
             std::fs::create_dir_all(folder).map_err(cannot)?;
-            clap_mangen::generate_to(command, folder).map_err(cannot)?;
+            clap_mangen::generate_to(verbs, folder).map_err(cannot)?;
         }
     }
     Ok(Exit::OK)

@@ -11,7 +11,9 @@ use super::Everywhere;
 use super::exit::{Failure, Kind};
 use super::look::Look;
 use super::text::{clean, clean_json};
-use crate::client::{Client, ManagerAddress};
+use crate::client::{AddressError, Client, ManagerAddress};
+
+const MANAGER: &str = "BRAMBLE_MANAGER";
 
 #[derive(Debug)]
 pub struct Context {
@@ -25,7 +27,7 @@ pub struct Context {
 impl Context {
     pub fn new(everywhere: &Everywhere) -> Self {
         Self {
-            manager: everywhere.manager.clone().filter(|address| !address.is_empty()),
+            manager: everywhere.manager.clone(),
             json: everywhere.json,
             look: Look::of(everywhere.color, &io::stdout()),
             errors: Look::of(everywhere.color, &io::stderr()),
@@ -33,11 +35,20 @@ impl Context {
     }
 
     pub async fn client(&self) -> Result<Client, Failure> {
-        let address = match &self.manager {
-            Some(text) => text.parse::<ManagerAddress>().map_err(Failure::usage)?,
-            None => ManagerAddress::local()?,
-        };
-        Ok(Client::connect(&address).await?)
+        Ok(Client::connect(&self.address()?).await?)
+    }
+
+    fn address(&self) -> Result<ManagerAddress, Failure> {
+        if let Some(address) = &self.manager {
+            return address.parse().map_err(Failure::usage);
+        }
+        match std::env::var_os(MANAGER).filter(|address| !address.is_empty()) {
+            Some(address) => {
+                let wrong = |error: AddressError| Failure::usage(format_args!("{MANAGER} is wrong: {error}"));
+                address.to_string_lossy().parse().map_err(wrong)
+            }
+            None => Ok(ManagerAddress::local()?),
+        }
     }
 
     /// Text for people, or for `cut` and `awk`.

@@ -51,6 +51,9 @@ pub async fn event(args: EventArgs, context: &Context) -> Result<Exit, Failure> 
 
 fn line(event: &Event, context: &Context) -> String {
     let at = if context.look.terminal { local(event.at) } else { stamp(event.at) };
-    let by = event.person.as_ref().map(|person| format!(" (by {person})")).unwrap_or_default();
-    format!("{at}  {}{by}\n", clean(&event.what.sentence()))
+    let sentence = event.what.sentence();
+    let by = event.person.as_ref().map(|person| format!("by {person}"));
+    // A stop without another reason says it itself.
+    let by = by.filter(|by| !sentence.ends_with(by)).map(|by| format!(" ({by})")).unwrap_or_default();
+    format!("{at}  {}{by}\n", clean(&sentence))
 }

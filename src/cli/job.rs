@@ -89,7 +89,7 @@ async fn list(client: &Client, query: JobQuery, limit: u32, context: &Context) -
 
 fn grid(jobs: &[JobView], context: &Context) -> String {
     let now = now();
-    let mut grid = Grid::new(&["JOB", "STATE", "TASKS", "OWNER", "AGE", "NAME", "COMMAND"]);
+    let mut grid = Grid::new(&["JOB", "STATE", "TASKS", "OWNER", "AGE", "NAME", "COMMAND"]).spare(&["OWNER", "AGE"]);
     for job in jobs {
         grid.row(vec![
             Cell::number(job.id),

@@ -33,6 +33,12 @@ impl Look {
         Self { terminal, color }
     }
 
+    /// Of a terminal that knows it.
+    pub fn width(self) -> Option<u16> {
+        let size = self.terminal.then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok()).flatten()?;
+        (size.ws_col > 0).then_some(size.ws_col)
+    }
+
     pub fn paint(self, color: AnsiColor, text: &str) -> String {
         self.style(Style::new().fg_color(Some(color.into())), text)
     }

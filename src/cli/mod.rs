@@ -1,11 +1,11 @@
 //! The verbs: one file a noun; what was typed becomes one request, the answer a table or `--json`.
 //!
 //! A verb knows the client and the protocol and nothing of the manager behind them. It returns the [`exit`] code or
-//! a failure, which is told in one place. `dispatch.rs` is the only file that opens other rooms.
+//! a failure, which is told in one place.
 
+mod ask;
 mod completions;
 mod context;
-mod dispatch;
 mod event;
 mod exit;
 mod interrupt;
@@ -18,7 +18,6 @@ mod node;
 mod output;
 mod pages;
 mod parse;
-pub mod roles;
 mod run;
 mod stop;
 mod table;
@@ -30,18 +29,21 @@ mod why;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use ask::Ask;
+use context::Context;
 
 use look::When;
 
 /// A console for clusters of Raspberry Pis
 #[derive(Debug, Parser)]
 #[command(name = "bramble", version, disable_help_subcommand = true, after_help = EXAMPLES)]
-pub struct Cli {
+struct Cli<Room: Subcommand> {
     #[command(flatten)]
     everywhere: Everywhere,
     #[command(subcommand)]
-    verb: Option<Verb>,
+    verb: Option<Verb<Room>>,
 }
 
 const EXAMPLES: &str = "\
@@ -60,8 +62,9 @@ Exit codes:
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub struct Everywhere {
-    /// The manager to ask, as unix://PATH [default: the one on this machine]
-    #[arg(long, global = true, env = "BRAMBLE_MANAGER", hide_env_values = true, value_name = "ADDRESS")]
+    // Not read from the environment by clap, which would hand it on to rooms that mean another manager by it.
+    /// The manager to ask, as unix://PATH [env: BRAMBLE_MANAGER] [default: the one on this machine]
+    #[arg(long, global = true, value_name = "ADDRESS")]
     manager: Option<String>,
     /// Print JSON: one value, or one a line where more is to come
     #[arg(long, global = true)]
@@ -72,40 +75,52 @@ pub struct Everywhere {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum Verb<Room: Subcommand> {
     #[command(flatten)]
     Ask(Ask),
+    #[command(flatten)]
+    Open(Room),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     Man(completions::ManArgs),
 }
 
-/// What is asked of a manager.
-#[derive(Debug, Subcommand)]
-enum Ask {
-    Run(run::RunArgs),
-    Logs(logs::LogsArgs),
-    Stop(stop::StopArgs),
-    Wait(wait::WaitArgs),
-    Why(why::WhyArgs),
-    Retry(stop::RetryArgs),
-    #[command(alias = "jobs")]
-    Job(job::JobArgs),
-    #[command(alias = "tasks")]
-    Task(task::TaskArgs),
-    #[command(alias = "nodes")]
-    Node(node::NodeArgs),
-    #[command(alias = "events")]
-    Event(event::EventArgs),
-    #[command(alias = "join-tokens")]
-    JoinToken(join_token::JoinTokenArgs),
+/// The whole program, from what was typed to the exit code. `Room` are the verbs that ask no manager but are one, or
+/// make one: this room may not know them, so whoever calls it opens them.
+pub fn main<Room: Subcommand>(open: impl FnOnce(Room) -> ExitCode) -> ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    let matches = command::<Room>().try_get_matches_from(&words);
+    let cli = match matches.and_then(|matches| Cli::<Room>::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(&error, &words).into(),
+    };
+    let context = Context::new(&cli.everywhere);
+    let outcome = match cli.verb {
+        None => usage::welcome(&context),
+        Some(Verb::Open(room)) => return open(room),
+        Some(Verb::Ask(verb)) => ask::ask(verb, &context),
+        Some(Verb::Completions(args)) => completions::completions(&args, command::<Room>(), &context),
+        Some(Verb::Man(args)) => completions::man(&args, command::<Room>(), &context),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            context.report(&failure);
+            failure.exit.into()
+        }
+    }
 }
 
-/// The whole program, from what was typed to the exit code.
-pub fn main() -> ExitCode {
-    let words: Vec<_> = std::env::args_os().collect();
-    match Cli::try_parse_from(&words) {
-        Ok(cli) => dispatch::open(cli),
-        Err(error) => usage::tell(&error, &words).into(),
-    }
+/// Rooms take the options of verbs without a word, since they have no use for them; where one has an option of the
+/// same name, its own counts.
+fn command<Room: Subcommand>() -> Command {
+    let everywhere = Everywhere::augment_args(Command::new("everywhere"));
+    let rooms = Room::augment_subcommands(Command::new("rooms"));
+    rooms.get_subcommands().fold(Cli::<Room>::command(), |command, room| {
+        command.mut_subcommand(room.get_name(), |room| {
+            let own: Vec<String> = room.get_arguments().map(|arg| arg.get_id().to_string()).collect();
+            let missing = everywhere.get_arguments().filter(|arg| !own.contains(&arg.get_id().to_string()));
+            room.args(missing.map(|arg| arg.clone().hide(true)))
+        })
+    })
 }

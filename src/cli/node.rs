@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use protocol::api::{NodeView, Reply, Request};
 use protocol::name::NodeName;
+use protocol::unit::Percent;
 use serde_json::{Map, Value};
 
 use super::context::{Context, ask};
@@ -75,7 +76,7 @@ pub async fn node(args: NodeArgs, context: &Context) -> Result<Exit, Failure> {
         NodeVerb::Undrain(Names { names }) => {
             act(names, |node| Request::Drain { node, on: false }, "takes tasks again", context).await
         }
-        NodeVerb::Reboot(Names { names }) => act(names, |node| Request::Reboot { node }, "rebooting", context).await,
+        NodeVerb::Reboot(Names { names }) => act(names, |node| Request::Reboot { node }, "reboot asked", context).await,
         NodeVerb::Revoke(Names { names }) => {
             act(names, |node| Request::RevokeNode { node }, "its key is let in no more", context).await
         }
@@ -113,7 +114,8 @@ async fn list(client: &Client, context: &Context) -> Result<Exit, Failure> {
 
 fn grid(nodes: &[NodeView], context: &Context) -> String {
     let now = now();
-    let mut grid = Grid::new(&["NODE", "STATE", "ROLE", "CPU", "MEMORY", "TEMP", "TASKS", "SEEN", "ADDRESS", "NOTES"]);
+    let mut grid = Grid::new(&["NODE", "STATE", "ROLE", "CPU", "MEM", "TEMP", "TASKS", "SEEN", "ADDRESS", "NOTES"])
+        .spare(&["ROLE", "ADDRESS", "TEMP", "MEM"]);
     for node in nodes {
         let metrics = node.metrics.as_ref();
         grid.row(vec![
@@ -121,7 +123,7 @@ fn grid(nodes: &[NodeView], context: &Context) -> String {
             Cell::colored(context.look.node(node.state), node_color(node.state)),
             node.role.word().into(),
             Cell::maybe(metrics.and_then(|m| m.cpu).map(|cpu| format!("{:.0}%", cpu.value()))),
-            Cell::maybe(memory(node)),
+            Cell::maybe(memory_share(node)),
             Cell::maybe(metrics.and_then(|m| m.temperature).map(|t| format!("{:.0}°C", t.value()))),
             format!("{}/{}", node.running, node.slots).into(),
             Cell::maybe(node.seen_at.filter(|_| metrics.is_none()).map(|seen| age(now, seen))),
@@ -130,6 +132,11 @@ fn grid(nodes: &[NodeView], context: &Context) -> String {
         ]);
     }
     grid.render(context.look)
+}
+
+fn memory_share(node: &NodeView) -> Option<String> {
+    let (used, all) = (node.metrics.as_ref()?.memory_used?, node.facts.memory?);
+    Percent::of(used.0, all.0).map(|share| format!("{:.0}%", share.value()))
 }
 
 fn memory(node: &NodeView) -> Option<String> {

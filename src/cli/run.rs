@@ -1,5 +1,7 @@
 //! `run`: submit, and with `--wait` stand in for the program until it has ended.
 
+use std::time::Duration;
+
 use clap::Args;
 use protocol::api::{LogQuery, Reply, Request, Waited};
 use protocol::id::{JobId, Target, TaskId};
@@ -51,6 +53,10 @@ pub struct RunArgs {
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
+
+/// The output of a task that ends within this comes with its end; to follow it live its node would have to make a
+/// connection for it, which takes longer than such a task.
+const HEAD_START: Duration = Duration::from_millis(5);
 
 pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
     let (waits, single) = (args.wait, args.array.is_none());
@@ -122,14 +128,14 @@ async fn submit_and_wait(spec: JobSpec, context: &Context) -> Result<Exit, Failu
 fn as_the_program(job: JobId, waited: &Waited, context: &Context) -> Exit {
     let code = waited.code.map(|code| u8::try_from(code).unwrap_or(125));
     if code.is_none_or(|code| code >= 125) {
-        context.note(format_args!("job {job} {}", wait::sentence(waited)));
+        context.note(format_args!("job {job}{}", wait::sentence(waited)));
     }
     Exit(code.unwrap_or(1))
 }
 
 fn of_the_array(job: JobId, waited: &Waited, context: &Context) -> Result<Exit, Failure> {
     if !context.json {
-        context.print(format_args!("job {job}: {}\n", wait::tally(&waited.counts)))?;
+        context.print(format_args!("job {job}{}\n", wait::sentence(waited)))?;
     }
     Ok(if wait::succeeded(&waited.counts) { Exit::OK } else { Exit::TASK_FAILED })
 }
@@ -152,8 +158,14 @@ impl Watch<'_> {
     async fn until_the_end(&mut self, output: bool, interrupts: &mut Interrupts) -> Result<End, Failure> {
         let (client, job) = (self.client, self.job);
         let mut wait = std::pin::pin!(client.call(Request::Wait { targets: vec![Target::Job(job)] }));
-        let mut flow = if output { self.output().await? } else { None };
         let mut waited = None;
+        if output {
+            tokio::select! {
+                answer = &mut wait => waited = Some(self.ended(answer)?),
+                () = tokio::time::sleep(HEAD_START) => {}
+            }
+        }
+        let mut flow = if output { self.output().await? } else { None };
         loop {
             if flow.is_none()
                 && let Some(waited) = waited.take()

@@ -2,7 +2,7 @@
 //! column is always there and nothing is cut, so that `awk` and `cut` find what they look for.
 
 use clap::builder::styling::AnsiColor;
-use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table, presets};
+use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 
 use super::look::Look;
 use super::text::clean;
@@ -14,6 +14,12 @@ pub struct Cell {
     right: bool,
 }
 
+/// Blanks between two columns.
+const GAP: usize = 2;
+/// A column wider than this is cut on a terminal.
+const WIDEST: u16 = 32;
+/// A last column narrower than this says too little.
+const LEAST: usize = 16;
 /// Where there is nothing to say; an empty cell would shift the columns of whoever splits at blanks.
 const NOTHING: &str = "-";
 
@@ -49,22 +55,25 @@ impl<T: Into<String>> From<T> for Cell {
 /// Rows under a header.
 pub struct Grid {
     header: Vec<&'static str>,
+    spare: &'static [&'static str],
     rows: Vec<Vec<Cell>>,
 }
 
 impl Grid {
     pub fn new(header: &[&'static str]) -> Self {
-        Self { header: header.to_vec(), rows: vec![] }
+        Self { header: header.to_vec(), spare: &[], rows: vec![] }
+    }
+
+    /// Columns that a narrow terminal can do without, the most dispensable first.
+    pub fn spare(self, columns: &'static [&'static str]) -> Self {
+        Self { spare: columns, ..self }
     }
 
     pub fn row(&mut self, cells: Vec<Cell>) {
         self.rows.push(cells);
     }
 
-    pub fn render(mut self, look: Look) -> String {
-        if look.terminal {
-            self.drop_idle_columns();
-        }
+    pub fn render(self, look: Look) -> String {
         let mut table = bare(look);
         let right = |column: usize| self.rows.iter().any(|row| row.get(column).is_some_and(|cell| cell.right));
         let header = self.header.iter().enumerate().map(|(column, title)| {
@@ -75,20 +84,27 @@ impl Grid {
         for cells in &self.rows {
             table.add_row(one_line(cells.iter().map(Cell::dress).collect()));
         }
-        space_out(&mut table);
+        let visible = if look.terminal { self.worth_showing(&mut table) } else { (0..self.header.len()).collect() };
+        space_out(&mut table, &visible);
         lines(&table)
     }
 
-    /// A column that says nothing is not worth its width.
-    fn drop_idle_columns(&mut self) {
-        for column in (1..self.header.len()).rev() {
-            if self.rows.iter().all(|row| row.get(column).is_none_or(|cell| cell.text.is_empty())) {
-                self.header.remove(column);
-                for row in self.rows.iter_mut().filter(|row| column < row.len()) {
-                    row.remove(column);
-                }
+    /// Without columns that say nothing, and without spare ones while the last would have no room.
+    fn worth_showing(&self, table: &mut Table) -> Vec<usize> {
+        let says =
+            |column: usize| self.rows.iter().any(|row| row.get(column).is_some_and(|cell| !cell.text.is_empty()));
+        let mut visible: Vec<usize> = (0..self.header.len()).filter(|&column| column == 0 || says(column)).collect();
+        let Some(room) = table.width().map(usize::from) else { return visible };
+        let widths = table.column_max_content_widths();
+        for spare in self.spare {
+            let Some((last, others)) = visible.split_last() else { break };
+            let others: usize = others.iter().map(|&column| usize::from(widths[column].min(WIDEST)) + GAP).sum();
+            if others + usize::from(widths[*last]).min(LEAST) <= room {
+                break;
             }
+            visible.retain(|&column| self.header[column] != *spare);
         }
+        visible
     }
 }
 
@@ -109,7 +125,7 @@ impl Sheet {
             let name = comfy_table::Cell::new(name).add_attribute(Attribute::Bold);
             table.add_row(Row::from(vec![name, value.dress()]));
         }
-        space_out(&mut table);
+        space_out(&mut table, &[0, 1]);
         lines(&table)
     }
 }
@@ -117,13 +133,11 @@ impl Sheet {
 fn bare(look: Look) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_truncation_indicator("…");
-    // A terminal that does not know its width is written to as a pipe is.
-    match crossterm::terminal::size() {
-        Ok((width, _)) if look.terminal && width > 0 => {
-            table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
-        }
-        _ => drop(table.set_content_arrangement(ContentArrangement::Disabled)),
-    }
+    match look.width() {
+        Some(width) => table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    table.style_text_only();
     if look.color {
         // The decision is made; crossterm would ask NO_COLOR again, and --color=always would not win.
         crossterm::style::force_color_output(true);
@@ -140,13 +154,20 @@ fn one_line(cells: Vec<comfy_table::Cell>) -> Row {
     row
 }
 
-/// Two blanks between columns, none at the edges; only the last column may be cut.
-fn space_out(table: &mut Table) {
-    let last = table.column_count().saturating_sub(1);
+/// Nothing between columns but blanks, none at the edges; the last may be cut, and what is absurdly wide.
+fn space_out(table: &mut Table, visible: &[usize]) {
+    let (widths, fits_a_screen) = (table.column_max_content_widths(), table.width().is_some());
     for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if index == last { 0 } else { 2 }));
-        if index != last {
-            column.set_constraint(ColumnConstraint::ContentWidth);
+        let last = visible.last() == Some(&index);
+        column.set_padding((0, if last { 0 } else { GAP as u16 }));
+        if !visible.contains(&index) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        } else if !last {
+            // A name of 128 letters would leave nothing for the rest.
+            column.set_constraint(match widths[index] > WIDEST && fits_a_screen {
+                true => ColumnConstraint::Absolute(Width::Fixed(WIDEST + GAP as u16)),
+                false => ColumnConstraint::ContentWidth,
+            });
         }
     }
 }

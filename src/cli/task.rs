@@ -93,7 +93,8 @@ async fn list(client: &Client, query: TaskQuery, limit: u32, context: &Context) 
 
 pub fn grid(tasks: &[TaskView], context: &Context) -> String {
     let now = now();
-    let mut grid = Grid::new(&["TASK", "STATE", "NODE", "CODE", "RAN", "AGE", "OWNER", "NAME", "COMMAND"]);
+    let mut grid = Grid::new(&["TASK", "STATE", "NODE", "CODE", "RAN", "AGE", "OWNER", "NAME", "COMMAND"])
+        .spare(&["OWNER", "AGE", "NAME", "RAN", "CODE"]);
     for task in tasks {
         let state = context.look.task(task.state);
         let state = if task.stopping && !task.state.ended() { format!("{state}, stopping") } else { state };
@@ -154,7 +155,7 @@ fn sheet(task: &TaskView, context: &Context) -> String {
 }
 
 fn history(attempts: &[AttemptView], context: &Context) -> String {
-    let mut grid = Grid::new(&["ATTEMPT", "STATE", "NODE", "CODE", "RAN", "REASON", "LATE"]);
+    let mut grid = Grid::new(&["ATTEMPT", "STATE", "NODE", "CODE", "RAN", "LATE", "REASON"]).spare(&["RAN", "CODE"]);
     for attempt in attempts {
         grid.row(vec![
             attempt.id.to_string().into(),
@@ -162,8 +163,8 @@ fn history(attempts: &[AttemptView], context: &Context) -> String {
             Cell::maybe(attempt.node.as_ref()),
             Cell::maybe(attempt.code),
             Cell::maybe(attempt.ran_ms.map(took)),
-            attempt.reason.as_str().into(),
             Cell::maybe(attempt.late.as_ref().map(|late| late.state())),
+            attempt.reason.as_str().into(),
         ]);
     }
     grid.render(context.look)

@@ -29,7 +29,7 @@ pub async fn wait(args: WaitArgs, context: &Context) -> Result<Exit, Failure> {
         other => Err(Box::new(other)),
     })
     .await?;
-    let told = tell(context, "target", &outcomes, |target, waited| format!("{target} {}", sentence(waited)))?;
+    let told = tell(context, "target", &outcomes, |target, waited| format!("{target}{}", sentence(waited)))?;
     let succeeded = outcomes.iter().flat_map(|outcome| &outcome.result).all(|waited| succeeded(&waited.counts));
     Ok(if told == Exit::OK && !succeeded { Exit::TASK_FAILED } else { told })
 }
@@ -38,13 +38,13 @@ pub fn succeeded(counts: &Counts) -> bool {
     counts.succeeded == counts.total()
 }
 
-/// `succeeded`, `failed: exit code 3`, `8 succeeded, 1 failed, 1 lost`.
+/// What follows a job's or task's number: ` succeeded`, ` failed: exit code 3`, `: 8 succeeded, 1 failed`.
 pub fn sentence(waited: &Waited) -> String {
     let state = waited.counts.state();
     match (waited.counts.total(), waited.reason.is_empty()) {
-        (0 | 1, true) => state.to_string(),
-        (0 | 1, false) => format!("{state}: {}", waited.reason),
-        _ => tally(&waited.counts),
+        (0 | 1, true) => format!(" {state}"),
+        (0 | 1, false) => format!(" {state}: {}", waited.reason),
+        _ => format!(": {}", tally(&waited.counts)),
     }
 }
 

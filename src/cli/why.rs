@@ -8,7 +8,7 @@ use protocol::job::TaskState;
 use super::context::{Context, ask};
 use super::exit::{Exit, Failure, Kind};
 use super::table::{Cell, Grid};
-use super::text::{clean, count};
+use super::text::clean;
 use crate::client::Client;
 
 /// Say what a task is waiting for, or what became of it
@@ -50,11 +50,8 @@ async fn most_telling(client: &Client, job: JobId) -> Result<TaskId, Failure> {
 }
 
 fn told(why: &Why, context: &Context) -> String {
-    let mut text = format!("{} is {}: {}\n", context.look.bold(&why.id.to_string()), why.state, clean(&why.summary));
-    if why.ahead > 0 {
-        let verb = if why.ahead == 1 { "comes" } else { "come" };
-        text += &format!("{} {verb} before it\n", count(why.ahead, "task"));
-    }
+    // The sentence names the state, and how many come before it where that matters.
+    let mut text = format!("{}: {}\n", context.look.bold(&why.id.to_string()), clean(&why.summary));
     if !why.nodes.is_empty() {
         let mut grid = Grid::new(&["NODE", "REASON"]);
         for node in &why.nodes {

@@ -80,10 +80,10 @@ async fn care(recipe: Recipe, mut process: Process, mut ending: watch::Receiver<
     loop {
         tokio::select! {
             () = process.ended() => {}
-            _ = ending.wait_for(|how| *how == Ending::Now) => return process.end().await,
+            () = ending_is(&mut ending, |how| how == Ending::Now) => return process.end().await,
         }
         loop {
-            if timeout(RESTART, ending.wait_for(|how| *how != Ending::No)).await.is_ok() {
+            if timeout(RESTART, ending_is(&mut ending, |how| how != Ending::No)).await.is_ok() {
                 return;
             }
             tracing::warn!("{} has died; it is started again", recipe.name);
@@ -92,6 +92,13 @@ async fn care(recipe: Recipe, mut process: Process, mut ending: watch::Receiver<
                 Err(error) => tracing::error!("{error:#}"),
             }
         }
+    }
+}
+
+/// A daemon whose `Daemon` was dropped is cared for until this program ends.
+async fn ending_is(ending: &mut watch::Receiver<Ending>, wanted: impl Fn(Ending) -> bool) {
+    if ending.wait_for(|how| wanted(*how)).await.is_err() {
+        std::future::pending().await
     }
 }
 
@@ -127,7 +134,9 @@ impl Process {
 
     fn of(pid: Pid, child: bool) -> anyhow::Result<Self> {
         let handle = pidfd_open(pid, PidfdFlags::empty()).context("a daemon ended before it could be watched")?;
-        Ok(Self { pid, handle: AsyncFd::new(handle).context("a daemon cannot be watched")?, child })
+        // SAFETY: the descriptor belongs to the `AsyncFd` from here on: it stays the same and open as long as that lives.
+        let handle = unsafe { AsyncFd::register(handle) }.context("a daemon cannot be watched")?;
+        Ok(Self { pid, handle, child })
     }
 
     async fn ended(&self) {

@@ -1,7 +1,6 @@
 //! The plain live view: nodes with state, CPU and RAM; jobs with progress. Drawn again only when something changed.
 
 use std::io::{self, IsTerminal};
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use anyhow::Context;

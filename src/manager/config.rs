@@ -173,7 +173,7 @@ mod tests {
         );
         assert_eq!(written.people.len(), 1);
         let keys: toml::Table = bare.parse().unwrap();
-        assert_eq!(keys.len(), 17, "a key is missing in config.toml or new in it: {:?}", keys.keys());
+        assert_eq!(keys.len(), 17, "a key is missing in config.toml or new in it: {keys:?}");
         assert_eq!(Config::parse(COMMENTED).unwrap().lease, default.lease);
     }
 

@@ -28,9 +28,9 @@ fn nodes_in_a_pipe_are_a_plain_table_with_every_column() {
     Fake::replying(two_nodes()).run(&["node"]).says(
         0,
         "\
-NODE  STATE  ROLE    CPU  MEMORY              TEMP  TASKS  SEEN  ADDRESS   NOTES
-pi-1  up     worker  12%  512 MiB of 4.0 GiB  51°C  1/4    -     10.0.0.7  -
-pi-2  down   worker  -    -                   -     0/4    3d    -         draining
+NODE  STATE  ROLE    CPU  MEM  TEMP  TASKS  SEEN  ADDRESS   NOTES
+pi-1  up     worker  12%  12%  51°C  1/4    -     10.0.0.7  -
+pi-2  down   worker  -    -    -     0/4    3d    -         draining
 ",
         "",
     );
@@ -200,6 +200,46 @@ fn a_terminal_is_given_a_screenful_and_told_of_the_rest() {
     assert_eq!(code, Some(0));
 }
 
+#[test]
+fn on_a_narrow_terminal_what_matters_least_gives_way() {
+    let fake = queue(1);
+    let shown = |columns| Terminal::of(fake.command(&["task", "--color", "never"]), columns).ends().0;
+    assert_eq!(
+        shown(60),
+        "\
+TASK  STATE     AGE  OWNER  COMMAND
+17.0  ○ queued  2d   ana    echo 'hello world'
+"
+    );
+    assert_eq!(
+        shown(40),
+        "\
+TASK  STATE     AGE  COMMAND
+17.0  ○ queued  2d   echo 'hello world'
+"
+    );
+    assert_eq!(
+        shown(32),
+        "\
+TASK  STATE     COMMAND
+17.0  ○ queued  echo 'hell…
+"
+    );
+}
+
+#[test]
+fn a_long_name_leaves_room_for_the_rest() {
+    let fake = Fake::that(|_| {
+        let mut long = job(17, TaskState::Running, 1);
+        long.name = Some("x".repeat(128).parse().unwrap());
+        vec![Say::Reply(Reply::Jobs { total: 1, jobs: vec![long] })]
+    });
+    let (screen, _) = Terminal::of(fake.command(&["job", "--color", "never"]), 80).ends();
+    let name = format!("{}…", "x".repeat(31));
+    assert_eq!(screen.lines().nth(1), Some(&*format!(" 17  ● running  0/1     2d  {name}  echo 'hello world'")));
+    assert!(fake.run(&["job"]).stdout.contains(&"x".repeat(128)), "a pipe gets all of it");
+}
+
 /// Without colour.
 fn strip(line: &str) -> String {
     let mut parts = line.split("\x1b[");
@@ -251,9 +291,9 @@ fn one_task_is_told_with_its_attempts() {
     let ran = fake.run(&["task", "17.3"]);
     assert!(ran.stdout.contains("ran        1m 1s\n"), "{}", ran.stdout);
     let history = "
-ATTEMPT  STATE      NODE  CODE  RAN  REASON               LATE
-17.3#1   lost       -     -     -    pi-2 lost its power  -
-17.3#2   succeeded  -     -     -    -                    -
+ATTEMPT  STATE      NODE  CODE  RAN  LATE  REASON
+17.3#1   lost       -     -     -    -     pi-2 lost its power
+17.3#2   succeeded  -     -     -    -     -
 ";
     assert!(ran.stdout.ends_with(history), "{}", ran.stdout);
     let json = fake.run(&["task", "17.3#1", "--json"]).json();

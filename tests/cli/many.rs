@@ -70,7 +70,7 @@ fn nodes_are_acted_on_by_name() {
     let fake = Fake::replying(Reply::Done { tasks: 0 });
     fake.run(&["node", "drain", "pi-1", "pi-2"]).says(0, "pi-1: draining\npi-2: draining\n", "");
     fake.run(&["node", "undrain", "pi-1"]).says(0, "pi-1: takes tasks again\n", "");
-    fake.run(&["node", "reboot", "pi-1"]).says(0, "pi-1: rebooting\n", "");
+    fake.run(&["node", "reboot", "pi-1"]).says(0, "pi-1: reboot asked\n", "");
     fake.run(&["node", "revoke", "pi-1"]).says(0, "pi-1: its key is let in no more\n", "");
     fake.run(&["node", "rm", "pi-1", "--json"]).says(0, "[{\"node\":\"pi-1\"}]\n", "");
     let (one, two) = ("pi-1".parse().unwrap(), "pi-2".parse().unwrap());

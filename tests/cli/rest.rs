@@ -19,7 +19,7 @@ fn why_tells_the_whole_and_then_each_node() {
             _ => Reply::Why(Why {
                 id: TaskId::new(17, 3),
                 state: TaskState::Queued,
-                summary: "it asks for 8 CPUs at once".into(),
+                summary: "waits for 8 free CPUs: 2 tasks are ahead".into(),
                 ahead: 2,
                 nodes: vec![
                     WhyNode { node: "pi-1".parse().unwrap(), reason: "has 4 CPUs".into() },
@@ -29,8 +29,7 @@ fn why_tells_the_whole_and_then_each_node() {
         })]
     });
     let told = "\
-17.3 is queued: it asks for 8 CPUs at once
-2 tasks come before it
+17.3: waits for 8 free CPUs: 2 tasks are ahead
 
 NODE   REASON
 pi-1   has 4 CPUs
@@ -125,10 +124,10 @@ fn a_job_without_tasks_that_wait_is_told_of_by_its_first() {
             Request::Tasks(_) => Say::Reply(Reply::Tasks { total: 0, tasks: vec![] }),
             Request::Why { id: TaskId { job: JobId(17), index: 0 } } => {
                 let (id, state) = (TaskId::new(17, 0), TaskState::Running);
-                Say::Reply(Reply::Why(Why { id, state, summary: "on pi-1".into(), ahead: 0, nodes: vec![] }))
+                Say::Reply(Reply::Why(Why { id, state, summary: "runs on pi-1".into(), ahead: 0, nodes: vec![] }))
             }
             other => Say::Refuse(Refusal::usage(format!("{other:?}"))),
         }]
     });
-    fake.run(&["why", "17"]).says(0, "17.0 is running: on pi-1\n", "");
+    fake.run(&["why", "17"]).says(0, "17.0: runs on pi-1\n", "");
 }

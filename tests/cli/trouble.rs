@@ -34,6 +34,9 @@ fn an_address_that_is_none_is_typed_wrong() {
         "bramble: ssh://pi cannot be reached from here yet; log in to that machine with ssh and use bramble there\n",
     );
     assert_eq!(run(&["node", "--manager", "pi"]).code, Some(2));
+    let ran = Ran::of(bramble(&["node"]).env("BRAMBLE_MANAGER", "pi").output().unwrap());
+    let sentence = "\"pi\" is not a manager's address; write unix:///run/bramble/manager.sock";
+    ran.says(2, "", &format!("bramble: BRAMBLE_MANAGER is wrong: {sentence}\n"));
 }
 
 #[test]
@@ -117,4 +120,38 @@ fn output_that_cannot_be_written_is_an_error() {
     let output = fake.command(&["node"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(125));
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("bramble: the output cannot be written: No space"));
+}
+
+#[test]
+fn rooms_have_their_own_idea_of_a_manager() {
+    // An `install worker` that took a person's manager for the node's would write it into a unit.
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().to_str().unwrap();
+    let token = "bramble1-worker-abcdefghijklmnopqrst2345-abc-DEF_ghi0123456789abcdefghijklmnopqrstuv";
+    let words = ["install", "worker", "--root", root, "--join", token, "--yes"];
+    let install = |more: &[&str]| {
+        let mut command = bramble(&[&words, more].concat());
+        Ran::of(command.env("BRAMBLE_MANAGER", "unix:///nowhere").output().unwrap())
+    };
+    let without = install(&[]);
+    assert!(without.code == Some(2) && without.stderr.contains("--manager"), "{without:?}");
+    let with = install(&["--manager", "pi:2222"]);
+    assert_eq!(with.code, Some(0), "{with:?}");
+    let written = std::fs::read_to_string(folder.path().join("etc/bramble/worker.env")).unwrap();
+    assert!(written.contains("pi:2222") && !written.contains("nowhere"), "{written}");
+    let help = run(&["worker-agent", "run", "--help"]);
+    assert!(help.stdout.contains("--manager <HOST:PORT>") && !help.stdout.contains("unix://"), "{}", help.stdout);
+}
+
+#[test]
+fn every_room_is_there_and_explains_itself() {
+    for words in [&["demo"][..], &["manager"], &["config"], &["install", "manager"], &["worker-agent", "check"]] {
+        let ran = run(&[words, &["--help"]].concat());
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{words:?}");
+        assert!(ran.stdout.contains(&format!("Usage: bramble {}", words.join(" "))), "{}", ran.stdout);
+    }
+    assert!(run(&["config"]).stdout.contains("# ssh = \"0.0.0.0:2222\""));
+    let ran = run(&["manager", "--config", "/nonexistent/manager.toml"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+    assert!(ran.stderr.contains("/nonexistent/manager.toml cannot be read: No such file"), "{}", ran.stderr);
 }

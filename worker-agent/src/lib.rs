@@ -13,5 +13,6 @@ pub mod cli;
 pub mod facts;
 pub mod keeper;
 pub mod layout;
+mod memory;
 
 pub use cli::{Args, main};

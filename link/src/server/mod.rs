@@ -2,14 +2,14 @@
 //! program, no forwarding, no environment.
 //!
 //! russh has no grace time for log-in and no limit of connections. So every accepted socket is guarded: [`visit`] is
-//! its keeper and cuts it when a time is over, [`strangers`] counts who is not logged in. [`visitor`] answers russh.
+//! its keeper and cuts it when a time is over, [`places`] bounds how many there are. [`visitor`] answers russh.
 
-mod strangers;
+mod places;
 mod visit;
 mod visitor;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +22,10 @@ use tracing::{debug, warn};
 use crate::key::{Fingerprint, Key};
 use crate::stream::Stream;
 use crate::suite;
-use strangers::Strangers;
+use places::{Place, Places};
 
-/// Decides who comes in. Asked for every key that is offered, and again once the key is proven.
+/// Decides who comes in. Asked for every key that is offered, again once the key is proven, and again for every stream,
+/// so that a key that was revoked meanwhile opens nothing more.
 pub trait Admit: Send + Sync + 'static {
     fn admit(&self, user: &str, key: &Fingerprint, peer: SocketAddr) -> Admission;
 }
@@ -68,6 +69,8 @@ pub struct Guard {
     /// Connections not logged in, at once; one more is turned away.
     pub strangers: usize,
     pub strangers_per_address: usize,
+    /// Known connections of one key at once, so that one node gone mad leaves room for the others.
+    pub connections_per_key: usize,
     /// Channels open at once on one connection.
     pub channels: usize,
 }
@@ -79,6 +82,7 @@ impl Default for Guard {
             login: Duration::from_secs(120),
             strangers: 64,
             strangers_per_address: 16,
+            connections_per_key: 256,
             channels: 64,
         }
     }
@@ -92,13 +96,14 @@ pub async fn serve(
     admit: Arc<dyn Admit>,
     to: mpsc::Sender<Incoming>,
 ) -> io::Result<()> {
-    let strangers = Strangers::new(config.guard.strangers, config.guard.strangers_per_address);
-    let door = Arc::new(Door { ssh: Arc::new(ssh_config(&config)), config, admit, to });
+    let strangers = Places::new(config.guard.strangers, config.guard.strangers_per_address);
+    let known = Places::new(usize::MAX, config.guard.connections_per_key);
+    let door = Arc::new(Door { ssh: Arc::new(ssh_config(&config)), config, admit, known, to });
     let mut visits = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((socket, peer)) => match strangers.enter(peer.ip()) {
+                Ok((socket, peer)) => match strangers.take(peer.ip().to_canonical()) {
                     Some(stranger) => {
                         visits.spawn(visit::visit(door.clone(), socket, peer, stranger));
                     }
@@ -121,8 +126,11 @@ struct Door {
     config: ServerConfig,
     ssh: Arc<russh::server::Config>,
     admit: Arc<dyn Admit>,
+    known: Places<Fingerprint>,
     to: mpsc::Sender<Incoming>,
 }
+
+type Stranger = Place<IpAddr>;
 
 fn ssh_config(config: &ServerConfig) -> russh::server::Config {
     russh::server::Config {

@@ -9,9 +9,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 
-use super::strangers::Stranger;
 use super::visitor::Visitor;
-use super::{Admission, Door};
+use super::{Admission, Door, Stranger};
 use crate::inbox::Inboxes;
 use crate::pulse::Pulse;
 use crate::wire::Wire;

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use russh::keys::PublicKey;
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf, Pty};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::debug;
 
+use super::places::Place;
 use super::{Admission, Door, Incoming};
 use crate::inbox::LoseOnDrop;
 use crate::key::Fingerprint;
@@ -32,6 +32,8 @@ struct Who {
     user: String,
     key: Fingerprint,
     admission: Admission,
+    /// Of the known; strangers have theirs in [`super::visit`].
+    _place: Option<Place<Fingerprint>>,
     has_opened: bool,
 }
 
@@ -45,6 +47,10 @@ struct Waiting {
 pub(super) enum Ended {
     #[error("it sent data on a channel without a subsystem")]
     Misbehaved,
+    #[error("its key is not admitted any more")]
+    Revoked,
+    #[error("its key has too many connections already")]
+    TooMany,
     #[error(transparent)]
     Ssh(#[from] russh::Error),
 }
@@ -67,13 +73,12 @@ impl Visitor {
         }
     }
 
-    fn admission(&self, user: &str, key: &PublicKey) -> (Fingerprint, Admission) {
-        let key = Fingerprint::of(key);
-        let admission = self.door.admit.admit(user, &key, self.peer);
+    fn admission(&self, user: &str, key: &Fingerprint) -> Admission {
+        let admission = self.door.admit.admit(user, key, self.peer);
         if admission == Admission::Refuse {
             debug!(peer = %self.peer, user, %key, "not admitted");
         }
-        (key, admission)
+        admission
     }
 
     /// Whether another channel may be opened now, and its place if so.
@@ -116,16 +121,20 @@ impl Handler for Visitor {
 
     /// Before a signature is made, so that nobody is asked for the passphrase of a key that is not admitted.
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Ended> {
-        let (_, admission) = self.admission(user, offer.public_key);
+        let admission = self.admission(user, &Fingerprint::of(offer.public_key));
         Ok(if admission == Admission::Refuse { Auth::reject() } else { Auth::Accept })
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Ended> {
-        let (key, admission) = self.admission(user, key.public_key);
-        if admission == Admission::Refuse {
-            return Ok(Auth::reject());
-        }
-        self.who = Some(Who { user: user.to_owned(), key, admission, has_opened: false });
+        let key = Fingerprint::of(key.public_key);
+        let admission = self.admission(user, &key);
+        let place = match admission {
+            Admission::Refuse => return Ok(Auth::reject()),
+            Admission::Stranger => None,
+            // Not rejected, which would tell a node that it was revoked.
+            Admission::Known => Some(self.door.known.take(key.clone()).ok_or(Ended::TooMany)?),
+        };
+        self.who = Some(Who { user: user.to_owned(), key, admission, _place: place, has_opened: false });
         Ok(Auth::Accept)
     }
 
@@ -156,6 +165,9 @@ impl Handler for Visitor {
     async fn subsystem_request(&mut self, channel: ChannelId, name: &str, session: &mut Session) -> Result<(), Ended> {
         let offered = self.door.config.subsystems.iter().any(|offered| offered == name);
         let Some(who) = self.who.as_ref().filter(|_| offered) else { return self.refuse(channel, session) };
+        if self.admission(&who.user, &who.key) == Admission::Refuse {
+            return Err(Ended::Revoked);
+        }
         let Some(Waiting { half, slot }) = self.waiting.remove(&channel) else {
             return self.refuse(channel, session);
         };

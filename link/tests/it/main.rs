@@ -3,5 +3,10 @@
 // Clippy takes what tests share for code outside of tests.
 #![allow(clippy::unwrap_used)]
 
+mod admission;
+mod attack;
 mod conversation;
+mod ending;
+mod liveness;
+mod openssh;
 mod support;

@@ -1,11 +1,11 @@
-//! A server to dial, with short times, and a way to wait for things.
+//! A server to dial, with times as short as a test needs, and ways to wait.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use link::{Admission, Admit, Connection, Dial, DialError, Fingerprint, Guard, Incoming, Key, ServerConfig, serve};
+use link::{Admission, Admit, Connection, Dial, DialError, Fingerprint, Guard, Incoming, Key, ServerConfig, Stream};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -13,20 +13,18 @@ use tokio::task::JoinHandle;
 /// Longer than anything here takes; a test that waits so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-pub const SUBSYSTEMS: [&str; 2] = ["echo", "other"];
-
 pub struct Host {
     pub address: SocketAddr,
     pub host_key: Fingerprint,
-    pub admit: Arc<Book>,
+    pub book: Arc<Book>,
     pub incoming: mpsc::Receiver<Incoming>,
-    serving: JoinHandle<std::io::Result<()>>,
+    pub serving: JoinHandle<std::io::Result<()>>,
 }
 
 /// Who is admitted: the known keys as `worker`, everybody as the stranger `join`.
 #[derive(Default)]
 pub struct Book {
-    pub known: Mutex<Vec<Fingerprint>>,
+    known: Mutex<Vec<Fingerprint>>,
     pub asked: AtomicUsize,
 }
 
@@ -54,22 +52,30 @@ impl Host {
             guard: Guard::default(),
             keepalive: Duration::from_secs(5),
             keepalive_max: 3,
-            subsystems: SUBSYSTEMS.map(str::to_owned).to_vec(),
+            subsystems: vec!["echo".to_owned(), "other".to_owned()],
         };
         change(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (to, incoming) = mpsc::channel(16);
-        let admit = Arc::new(Book::default());
-        let serving = tokio::spawn(serve(listener, config, admit.clone(), to));
-        Host { address, host_key, admit, incoming, serving }
+        let (to, incoming) = mpsc::channel(1);
+        let book = Arc::new(Book::default());
+        let serving = tokio::spawn(link::serve(listener, config, book.clone(), to));
+        Host { address, host_key, book, incoming, serving }
     }
 
     /// A way to this host, with a key that it knows.
     pub fn known(&self) -> Dial {
         let dial = self.unknown("worker");
-        self.admit.known.lock().unwrap().push(dial.key.fingerprint());
+        self.admit(&dial.key);
         dial
+    }
+
+    pub fn admit(&self, key: &Key) {
+        self.book.known.lock().unwrap().push(key.fingerprint());
+    }
+
+    pub fn revoke_all(&self) {
+        self.book.known.lock().unwrap().clear();
     }
 
     /// A way to this host, with a key that it never saw.
@@ -89,43 +95,21 @@ impl Host {
         within(self.incoming.recv()).await.expect("the server serves")
     }
 
-    /// Echoes every stream from now on.
-    pub fn echo(mut self) -> Echo {
-        let (address, host_key, admit) = (self.address, self.host_key.clone(), self.admit.clone());
-        let echoing = tokio::spawn(async move {
-            while let Some(incoming) = self.incoming.recv().await {
-                tokio::spawn(async move {
-                    let (mut read, mut write) = tokio::io::split(incoming.stream);
-                    let _ = tokio::io::copy(&mut read, &mut write).await;
-                    let _ = tokio::io::AsyncWriteExt::shutdown(&mut write).await;
-                });
-            }
-        });
-        Echo { address, host_key, admit, echoing }
+    /// One stream, seen from both ends, on a connection of its own.
+    pub async fn stream(&mut self) -> (Stream, Stream) {
+        let connection = dial(&self.known()).await.unwrap();
+        self.stream_of(&connection).await
     }
 
-    /// Drops the server's future.
-    pub fn stop(&self) {
-        self.serving.abort();
+    pub async fn stream_of(&mut self, connection: &Connection) -> (Stream, Stream) {
+        let near = within(connection.open("other")).await.unwrap();
+        (near, self.next().await.stream)
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
         self.serving.abort();
-    }
-}
-
-pub struct Echo {
-    pub address: SocketAddr,
-    pub host_key: Fingerprint,
-    pub admit: Arc<Book>,
-    echoing: JoinHandle<()>,
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        self.echoing.abort();
     }
 }
 
@@ -146,4 +130,18 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
         }
     };
     tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("waited in vain until {what}"));
+}
+
+/// Bytes that look like no others and are the same in every run.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut all = Vec::with_capacity(length + 8);
+    while all.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        all.extend_from_slice(&state.to_le_bytes());
+    }
+    all.truncate(length);
+    all
 }

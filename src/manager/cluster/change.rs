@@ -16,13 +16,15 @@ pub enum Change {
     Node(Box<NodeRow>),
     NodeGone(NodeName),
     Token(TokenRow),
+    TokenGone(SecretHash),
     Job(Arc<JobRow>),
     /// With its tasks, attempts and outputs.
     JobGone(JobId),
     /// The latest attempt of a task. A task without a row is queued and was never tried, so an array of a
-    /// hundred thousand is one row until its tasks start.
+    /// hundred thousand is one row until its tasks start. Queued again after a loss, it still says how that attempt
+    /// went: its node may come back with it until another has begun.
     Task(TaskRow),
-    /// An attempt that is over and was replaced by a later one.
+    /// An attempt that is over and is not what its task says: another has begun, or its result came too late.
     Attempt(AttemptRow),
     /// What an attempt printed. Without bytes: it lies in a file since the agent put it there.
     Output {

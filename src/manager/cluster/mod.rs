@@ -3,9 +3,159 @@
 //! `handle(input, now) -> effects`, and `next_wakeup()`. Pure: no I/O, no clock, no randomness, no async. It knows
 //! people, nodes, jobs, tasks, attempts, leases and placement. What it decides becomes true for others only
 //! after the store has committed it.
+//!
+//! Where to look: `port` is what goes in and comes out, `change` what is kept. A request enters by `requests`
+//! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`); an agent by `links` and `hello`, then
+//! `reports`. `ends` is how an attempt is over, `placement` what goes where, `recall` and `reserve` its two
+//! exceptions. Below them lie the tables (`jobs`, `nodes`, `people`) and the indexes (`queue`, `orders`, `openings`).
 
+mod admin;
 mod change;
+mod config;
+mod ends;
+mod hello;
+mod ids;
+mod jobs;
+mod joining;
+mod leases;
+mod links;
+mod lists;
+mod load;
+mod nodes;
+mod openings;
+mod orders;
+mod output;
+mod people;
+mod placement;
 mod port;
+mod queue;
+mod recall;
+mod reports;
+mod requests;
+mod reserve;
+mod retry;
+mod rows;
+mod sane;
+mod stop;
+mod submit;
+mod targets;
+mod task;
+mod taskset;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod trim;
+mod turn;
+mod valve;
+mod views;
+mod waiting;
+mod why;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use protocol::event::What;
 
 pub use change::{AttemptRow, Change, Image, JobRow, KeyPrint, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow};
+pub use config::ClusterConfig;
 pub use port::{CallId, Caller, Effect, Input, LinkId, Mono, Now, Place, Told, Touched};
+
+use ids::{ClassIx, NodeIx};
+use timers::Timer;
+use turn::Turn;
+
+/// The state of a whole bramble. One owner, one thread.
+pub struct Cluster {
+    config: ClusterConfig,
+    people: people::People,
+    nodes: nodes::Nodes,
+    jobs: jobs::Jobs,
+    queue: queue::Queue,
+    openings: openings::Openings,
+    agenda: Agenda,
+    timers: timers::Timers,
+    joining: joining::Joining,
+    waits: waiting::Waits,
+    lookers: output::Lookers,
+    last_event: u64,
+    ignored: u64,
+    no_env: Arc<BTreeMap<String, String>>,
+}
+
+/// What this turn has made possible and is still to be looked at.
+#[derive(Debug, Default)]
+struct Agenda {
+    /// Nodes that may take more than before.
+    rooms: BTreeSet<NodeIx>,
+    /// Classes that have new tasks.
+    fresh: BTreeSet<ClassIx>,
+    /// More waits on some node than its turn to run explains: idle nodes may call it back.
+    pull: bool,
+    /// A job has ended: older ones may be too many now.
+    trim: bool,
+}
+
+impl Cluster {
+    /// Continues from what the store holds. All nodes are down until their hello; those with live attempts get a
+    /// whole lease from now.
+    pub fn new(config: ClusterConfig, image: Image, now: Now) -> Self {
+        load::load(config, image, now)
+    }
+
+    pub fn handle(&mut self, input: Input, now: Now, effects: &mut Vec<Effect>) {
+        let mut turn = Turn::new(now, self.last_event, effects);
+        // What is due is done before what comes after it.
+        while let Some(timer) = self.timers.pop_due(now.mono) {
+            self.due(timer, &mut turn);
+        }
+        self.take(input, &mut turn);
+        self.settle(&mut turn);
+        if self.agenda.trim {
+            self.trim(&mut turn);
+        }
+        self.last_event = turn.finish();
+    }
+
+    /// When to call `handle` with [`Input::Woken`], should nothing else come first.
+    pub fn next_wakeup(&self) -> Option<Mono> {
+        self.timers.next()
+    }
+
+    /// Reports so far that made no sense and changed nothing.
+    pub fn ignored(&self) -> u64 {
+        self.ignored
+    }
+
+    fn take(&mut self, input: Input, turn: &mut Turn<'_>) {
+        match input {
+            Input::Started => turn.publish(What::ManagerStarted { version: self.config.version.clone() }),
+            Input::Request { call, caller, request } => self.request(call, &caller, request, turn),
+            Input::Gone { call } => {
+                self.waits.forget(call);
+                self.lookers.forget(call);
+            }
+            Input::FindOutput { call, caller, target, unlike } => self.find_output(call, &caller, target, unlike, turn),
+            Input::MakeToken { call, caller, hash, role, ttl_ms } => {
+                self.make_token(call, &caller, hash, role, ttl_ms, turn);
+            }
+            Input::Join { call, key, hash, name, role, address } => {
+                let wish = joining::Wish { key, hash, name, role, address };
+                self.join(call, wish, turn);
+            }
+            Input::Linked { link, node, key, address, hello } => self.linked(link, &node, &key, address, *hello, turn),
+            Input::Report { link, report } => self.report(link, report, turn),
+            Input::Unlinked { link, reason } => self.unlinked(link, reason, turn),
+            Input::Own { name, facts, metrics } => self.own(name, facts, metrics, turn),
+            Input::Woken => {}
+        }
+    }
+
+    fn due(&mut self, timer: Timer, turn: &mut Turn<'_>) {
+        match timer {
+            Timer::Lease(node) => self.lease_due(node, turn),
+            Timer::Patience(class) => self.patience_due(class, turn),
+            Timer::Tokens => self.tokens_due(turn),
+            Timer::Trim => self.agenda.trim = true,
+        }
+    }
+}

@@ -43,6 +43,8 @@ pub struct Caller {
 
 #[derive(Debug, Clone)]
 pub enum Input {
+    /// The manager begins to serve. Said once, not after a reload.
+    Started,
     /// A person asks. The rule (`crate::manager::rule`) has been checked for the right; the core checks owners.
     /// `hello`, `logs`, `events`, `watch` and `join_token` are the shell's and never come here.
     Request {
@@ -122,19 +124,24 @@ pub enum Told {
     Reply(Reply),
     Refused(Refusal),
     Join(JoinReply),
+    /// The token is kept; its secret is the shell's to show.
+    Token {
+        expires_at: UnixMillis,
+    },
     Place(Place),
 }
 
 /// Where the output of a task is to be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// Not started: nothing was printed yet.
+    /// Not started: nothing was printed yet, but will be.
     Nowhere,
-    /// On a node that is up.
+    /// On a node that is up. Also a replaced attempt whose late result that node still holds.
     Live { attempt: AttemptId, node: NodeName, link: LinkId },
     /// On a node that is down for now.
     Away { attempt: AttemptId, node: NodeName },
-    /// Here, whole. `last`: the task has ended with it, no later attempt will follow by itself.
+    /// Here, whole; nothing where an attempt was lost or (number 0) none ever began. `last`: the task has ended
+    /// with it, no later attempt will follow by itself.
     Kept { attempt: AttemptId, last: bool },
 }
 

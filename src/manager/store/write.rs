@@ -16,6 +16,7 @@ pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
         Change::Node(row) => node(db, row),
         Change::NodeGone(name) => run(db, "DELETE FROM node WHERE name = ?1", params![name.as_str()]),
         Change::Token(row) => token(db, row),
+        Change::TokenGone(hash) => run(db, "DELETE FROM token WHERE hash = ?1", params![&*hash.0]),
         Change::Job(row) => job(db, row),
         Change::JobGone(id) => {
             for sql in [

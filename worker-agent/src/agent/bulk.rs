@@ -1,7 +1,9 @@
 //! Bulk connections: large outputs going to the manager, one at a time, over one connection kept for a while.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,9 +12,10 @@ use protocol::agent::{BULK, BulkHello, PutReply};
 use protocol::id::AttemptId;
 use protocol::job::Stream;
 use rustix::fs::OFlags;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, WriteHalf};
 use tokio::time::Instant;
 
+use super::backoff::Backoff;
 use super::spool::{self, Extent};
 use crate::layout::Layout;
 
@@ -30,6 +33,7 @@ pub struct Bulk {
     busy: bool,
     /// After a failure.
     rest_until: Option<Instant>,
+    backoff: Backoff,
     kept: BTreeMap<AttemptId, [Extent; 2]>,
 }
 
@@ -82,7 +86,8 @@ impl Bulk {
         if self.busy || self.rest_until.is_some_and(|until| Instant::now() < until) {
             return None;
         }
-        let attempt = self.queue.pop_front()?;
+        // One that was under way when the link broke may have arrived all the same.
+        let attempt = std::iter::from_fn(|| self.queue.pop_front()).find(|queued| !self.kept.contains_key(queued))?;
         self.busy = true;
         let streams = [(Stream::Stdout, layout.stdout(attempt)), (Stream::Stderr, layout.stderr(attempt))];
         Some(Job { attempt, limit, streams, idle: self.take_idle() })
@@ -96,13 +101,13 @@ impl Bulk {
         }
         match done.result {
             Ok(extents) => {
-                self.rest_until = None;
+                self.backoff.reset();
                 self.kept.insert(done.attempt, extents);
                 true
             }
             Err(error) => {
                 tracing::warn!("the output of {} could not be delivered, trying again: {error}", done.attempt);
-                self.rest_until = Some(Instant::now() + Duration::from_secs(2));
+                self.rest_until = Some(Instant::now() + self.backoff.wait());
                 self.queue.push_back(done.attempt);
                 false
             }
@@ -113,6 +118,7 @@ impl Bulk {
         self.idle = None;
         self.queue.clear();
         self.rest_until = None;
+        self.backoff.reset();
     }
 
     pub fn take_idle(&mut self) -> Option<Connection> {
@@ -184,28 +190,45 @@ async fn put_stream(
     }
     let (connection, stream) = stream(idle, dial).await?;
     let (read, write) = tokio::io::split(stream);
-    let mut write = FrameWriter::new(write);
-    let hello = BulkHello::Put { attempt, stream: which, length: extent.length, dropped: extent.dropped };
-    write.send(&hello).await.map_err(PutError::Broken)?;
-    let mut write = write.into_inner();
-    let mut offset = extent.dropped;
-    let mut chunk = vec![0; CHUNK];
-    while offset < extent.length {
-        let want = CHUNK.min((extent.length - offset) as usize);
-        let chunk = &mut chunk[..want];
-        // From the page cache, mostly: quicker than handing it to another thread.
-        std::os::unix::fs::FileExt::read_exact_at(&file, chunk, offset).map_err(PutError::Read)?;
-        write.write_all(chunk).await.map_err(PutError::Broken)?;
-        offset += want as u64;
-    }
-    write.flush().await.map_err(PutError::Broken)?;
     let mut read = FrameReader::new(read);
-    let answer = tokio::time::timeout(ANSWER, read.next::<PutReply>()).await;
+    let hello = BulkHello::Put { attempt, stream: which, length: extent.length, dropped: extent.dropped };
+    // Whoever does not want it says so before it is all there, and reads no further.
+    let early = tokio::select! {
+        biased;
+        sent = send(write, &hello, &file, extent) => {
+            sent?;
+            None
+        }
+        answer = read.next::<PutReply>() => Some(answer),
+    };
     let broken = |error: String| PutError::Broken(io::Error::other(error));
-    match answer.map_err(|_| broken("no answer came".into()))? {
+    let answer = match early {
+        Some(answer) => answer,
+        None => {
+            let answer = tokio::time::timeout(ANSWER, read.next::<PutReply>()).await;
+            answer.map_err(|_| broken(format!("no answer came within {} s", ANSWER.as_secs())))?
+        }
+    };
+    match answer {
         Ok(Some(PutReply::Kept)) => Ok((Some(connection), extent)),
         Ok(Some(PutReply::Refused { reason })) => Err(PutError::Refused(reason)),
         Ok(None) => Err(broken("the manager closed it without an answer".into())),
         Err(error) => Err(broken(error.to_string())),
     }
+}
+
+async fn send(write: WriteHalf<link::Stream>, hello: &BulkHello, file: &File, extent: Extent) -> Result<(), PutError> {
+    let mut write = FrameWriter::new(write);
+    write.send(hello).await.map_err(PutError::Broken)?;
+    let mut write = write.into_inner();
+    let mut offset = extent.dropped;
+    let mut buffer = vec![0; CHUNK];
+    while offset < extent.length {
+        let chunk = &mut buffer[..CHUNK.min(usize::try_from(extent.length - offset).unwrap_or(CHUNK))];
+        // From the page cache, mostly: quicker than handing it to another thread.
+        file.read_exact_at(chunk, offset).map_err(PutError::Read)?;
+        write.write_all(chunk).await.map_err(PutError::Broken)?;
+        offset += chunk.len() as u64;
+    }
+    write.flush().await.map_err(PutError::Broken)
 }

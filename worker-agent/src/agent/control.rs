@@ -169,13 +169,12 @@ impl Control {
         }
     }
 
-    /// The manager let go of us, or said what cannot be.
-    pub fn give_up(&mut self, reason: String, stay_away: bool) -> Event {
-        if stay_away {
+    /// The manager let go of us, or said what cannot be. `lasting`: soon is too soon to try again.
+    pub fn part(&mut self, reason: String, lasting: bool) {
+        if lasting {
             self.rest(reason, true);
-            Event::Lost
         } else {
-            self.lost(reason)
+            self.lost(reason);
         }
     }
 
@@ -211,7 +210,7 @@ impl Control {
     fn rest(&mut self, trouble: String, lasting: bool) -> Event {
         let wait = if lasting { self.backoff.wait_longest() } else { self.backoff.wait() };
         if self.trouble.as_ref() != Some(&trouble) {
-            tracing::warn!("{trouble}; trying on");
+            tracing::warn!("{trouble}; trying again");
         }
         self.trouble = Some(trouble);
         let shown = UnixMillis(wall().0.saturating_add(wait.as_millis() as u64));

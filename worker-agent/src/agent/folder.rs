@@ -28,8 +28,12 @@ pub fn prepare(layout: &Layout) -> io::Result<()> {
     make(&layout.works().join(GONE), 0o700)
 }
 
-/// An empty folder for this attempt alone, owned by `uid` where one is given.
+/// An empty folder for this attempt alone, owned by `uid` where one is given, and no output of a namesake (a manager
+/// that was set up anew counts from one again).
 pub fn make(layout: &Layout, attempt: AttemptId, uid: Option<u32>) -> io::Result<PathBuf> {
+    for file in [layout.stdout(attempt), layout.stderr(attempt)] {
+        forgive(&file, rustix::fs::unlink(&file));
+    }
     let path = layout.work(attempt);
     match rustix::fs::mkdir(&path, Mode::RWXU) {
         Ok(()) => {}
@@ -73,12 +77,12 @@ fn forgive(path: &Path, done: Result<(), Errno>) {
 
 /// Out of the way of a namesake, in one step.
 fn put_away(layout: &Layout, path: &Path) -> io::Result<()> {
-    let gone = open_folder(CWD, &layout.works().join(GONE))?;
+    let gone = open_folder(CWD, layout.works().join(GONE))?;
     Ok(move_up(CWD, path, &gone)?)
 }
 
 /// What an earlier agent left of attempts nobody knows any more. `true`: [`empty_gone`] has work.
-pub fn sweep(layout: &Layout, known: &BTreeSet<AttemptId>) -> bool {
+pub fn sweep(layout: &Layout, known: impl Fn(AttemptId) -> bool) -> bool {
     let name_of = |entry: io::Result<std::fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
     let names = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().filter_map(name_of);
     let strangers: BTreeSet<AttemptId> = names(layout.works())
@@ -87,7 +91,7 @@ pub fn sweep(layout: &Layout, known: &BTreeSet<AttemptId>) -> bool {
                 .filter_map(|name| name.strip_suffix(".out").or_else(|| name.strip_suffix(".err")).map(str::to_owned)),
         )
         .filter_map(|name| name.parse().ok())
-        .filter(|attempt| !known.contains(attempt))
+        .filter(|attempt| !known(*attempt))
         .collect();
     for &attempt in &strangers {
         remove(layout, attempt);
@@ -100,7 +104,7 @@ pub fn sweep(layout: &Layout, known: &BTreeSet<AttemptId>) -> bool {
 /// A task may leave a tree of any depth, so nothing here recurses or builds long paths: a folder inside a folder is
 /// moved up beside it first. Links are removed, never followed.
 pub fn empty_gone(layout: &Layout) -> io::Result<()> {
-    let gone = open_folder(CWD, &layout.works().join(GONE))?;
+    let gone = open_folder(CWD, layout.works().join(GONE))?;
     let mut stuck = BTreeSet::new();
     loop {
         let mut names = names_in(&gone)?;
@@ -233,8 +237,10 @@ mod tests {
         let path = make(&layout, attempt, None).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         fs::write(path.join("old"), "x").unwrap();
+        fs::write(layout.stdout(attempt), "old").unwrap();
         make(&layout, attempt, None).unwrap();
         assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "what a killed agent left is out of the way");
+        assert!(!layout.stdout(attempt).exists());
         assert!(!remove(&layout, attempt), "an empty folder costs nothing more");
         empty_gone(&layout).unwrap();
         assert_eq!(left(&layout), 0);
@@ -288,10 +294,10 @@ mod tests {
             fs::write(make(&layout, attempt, None).unwrap().join("file"), "x").unwrap();
             fs::write(layout.stderr(attempt), "x").unwrap();
         }
-        assert!(sweep(&layout, &[known].into()));
+        assert!(sweep(&layout, |attempt| attempt == known));
         empty_gone(&layout).unwrap();
         assert!(layout.work(known).join("file").exists() && layout.stderr(known).exists());
         assert!(!layout.work(attempt).exists() && !layout.stderr(attempt).exists());
-        assert!(!sweep(&layout, &[known].into()));
+        assert!(!sweep(&layout, |attempt| attempt == known));
     }
 }

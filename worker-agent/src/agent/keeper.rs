@@ -6,12 +6,12 @@ use anyhow::Context;
 use link::{FrameReader, FrameWriter, ReadError};
 use protocol::frame::FrameError;
 use protocol::keeper::{FromKeeper, ToKeeper};
+use tokio::io::{ReadHalf, WriteHalf};
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 pub struct Keeper {
-    read: FrameReader<OwnedReadHalf>,
-    write: FrameWriter<OwnedWriteHalf>,
+    read: FrameReader<ReadHalf<UnixStream>>,
+    write: FrameWriter<WriteHalf<UnixStream>>,
 }
 
 impl Keeper {
@@ -19,8 +19,9 @@ impl Keeper {
         socket.set_nonblocking(true).context("the socket to the keeper cannot be used")?;
         // Programs this agent starts must not hold on to it.
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).context("the socket to the keeper is broken")?;
-        let (read, write) =
-            UnixStream::from_std(socket).context("the socket to the keeper cannot be used")?.into_split();
+        let socket = UnixStream::from_std(socket).context("the socket to the keeper cannot be used")?;
+        // Not `into_split`, whose halves shut the socket down when dropped: see `super::run`.
+        let (read, write) = tokio::io::split(socket);
         Ok(Self { read: FrameReader::new(read), write: FrameWriter::new(write) })
     }
 

@@ -1,6 +1,5 @@
 //! The agent's one loop, and everything it owns.
 
-use std::collections::BTreeSet;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,7 +8,6 @@ use anyhow::Context;
 use link::Key;
 use protocol::agent::{FromAgent, Hello};
 use protocol::frame::FrameError;
-use protocol::id::AttemptId;
 use protocol::keeper::{FromKeeper, ToKeeper};
 use protocol::node::Interpreter;
 use protocol::time::UnixMillis;
@@ -36,6 +34,8 @@ const STOP_GRACE_MS: u64 = 10_000;
 const TICK: Duration = Duration::from_secs(1);
 /// While something prints faster than the limit can be held at one look a second.
 const QUICK_TRIM: Duration = Duration::from_millis(100);
+/// A keeper with very many tasks does not name them all in its hello, but soon after.
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
 const KEEPER_HELLO: Duration = Duration::from_secs(30);
 
 pub(super) struct Agent {
@@ -44,6 +44,8 @@ pub(super) struct Agent {
     pub(super) root: bool,
     pub(super) keeper: Keeper,
     pub(super) control: Control,
+    /// As it is on disk.
+    saved: Option<Home>,
     pub(super) desk: Desk,
     pub(super) reports: Reports,
     pub(super) bulk: Bulk,
@@ -61,6 +63,8 @@ pub(super) struct Agent {
     done: mpsc::Receiver<Errand>,
     emptying: bool,
     more_to_empty: bool,
+    /// When what an earlier agent left is removed, and what the start needed given back.
+    settled_at: Option<Instant>,
 }
 
 /// Something that was done elsewhere.
@@ -89,13 +93,13 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
 
     let slots = config.work.slots.or_else(crate::facts::cpus).unwrap_or(1);
     let mut desk = Desk::new(slots);
-    let held: BTreeSet<AttemptId> = tasks.iter().map(|kept| kept.attempt).collect();
+    let held = tasks.len();
     tasks.into_iter().for_each(|kept| desk.adopt(kept));
-    let leftovers = folder::sweep(layout, &held);
 
     let key = Arc::new(Key::load_or_create(&layout.key()).map_err(|error| GiveUp(error.to_string()))?);
     let mut teller = Teller::default();
-    let (home, token) = match join::way(&config.work, Home::load(&layout.manager())?, held.len())? {
+    let saved = Home::load(&layout.manager())?;
+    let (home, token) = match join::way(&config.work, saved.clone(), held)? {
         Way::Known { home, token } => (home, token),
         way @ Way::Join { .. } => {
             let home = join(&way, &key, &mut keeper, &mut desk, &mut teller).await?;
@@ -113,6 +117,7 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
         root: rustix::process::geteuid().is_root(),
         keeper,
         control: Control::new(home, key, token),
+        saved,
         desk,
         reports: Reports::default(),
         bulk: Bulk::default(),
@@ -126,7 +131,8 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
         errands,
         done,
         emptying: false,
-        more_to_empty: leftovers,
+        more_to_empty: false,
+        settled_at: Some(Instant::now() + SETTLED_AFTER),
         config,
     };
     agent.run().await
@@ -151,7 +157,7 @@ async fn join(
             Err(JoinError::Later(sentence)) => sentence,
         };
         if error != last {
-            tracing::warn!("{error}; trying on");
+            tracing::warn!("{error}; trying again");
         }
         let wait = backoff.wait();
         let until = UnixMillis(wall().0.saturating_add(wait.as_millis() as u64));
@@ -275,10 +281,16 @@ impl Agent {
         self.early_follows.clear();
     }
 
-    pub(super) fn remember_home(&self) {
+    /// Writes down where the manager is and what it said, if that is news.
+    pub(super) fn remember_home(&mut self) {
+        let home = self.control.home();
+        if self.saved.as_ref() == Some(home) {
+            return;
+        }
         let path = self.config.layout.manager();
-        if let Err(error) = self.control.home().save(&path) {
-            tracing::error!("cannot write {}: {error}", path.display());
+        match home.save(&path) {
+            Ok(()) => self.saved = Some(home.clone()),
+            Err(error) => tracing::error!("cannot write {}: {error}", path.display()),
         }
     }
 
@@ -299,6 +311,7 @@ impl Agent {
                 if let Some(facts) = self.pulse.found(finder, found) {
                     self.reports.say(facts);
                 }
+                crate::memory::give_back();
             }
             Errand::GoneEmptied => self.emptying = false,
             Errand::NotRebooted(reason) => self.refuse("reboot", reason),
@@ -307,7 +320,7 @@ impl Agent {
 
     /// An agent with nothing to look after sleeps until somebody speaks to it.
     fn has_reason_to_tick(&self) -> bool {
-        self.control.is_welcome() || self.desk.running().next().is_some() || self.bulk.wants_ticks()
+        self.control.is_welcome() || self.settled_at.is_some() || !self.desk.is_idle() || self.bulk.wants_ticks()
     }
 
     fn tick(&mut self) {
@@ -323,6 +336,10 @@ impl Agent {
                     let _ = errands.blocking_send(Errand::Interpreters(finder, found));
                 });
             }
+        }
+        if self.settled_at.take_if(|at| Instant::now() >= *at).is_some() {
+            crate::memory::give_back();
+            self.more_to_empty |= folder::sweep(&self.config.layout, |attempt| self.desk.holds(attempt));
         }
         self.bulk.expire();
         self.trim();

@@ -57,6 +57,8 @@ pub fn run(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()> {
         .thread_stack_size(256 * 1024)
         .build()
         .context("the agent cannot start")?;
+    // Open until this process has ended: the keeper takes its closing for a death, and would not wait for our last words.
+    std::mem::forget(keeper.try_clone().context("the socket to the keeper cannot be used")?);
     let ended = runtime.block_on(life::live(config, keeper));
     // A folder that takes long to remove is gone on with by the next agent.
     runtime.shutdown_background();

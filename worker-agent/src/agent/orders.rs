@@ -58,15 +58,13 @@ impl Agent {
         }
         self.stop_grace_ms = welcome.stop_grace_ms;
         let home = self.control.home_mut();
-        let known = (home.output_limit, home.name.clone());
         home.output_limit = Some(welcome.output_limit);
         home.name = welcome.node;
-        if known != (home.output_limit, home.name.clone()) {
-            self.remember_home();
-        }
+        self.remember_home();
         self.control.welcomed();
         self.restart_clock();
         tracing::info!("linked to the manager at {} as {}", self.control.home().address, self.control.home().name);
+        self.reports.drop_ends();
         for attempt in self.desk.ended_ones() {
             self.reports.finished(attempt);
         }
@@ -76,8 +74,8 @@ impl Agent {
         self.part(format!("the manager let go of this node: {reason}"), stay_away);
     }
 
-    fn part(&mut self, reason: String, stay_away: bool) {
-        self.control.give_up(reason, stay_away);
+    fn part(&mut self, reason: String, lasting: bool) {
+        self.control.part(reason, lasting);
         self.unlinked();
     }
 

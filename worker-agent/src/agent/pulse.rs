@@ -113,7 +113,7 @@ mod tests {
         assert!(pulse.wants_interpreters(true).is_none());
         let bash = Interpreter { name: "bash".into(), path: "/bin/bash".into(), version: Some("5.2".into()) };
         let Some(FromAgent::Facts(facts)) = pulse.found(finder, vec![bash.clone()]) else { panic!() };
-        assert_eq!(facts.interpreters, [bash.clone()]);
+        assert_eq!(facts.interpreters, std::slice::from_ref(&bash));
         let finder = Finder::default();
         assert_eq!(pulse.found(finder, vec![bash]), None, "no news");
     }

@@ -38,6 +38,11 @@ impl Reports {
         self.queue.push_back(Report::Finished(attempt));
     }
 
+    /// Before all of them are said anew.
+    pub fn drop_ends(&mut self) {
+        self.queue.retain(|report| matches!(report, Report::Say(_)));
+    }
+
     /// The link these were meant for is gone; the next hello says it all anew.
     pub fn clear(&mut self) {
         self.queue.clear();

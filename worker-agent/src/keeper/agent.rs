@@ -17,7 +17,7 @@ use super::tasks::How;
 
 /// The first pause before a new start; it doubles with every death that follows soon.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// One that ran so long is not counted as failing again and again.
 const GOOD_RUN: Duration = Duration::from_secs(60);
 /// Between being asked to end and being made to.

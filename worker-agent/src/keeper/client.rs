@@ -69,6 +69,15 @@ pub fn tasks(layout: &Layout, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Has every task stopped, then the worker ended. Returns when the worker has begun with it.
+pub fn end(layout: &Layout, reason: &str, grace: Duration) -> anyhow::Result<()> {
+    let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+    match ask(layout, &Control::End { reason: reason.to_owned(), grace_ms })? {
+        ControlReply::Ending => Ok(()),
+        other => bail!(unexpected(&other)),
+    }
+}
+
 /// Returns when the new one answers, or says why there is none.
 pub fn upgrade(layout: &Layout, path: &Path) -> anyhow::Result<()> {
     let path = std::path::absolute(path).with_context(|| format!("{} is no path", path.display()))?;

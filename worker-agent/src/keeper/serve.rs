@@ -41,8 +41,10 @@ pub struct Keeper {
 
 enum Goal {
     Keep,
-    /// SIGTERM came.
+    /// SIGTERM came: the tasks run on.
     End,
+    /// Asked to leave nothing running: as soon as agent and tasks have ended.
+    EndWhole,
     /// The agent gave up and there is nothing to keep.
     GiveUp,
     /// As soon as the agent has ended.
@@ -186,6 +188,7 @@ impl Keeper {
             self.told_ready = true;
             // Nobody to tell outside systemd.
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+            crate::memory::give_back();
         }
     }
 
@@ -218,7 +221,9 @@ impl Keeper {
         }
         if came.end {
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-            self.goal = Goal::End;
+            if !matches!(self.goal, Goal::EndWhole) {
+                self.goal = Goal::End;
+            }
             self.agent.end();
         }
     }
@@ -254,6 +259,13 @@ impl Keeper {
                 Ok(()) => self.door.keep(client, UPGRADE_PATIENCE),
                 Err(reason) => self.door.answer(client, &ControlReply::Refused { reason }),
             },
+            Control::End { reason, grace_ms } => {
+                // The agent goes first, so that it starts nothing more; the next one tells how the tasks ended.
+                self.goal = Goal::EndWhole;
+                self.agent.end();
+                self.tasks.stop_all(&reason, Duration::from_millis(grace_ms));
+                self.door.answer(client, &ControlReply::Ending);
+            }
         }
     }
 
@@ -296,7 +308,11 @@ impl Keeper {
 
     /// The agent has ended. Whether this process is done.
     fn reach_goal(&mut self) -> bool {
-        let Goal::Become { binary, client } = &self.goal else { return true };
+        let (binary, client) = match &self.goal {
+            Goal::Become { binary, client } => (binary, client),
+            Goal::EndWhole => return self.tasks.running() == 0,
+            _ => return true,
+        };
         if self.tasks.someone_has_grace() {
             return false;
         }

@@ -76,6 +76,13 @@ impl Tasks {
         self.tick();
     }
 
+    pub fn stop_all(&mut self, reason: &str, grace: Duration) {
+        let all: Vec<AttemptId> = self.live.keys().copied().collect();
+        for attempt in all {
+            self.stop(attempt, reason.to_owned(), grace);
+        }
+    }
+
     /// Drops it. What still runs of it is killed, and its end is told to nobody.
     pub fn forget(&mut self, attempts: Vec<AttemptId>) {
         for attempt in &attempts {

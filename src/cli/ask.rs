@@ -1,32 +1,36 @@
-//! Which room a verb opens.
+//! The verbs that ask a manager.
 
-use std::process::ExitCode;
+use clap::Subcommand;
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Kind};
-use super::{Ask, Cli, Verb, completions, event, job, join_token, logs, node, run, stop, task, usage, wait, why};
+use super::{event, job, join_token, logs, node, run, stop, task, wait, why};
 
-pub fn open(cli: Cli) -> ExitCode {
-    let context = Context::new(&cli.everywhere);
-    let outcome = match cli.verb {
-        None => usage::welcome(&context),
-        Some(Verb::Ask(verb)) => ask(verb, &context),
-        Some(Verb::Completions(args)) => completions::completions(&args, &context),
-        Some(Verb::Man(args)) => completions::man(&args, &context),
-    };
-    match outcome {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            context.report(&failure);
-            failure.exit.into()
-        }
-    }
+#[derive(Debug, Subcommand)]
+pub enum Ask {
+    Run(run::RunArgs),
+    Logs(logs::LogsArgs),
+    Stop(stop::StopArgs),
+    Wait(wait::WaitArgs),
+    Why(why::WhyArgs),
+    Retry(stop::RetryArgs),
+    #[command(alias = "jobs")]
+    Job(job::JobArgs),
+    #[command(alias = "tasks")]
+    Task(task::TaskArgs),
+    #[command(alias = "nodes")]
+    Node(node::NodeArgs),
+    #[command(alias = "events")]
+    Event(event::EventArgs),
+    #[command(alias = "join-tokens")]
+    JoinToken(join_token::JoinTokenArgs),
 }
 
 /// One thread is enough to ask, and quickest to start.
-fn ask(verb: Ask, context: &Context) -> Result<Exit, Failure> {
+pub fn ask(verb: Ask, context: &Context) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
+        .enable_time()
         .build()
         .map_err(|error| Failure::new(Kind::Fault, format_args!("this machine is out of resources: {error}")))?;
     runtime.block_on(async {

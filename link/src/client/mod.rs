@@ -1,21 +1,23 @@
 //! The dialling side: an agent, or whoever reaches a manager from afar.
 
-use std::future::Future;
+mod greeter;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::client::{AuthResult, ChannelOpenHandle, Config, Msg, Session};
-use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{Channel, ChannelId, ChannelMsg, Disconnect};
+use russh::client::{AuthResult, Config};
+use russh::keys::PrivateKeyWithHashAlg;
+use russh::{ChannelMsg, Disconnect};
 use tokio::net::TcpStream;
 
-use crate::inbox::{Inboxes, LoseOnDrop};
+use crate::inbox::Inboxes;
 use crate::key::{Fingerprint, Key};
 use crate::pulse::Pulse;
 use crate::stream::Stream;
 use crate::suite;
 use crate::wire::Wire;
+use greeter::{Greeter, Unwelcome};
 
 #[derive(Debug, Clone)]
 pub struct Dial {
@@ -129,6 +131,11 @@ async fn connect(dial: &Dial) -> Result<Connection, DialError> {
         Unwelcome::WrongHost(found) => {
             DialError::WrongHost { address: address.clone(), expected: dial.host_key.clone(), found }
         }
+        // Also those who are turned away at the door see only this.
+        Unwelcome::Ssh(error) if is_end(&error) => {
+            let message = "the other side closed it before the log-in; it may be busy, or not let this address in";
+            DialError::Ssh { address: address.clone(), message: message.to_owned() }
+        }
         Unwelcome::Ssh(error) => failed(&address, error),
     })?;
 
@@ -180,13 +187,7 @@ fn keep(pulse: Pulse, handle: &Arc<Handle>, inboxes: Arc<Inboxes>) -> impl Futur
 
 fn failed(address: &str, error: russh::Error) -> DialError {
     let message = match error {
-        russh::Error::Disconnect | russh::Error::HUP | russh::Error::SendError | russh::Error::RecvError => {
-            "the other side closed it".to_owned()
-        }
-        russh::Error::IO(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            "the other side closed it".to_owned()
-        }
-        russh::Error::IO(error) => error.to_string(),
+        end if is_end(&end) => "the other side closed it".to_owned(),
         russh::Error::Version => "what answers there does not speak SSH".to_owned(),
         russh::Error::ChannelOpenFailure(why) => format!("it opens no further channel ({})", why.description()),
         other => other.to_string(),
@@ -194,122 +195,11 @@ fn failed(address: &str, error: russh::Error) -> DialError {
     DialError::Ssh { address: address.to_owned(), message }
 }
 
-/// Our side of a session towards the one that was dialled: it checks who that is, and offers nothing.
-pub(crate) struct Greeter {
-    expected: Fingerprint,
-    inboxes: LoseOnDrop,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Unwelcome {
-    #[error("the host's key is {0}")]
-    WrongHost(Fingerprint),
-    #[error(transparent)]
-    Ssh(#[from] russh::Error),
-}
-
-impl russh::client::Handler for Greeter {
-    type Error = Unwelcome;
-
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Unwelcome> {
-        let found = Fingerprint::of(&shown.public_key());
-        // A certificate is never asked for, and would prove another key than the one we know.
-        if found == self.expected && shown.certificate().is_none() {
-            Ok(true)
-        } else {
-            Err(Unwelcome::WrongHost(found))
-        }
-    }
-
-    async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut Session) -> Result<(), Unwelcome> {
-        self.inboxes.deliver(channel, data);
-        Ok(())
-    }
-
-    async fn channel_eof(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), Unwelcome> {
-        self.inboxes.eof(channel);
-        Ok(())
-    }
-
-    async fn channel_close(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), Unwelcome> {
-        self.inboxes.close(channel);
-        Ok(())
-    }
-
-    // russh accepts every channel the other side opens unless told otherwise; dropping the reply refuses it.
-
-    async fn server_channel_open_forwarded_tcpip(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), Unwelcome> {
-        Ok(())
-    }
-
-    async fn server_channel_open_forwarded_streamlocal(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), Unwelcome> {
-        Ok(())
-    }
-
-    async fn server_channel_open_agent_forward(
-        &mut self,
-        _: Channel<Msg>,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), Unwelcome> {
-        Ok(())
-    }
-
-    async fn server_channel_open_session(
-        &mut self,
-        _: Channel<Msg>,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), Unwelcome> {
-        Ok(())
-    }
-
-    async fn server_channel_open_direct_tcpip(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), Unwelcome> {
-        Ok(())
-    }
-
-    async fn server_channel_open_direct_streamlocal(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), Unwelcome> {
-        Ok(())
-    }
-
-    async fn server_channel_open_x11(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), Unwelcome> {
-        Ok(())
+fn is_end(error: &russh::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    match error {
+        russh::Error::Disconnect | russh::Error::HUP | russh::Error::SendError | russh::Error::RecvError => true,
+        russh::Error::IO(error) => matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof),
+        _ => false,
     }
 }

@@ -1,0 +1,54 @@
+//! What the core is told once, when it is made.
+
+use std::collections::BTreeSet;
+
+use protocol::name::NodeName;
+
+#[derive(Debug, Clone)]
+pub struct ClusterConfig {
+    /// How long a node may be away before its attempts are declared lost.
+    pub lease_ms: u64,
+    /// Between SIGTERM and SIGKILL.
+    pub stop_grace_ms: u64,
+    /// The most output kept of each stream of a task.
+    pub output_limit: u64,
+    /// How often a task whose attempt was lost is queued again by itself.
+    pub most_losses: u32,
+    /// CPUs' worth of orders a node may have beyond its free ones; `None`: twice its slots, at least 4.
+    pub backlog: Option<u32>,
+    /// How long the head of the queue may be overtaken by smaller tasks before a node is kept free for it.
+    pub patience_ms: u64,
+    pub task_uid_base: u32,
+    /// Nodes with a shared uid that may take the work of more than one person.
+    pub allow_shared_uid: BTreeSet<NodeName>,
+    /// The most tasks of ended jobs that are remembered.
+    pub keep_tasks: u32,
+    /// How long a join token is good for where nothing else was asked.
+    pub token_ttl_ms: u64,
+    /// The manager's own version, for the welcome.
+    pub version: String,
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        Self {
+            lease_ms: 60_000,
+            stop_grace_ms: 10_000,
+            output_limit: 64 << 20,
+            most_losses: 3,
+            backlog: None,
+            patience_ms: 60_000,
+            task_uid_base: 1_900_000_000,
+            allow_shared_uid: BTreeSet::new(),
+            keep_tasks: 200_000,
+            token_ttl_ms: 3_600_000,
+            version: protocol::VERSION.to_owned(),
+        }
+    }
+}
+
+impl ClusterConfig {
+    pub fn backlog_of(&self, slots: u32) -> u32 {
+        self.backlog.unwrap_or_else(|| slots.saturating_mul(2).max(4))
+    }
+}

@@ -1,0 +1,261 @@
+//! Jobs and their tasks. A task nothing has happened to costs nothing: a job keeps tasks only up to the last one
+//! touched, and all beyond are queued.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use protocol::id::{AttemptId, JobId, TaskId};
+use protocol::job::{Array, Counts, JobSpec, Outcome, TaskState};
+use protocol::name::JobName;
+use protocol::time::UnixMillis;
+
+use super::ids::{NodeIx, PersonIx};
+use super::task::{FRESH, Task};
+
+#[derive(Debug)]
+pub struct Job {
+    pub owner: PersonIx,
+    pub cpus: u32,
+    pub first: u32,
+    pub last: u32,
+    pub pin: Option<NodeIx>,
+    pub submitted_at: UnixMillis,
+    /// The first start of any of its tasks.
+    pub started_at: Option<UnixMillis>,
+    /// When its last task ended; `None` while one is unfinished.
+    pub ended_at: Option<UnixMillis>,
+    pub name: Option<JobName>,
+    pub command: Arc<[String]>,
+    pub env: Option<Arc<BTreeMap<String, String>>>,
+    pub counts: Counts,
+    /// Its place among the ended jobs.
+    ended: u64,
+    touched: Vec<Task>,
+}
+
+impl Job {
+    pub fn new(spec: &JobSpec, owner: PersonIx, pin: Option<NodeIx>, submitted_at: UnixMillis) -> Self {
+        let Array { first, last } = spec.array.unwrap_or(Array { first: 0, last: 0 });
+        let queued = last.saturating_sub(first).saturating_add(1);
+        Self {
+            owner,
+            cpus: spec.cpus,
+            first,
+            last,
+            pin,
+            submitted_at,
+            started_at: None,
+            ended_at: None,
+            name: spec.name.clone(),
+            command: spec.command.as_slice().into(),
+            env: (!spec.env.is_empty()).then(|| Arc::new(spec.env.clone())),
+            counts: Counts { queued, ..Counts::default() },
+            ended: 0,
+            touched: vec![],
+        }
+    }
+
+    pub fn tasks(&self) -> u32 {
+        self.last - self.first + 1
+    }
+
+    pub fn has(&self, index: u32) -> bool {
+        (self.first..=self.last).contains(&index)
+    }
+
+    pub fn task(&self, index: u32) -> &Task {
+        self.touched.get(index.wrapping_sub(self.first) as usize).unwrap_or(&FRESH)
+    }
+
+    /// The first index from which on nothing has happened to any task; may lie beyond the last.
+    pub fn untouched_from(&self) -> u64 {
+        u64::from(self.first) + self.touched.len() as u64
+    }
+
+    pub fn unfinished(&self) -> bool {
+        self.counts.ended() < self.tasks()
+    }
+
+    fn touch(&mut self, index: u32) -> &mut Task {
+        let at = index.wrapping_sub(self.first) as usize;
+        if at >= self.touched.len() {
+            // One by one arrays grow by doubling; a single task takes just its own place.
+            if self.tasks() == 1 {
+                self.touched.reserve_exact(1);
+            }
+            self.touched.resize(at + 1, FRESH.clone());
+        }
+        &mut self.touched[at]
+    }
+}
+
+/// What a change of a task came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Changed {
+    pub before: TaskState,
+    pub after: TaskState,
+}
+
+impl Changed {
+    pub fn ended(self) -> bool {
+        self.after.ended() && !self.before.ended()
+    }
+
+    pub fn reopened(self) -> bool {
+        self.before.ended() && !self.after.ended()
+    }
+}
+
+/// An attempt that is over and is not (or not any more) what its task says.
+#[derive(Debug, Clone)]
+pub struct Past {
+    pub node: Option<NodeIx>,
+    pub started_at: Option<UnixMillis>,
+    pub ended_at: Option<UnixMillis>,
+    pub ran_ms: Option<u64>,
+    pub outcome: Outcome,
+    pub late: Option<Outcome>,
+}
+
+#[derive(Debug, Default)]
+pub struct Jobs {
+    all: BTreeMap<JobId, Box<Job>>,
+    /// Jobs with unfinished tasks.
+    pub active: BTreeSet<JobId>,
+    /// All others, in the order they ended.
+    ended: BTreeMap<u64, JobId>,
+    ended_tasks: u64,
+    last_ended: u64,
+    pub last: u32,
+    pub past: BTreeMap<AttemptId, Past>,
+    /// Stops that were asked and have not come true yet, with their reasons.
+    pub stopping: BTreeMap<TaskId, String>,
+}
+
+impl Jobs {
+    pub fn get(&self, id: JobId) -> Option<&Job> {
+        self.all.get(&id).map(|job| &**job)
+    }
+
+    pub fn task(&self, id: TaskId) -> Option<(&Job, &Task)> {
+        let job = self.get(id.job)?;
+        job.has(id.index).then(|| (job, job.task(id.index)))
+    }
+
+    /// Newest first.
+    pub fn newest(&self) -> impl Iterator<Item = (JobId, &Job)> {
+        self.all.iter().rev().map(|(id, job)| (*id, &**job))
+    }
+
+    /// `None` once all four thousand million numbers are given.
+    pub fn next_id(&self) -> Option<JobId> {
+        self.last.checked_add(1).map(JobId)
+    }
+
+    pub fn add(&mut self, id: JobId, job: Job) {
+        self.last = self.last.max(id.0);
+        self.active.insert(id);
+        self.all.insert(id, Box::new(job));
+    }
+
+    /// The one way a task changes: counts and indexes follow. Nothing happens to a task that does not exist.
+    pub fn change(&mut self, id: TaskId, now: UnixMillis, change: impl FnOnce(&mut Task)) -> Option<Changed> {
+        let job = self.all.get_mut(&id.job).filter(|job| job.has(id.index))?;
+        let task = job.touch(id.index);
+        let before = task.state;
+        change(task);
+        let (after, started_at) = (task.state, task.started_at());
+        if job.started_at.is_none() {
+            job.started_at = started_at;
+        }
+        let changed = Changed { before, after };
+        if before != after {
+            *job.counts.of(before) -= 1;
+            *job.counts.of(after) += 1;
+            if changed.ended() && !job.unfinished() {
+                self.close(id.job, now);
+            } else if changed.reopened() {
+                self.reopen(id.job);
+            }
+        }
+        Some(changed)
+    }
+
+    fn close(&mut self, id: JobId, now: UnixMillis) {
+        let Some(job) = self.all.get_mut(&id) else { return };
+        self.last_ended += 1;
+        job.ended = self.last_ended;
+        job.ended_at = Some(now);
+        job.touched.shrink_to_fit();
+        self.active.remove(&id);
+        self.ended.insert(self.last_ended, id);
+        self.ended_tasks += u64::from(job.tasks());
+    }
+
+    fn reopen(&mut self, id: JobId) {
+        let Some(job) = self.all.get_mut(&id) else { return };
+        if self.ended.remove(&job.ended).is_some() {
+            job.ended_at = None;
+            self.active.insert(id);
+            self.ended_tasks -= u64::from(job.tasks());
+        }
+    }
+
+    /// The job that ended longest ago, if those that ended have more than `keep` tasks. The last one to end is
+    /// always kept, however many tasks it has: whoever waits for it wants to see it.
+    pub fn surplus(&self, keep: u32) -> Option<JobId> {
+        let oldest = self.ended.first_key_value().map(|(_, id)| *id)?;
+        (self.ended_tasks > u64::from(keep) && self.ended.len() > 1).then_some(oldest)
+    }
+
+    /// Newest first.
+    pub fn newest_ended(&self) -> impl Iterator<Item = JobId> {
+        self.ended.values().rev().copied()
+    }
+
+    pub fn forget(&mut self, id: JobId) {
+        let Some(job) = self.all.remove(&id) else { return };
+        self.active.remove(&id);
+        if self.ended.remove(&job.ended).is_some() {
+            self.ended_tasks -= u64::from(job.tasks());
+        }
+        let attempts: Vec<AttemptId> = self.attempts_of(TaskId { job: id, index: job.first }, job.last);
+        for attempt in attempts {
+            self.past.remove(&attempt);
+        }
+    }
+
+    fn attempts_of(&self, first: TaskId, last: u32) -> Vec<AttemptId> {
+        let end = TaskId { job: first.job, index: last };
+        self.past.range(first.attempt(0)..=end.attempt(u32::MAX)).map(|(id, _)| *id).collect()
+    }
+
+    pub fn past_of(&self, id: TaskId) -> impl Iterator<Item = (AttemptId, &Past)> {
+        self.past.range(id.attempt(0)..=id.attempt(u32::MAX)).map(|(id, past)| (*id, past))
+    }
+
+    /// Puts a task back as the store has it.
+    pub fn restore(&mut self, id: TaskId, task: Task) {
+        let Some(job) = self.all.get_mut(&id.job).filter(|job| job.has(id.index)) else { return };
+        let started_at = task.started_at();
+        let own = job.touch(id.index);
+        let before = std::mem::replace(own, task).state;
+        let after = own.state;
+        if before != after {
+            *job.counts.of(before) -= 1;
+            *job.counts.of(after) += 1;
+        }
+        job.started_at = [job.started_at, started_at].into_iter().flatten().min();
+    }
+
+    /// After all tasks were put back: jobs without unfinished tasks take their place among the ended ones.
+    pub fn settle(&mut self) {
+        let over = self.all.iter().filter(|(_, job)| !job.unfinished());
+        let ended_at = |job: &Job| job.touched.iter().filter_map(Task::ended_at).max().unwrap_or_default();
+        let mut over: Vec<_> = over.map(|(id, job)| (ended_at(job), *id)).collect();
+        over.sort_unstable();
+        for (at, id) in over {
+            self.close(id, at);
+        }
+    }
+}

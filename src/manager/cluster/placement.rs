@@ -1,0 +1,212 @@
+//! Which task goes to which node, and when. Never a tick: each submit, end, join or undrain puts on the agenda
+//! exactly what it made possible, and `settle` does it.
+//!
+//! - Oldest first (job, then index), among the tasks a node could take now.
+//! - A task goes to the node with the most free CPUs; ties go by name.
+//! - Only where no node has room for it now, it may wait in the backlog of one, so that a CPU never waits for a
+//!   round trip; `orders::may_wait` keeps tasks out that would hold CPUs idle there.
+//! - A node with free CPUs and nothing in the queue calls back from the longest backlog (`recall`).
+//! - A task that needs many CPUs and is overtaken by smaller ones for a minute gets a node kept free (`reserve`).
+
+use protocol::agent::{Order, ToAgent};
+use protocol::id::TaskId;
+use protocol::job::TaskState;
+
+use super::Cluster;
+use super::ids::{ClassIx, NodeIx, PersonIx};
+use super::nodes::Node;
+use super::openings::Standing;
+use super::queue::Key;
+use super::task::Task;
+use super::turn::Turn;
+
+impl Cluster {
+    /// Does everything this turn has made possible.
+    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
+        loop {
+            let rooms = std::mem::take(&mut self.agenda.rooms);
+            let fresh = std::mem::take(&mut self.agenda.fresh);
+            let pull = std::mem::take(&mut self.agenda.pull);
+            if rooms.is_empty() && fresh.is_empty() && !pull {
+                return;
+            }
+            for &node in &rooms {
+                self.fill(node, turn);
+            }
+            let mut heads: Vec<_> = fresh.iter().filter_map(|&c| Some((self.queue.head(c)?.0, c))).collect();
+            heads.sort_unstable();
+            for (_, class) in heads {
+                self.spread(class, turn);
+            }
+            for &node in &rooms {
+                self.top_up(node, turn);
+            }
+            for &node in &rooms {
+                self.pull(node, turn);
+            }
+            if pull {
+                self.pull_for_all(turn);
+            }
+        }
+    }
+
+    /// Gives a node's free CPUs to the oldest tasks that fit.
+    fn fill(&mut self, ix: NodeIx, turn: &mut Turn<'_>) {
+        while let Some(node) = self.nodes.get(ix).filter(|node| node.open()) {
+            let free = node.orders.free();
+            if free == 0 {
+                return;
+            }
+            let fits = |key: &Key| key.cpus <= free && self.welcome(ix, node, key.owner);
+            let next = match node.reserved_for {
+                Some(class) => self.queue.head(class).filter(|(_, key)| fits(key)),
+                None => {
+                    let mut heads = self.queue.heads_for(ix).filter_map(|(_, class)| self.queue.head(class));
+                    heads.find(|(_, key)| fits(key))
+                }
+            };
+            let Some((task, key)) = next else { return };
+            self.assign(task, key, ix, turn);
+        }
+    }
+
+    /// Gives the tasks of a class to whoever has room.
+    fn spread(&mut self, class: ClassIx, turn: &mut Turn<'_>) {
+        while let Some((task, key)) = self.queue.head(class) {
+            let Some(node) = self.roomiest(&key).or_else(|| self.shortest_backlog(&key)) else { return };
+            self.assign(task, key, node, turn);
+        }
+    }
+
+    /// Gives a node a short backlog of what no other node has room for.
+    fn top_up(&mut self, ix: NodeIx, turn: &mut Turn<'_>) {
+        while let Some(node) = self.nodes.get(ix).filter(|node| node.open() && node.reserved_for.is_none()) {
+            let backlog = self.config.backlog_of(node.slots);
+            if !node.orders.has_backlog_room(backlog) {
+                return;
+            }
+            let may_wait = |key: &Key| node.orders.may_wait(key.cpus, backlog) && self.welcome(ix, node, key.owner);
+            let mut heads = self.queue.heads_for(ix).filter_map(|(_, class)| self.queue.head(class));
+            let Some((task, key)) = heads.find(|(_, key)| may_wait(key)) else { return };
+            drop(heads);
+            let to = self.roomiest(&key).unwrap_or(ix);
+            self.assign(task, key, to, turn);
+        }
+    }
+
+    /// The node with the most free CPUs among those that can take such a task now.
+    fn roomiest(&self, key: &Key) -> Option<NodeIx> {
+        match key.pin {
+            Some(ix) => {
+                let node = self.nodes.get(ix)?;
+                let fits = node.open() && node.reserved_for.is_none() && node.orders.free() >= key.cpus;
+                (fits && self.welcome(ix, node, key.owner)).then_some(ix)
+            }
+            None => self.openings.with_free(key.cpus).find(|&ix| self.welcomes(ix, key.owner)),
+        }
+    }
+
+    fn shortest_backlog(&self, key: &Key) -> Option<NodeIx> {
+        let may_wait = |ix: NodeIx| {
+            let node = self.nodes.get(ix)?;
+            let open = node.open() && node.reserved_for.is_none() && self.welcome(ix, node, key.owner);
+            (open && node.orders.may_wait(key.cpus, self.config.backlog_of(node.slots))).then_some(ix)
+        };
+        match key.pin {
+            Some(ix) => may_wait(ix),
+            None => self.openings.with_backlog_room().find_map(may_wait),
+        }
+    }
+
+    fn welcomes(&self, ix: NodeIx, owner: PersonIx) -> bool {
+        self.nodes.get(ix).is_some_and(|node| self.welcome(ix, node, owner))
+    }
+
+    /// Whether a node takes this person's work: where tasks share the agent's uid they could reach into each
+    /// other, so such a node works for one person only, unless an admin allows more.
+    pub(super) fn welcome(&self, ix: NodeIx, node: &Node, owner: PersonIx) -> bool {
+        !node.shared_uid
+            || node.taken_by.is_none_or(|by| by == owner)
+            || self.config.allow_shared_uid.contains(self.nodes.name(ix))
+    }
+
+    fn assign(&mut self, id: TaskId, key: Key, ix: NodeIx, turn: &mut Turn<'_>) {
+        self.note_overtaken(id, ix, turn);
+        self.unqueue(id, key);
+        self.bury(id, turn);
+        let uid = self.config.task_uid_base.saturating_add(self.people.serial(key.owner, turn));
+        self.take_for(ix, key.owner, turn);
+        let Some(attempt) = self.jobs.task(id).map(|(_, task)| task.attempt.saturating_add(1)) else { return };
+        self.update(id, turn, |task: &mut Task| {
+            task.clear_attempt();
+            task.state = TaskState::Starting;
+            task.attempt = attempt;
+            task.node = Some(ix);
+        });
+        if let Some(node) = self.nodes.get_mut(ix) {
+            node.orders.give(id, attempt, key.cpus, key.pin.is_none());
+            if let Some(link) = node.link
+                && let Some(order) = self.order(id, uid)
+            {
+                turn.send(link, ToAgent::Start(order));
+            }
+        }
+        self.refresh(ix);
+        turn.touch_node(self.nodes.name(ix));
+    }
+
+    /// The order for the latest attempt of a task.
+    pub(super) fn order(&self, id: TaskId, uid: u32) -> Option<Order> {
+        let (job, task) = self.jobs.task(id)?;
+        Some(Order {
+            attempt: id.attempt(task.attempt),
+            uid,
+            cpus: job.cpus,
+            command: job.command.clone(),
+            env: job.env.as_ref().unwrap_or(&self.no_env).clone(),
+        })
+    }
+
+    fn take_for(&mut self, ix: NodeIx, owner: PersonIx, turn: &mut Turn<'_>) {
+        let Some(node) = self.nodes.get_mut(ix) else { return };
+        if node.shared_uid && node.taken_by.is_none() {
+            node.taken_by = Some(owner);
+            self.persist_node(ix, turn);
+        }
+    }
+
+    /// Puts a task into the queue, at its place.
+    pub(super) fn enqueue(&mut self, id: TaskId) {
+        let Some(key) = self.jobs.get(id.job).map(Key::of) else { return };
+        let class = self.queue.insert(key, id);
+        self.agenda.fresh.insert(class);
+    }
+
+    pub(super) fn unqueue(&mut self, id: TaskId, key: Key) {
+        if let Some(node) = self.queue.remove(key, id) {
+            self.release(node);
+        }
+    }
+
+    /// A node may take more than before.
+    pub(super) fn room_on(&mut self, ix: NodeIx) {
+        self.refresh(ix);
+        self.agenda.rooms.insert(ix);
+    }
+
+    /// Keeps the indexes true after anything changed about a node.
+    pub(super) fn refresh(&mut self, ix: NodeIx) {
+        let standing = self.nodes.get(ix).map(|node| {
+            let open = node.open() && node.reserved_for.is_none();
+            let per_slot = |cpus: u64| cpus * 1000 / u64::from(node.slots.max(1));
+            let roomy = open && node.orders.has_backlog_room(self.config.backlog_of(node.slots));
+            let movable = u64::from(node.orders.movable());
+            Standing {
+                free: if open { node.orders.free() } else { 0 },
+                shallow: roomy.then(|| per_slot(node.orders.waiting_cpus())),
+                deep: (node.up() && movable > 0).then(|| per_slot(movable)),
+            }
+        });
+        self.openings.set(ix, self.nodes.name(ix), standing.unwrap_or_default());
+    }
+}

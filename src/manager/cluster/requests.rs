@@ -1,0 +1,39 @@
+//! What people ask.
+
+use protocol::api::{Refusal, Request};
+
+use super::Cluster;
+use super::port::{CallId, Caller};
+use super::turn::Turn;
+
+impl Cluster {
+    pub(super) fn request(&mut self, call: CallId, caller: &Caller, request: Request, turn: &mut Turn<'_>) {
+        let answer = match request {
+            Request::Submit(spec) => self.submit(caller, spec, turn),
+            Request::Jobs(query) => Ok(self.list_jobs(&query)),
+            Request::Tasks(query) => self.list_tasks(&query),
+            Request::Task { id } => self.show_task(id),
+            Request::Nodes => Ok(protocol::api::Reply::Nodes(self.node_views())),
+            Request::Node { name } => self.show_node(&name),
+            Request::Why { id } => self.why(id, turn.now),
+            Request::Wait { targets } => match self.wait(call, &targets, turn) {
+                Ok(()) => return,
+                Err(refusal) => Err(refusal),
+            },
+            Request::Stop { targets, reason } => self.stop(caller, &targets, reason.as_deref(), turn),
+            Request::Retry { targets } => self.retry(caller, &targets, turn),
+            Request::Drain { node, on } => self.drain(caller, &node, on, turn),
+            Request::Reboot { node } => self.reboot(caller, &node, turn),
+            Request::RemoveNode { node } => self.remove_node(caller, &node, turn),
+            Request::RevokeNode { node } => self.revoke_node(caller, &node, turn),
+            Request::Hello { .. }
+            | Request::Logs(_)
+            | Request::Events(_)
+            | Request::Watch
+            | Request::JoinToken { .. } => {
+                Err(Refusal::unavailable("this request was not meant for the cluster core; please report this"))
+            }
+        };
+        turn.answer(call, answer);
+    }
+}

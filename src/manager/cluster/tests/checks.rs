@@ -1,0 +1,175 @@
+//! What must hold after every step, whatever happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::event::What;
+use protocol::id::{AttemptId, TaskId};
+use protocol::job::{Counts, TaskState};
+
+use super::agent::Agent;
+use super::world::{World, name};
+use crate::manager::cluster::orders::{Phase, Recall};
+use crate::manager::cluster::queue::Key;
+use crate::manager::cluster::{Cluster, Image};
+
+/// The tables and indexes of the core agree with each other.
+pub fn indexes_agree(core: &Cluster) {
+    let mut live: BTreeMap<TaskId, (u32, u32)> = BTreeMap::new();
+    let mut waiting = 0;
+    for (id, job) in core.jobs.newest() {
+        let mut counts = Counts::default();
+        for index in job.first..=job.last {
+            let (task_id, task) = (TaskId { job: id, index }, job.task(index));
+            *counts.of(task.state) += 1;
+            let queued = core.queue.contains(Key::of(job), task_id);
+            assert_eq!(queued, task.state == TaskState::Queued, "{task_id} is {}", task.state);
+            waiting += u64::from(queued);
+            if task.live() {
+                live.insert(task_id, (task.attempt, job.cpus));
+            }
+            assert!(task.live() || !core.jobs.stopping.contains_key(&task_id), "{task_id} is over, and being stopped");
+        }
+        assert_eq!(counts, job.counts, "job {id}");
+        assert_eq!(job.unfinished(), core.jobs.active.contains(&id));
+        assert_eq!(job.unfinished(), job.ended_at.is_none());
+    }
+    assert_eq!(core.queue.len(), waiting);
+    let mut expected: BTreeMap<_, u64> = BTreeMap::new();
+    for (ix, node) in core.nodes.iter() {
+        for (id, order) in node.orders.iter() {
+            assert_eq!(live.remove(&id), Some((order.number, order.cpus)), "{id} on {}", core.nodes.name(ix));
+            assert_eq!(core.jobs.task(id).and_then(|(_, task)| task.node), Some(ix));
+            assert!(order.recall.is_none() || node.up());
+            if let Some(Recall::For(to)) = order.recall {
+                *expected.entry(to).or_default() += u64::from(order.cpus);
+            }
+        }
+        assert!(node.up() || node.orders.is_empty() || node.lease.is_some(), "{} has no lease", core.nodes.name(ix));
+        let (slots, cpus) = node.orders.used();
+        let counted = node.orders.iter().filter(|(_, o)| matches!(o.phase, Phase::Sent | Phase::Running));
+        let counted = counted.fold((0, 0), |(n, cpus), (_, o)| (n + 1, cpus + u64::from(o.cpus)));
+        assert_eq!((slots, cpus), counted);
+    }
+    for (ix, node) in core.nodes.iter() {
+        assert_eq!(node.expecting, expected.remove(&ix).unwrap_or(0), "{}", core.nodes.name(ix));
+    }
+    assert!(live.is_empty(), "live, but on no node: {live:?}");
+}
+
+/// No CPU is idle while a task that waits could take it, unless a recall for it is on its way or it is kept free.
+pub fn no_cpu_idles(core: &Cluster) {
+    for (ix, node) in core.nodes.iter().filter(|(_, node)| node.open() && node.reserved_for.is_none()) {
+        let free = node.orders.free();
+        let heads = core.queue.heads_for(ix).filter_map(|(_, class)| core.queue.head(class));
+        for (id, key) in heads {
+            let takes = key.cpus <= free && core.welcome(ix, node, key.owner);
+            assert!(!takes, "{id} waits while {} has {free} CPUs free", core.nodes.name(ix));
+        }
+        let room = u64::from(free).saturating_sub(node.expecting);
+        for (_, other) in core.nodes.iter().filter(|(other, node)| *other != ix && node.up()) {
+            for (id, order) in other.orders.waiting_youngest() {
+                let owner = core.jobs.get(id.job).unwrap().owner;
+                let could = order.movable && u64::from(order.cpus) <= room && core.welcome(ix, node, owner);
+                assert!(!could || order.recall.is_some(), "{id} waits in a backlog, {} is idle", core.nodes.name(ix));
+            }
+        }
+    }
+}
+
+/// What the store holds is what the core knows.
+pub fn disk_and_memory_agree(core: &Cluster, world: &World, image: Image) {
+    let again = Cluster::new(world.config.clone(), image, world.now);
+    let node = |core: &Cluster, ix| core.nodes.name(ix).clone();
+    for (id, job) in core.jobs.newest() {
+        let other = again.jobs.get(id).unwrap_or_else(|| panic!("job {id} is not on the disk"));
+        assert_eq!(job.counts, other.counts, "job {id}");
+        for index in job.first..=job.last {
+            let (a, b) = (job.task(index), other.task(index));
+            let say = |core: &Cluster, t: &crate::manager::cluster::task::Task| {
+                let on = t.node.map(|ix| node(core, ix));
+                (t.state, t.attempt, t.losses, on, t.started_at(), t.ended_at(), t.ran_ms(), t.end.outcome())
+            };
+            assert_eq!(say(core, a), say(&again, b), "task {id}.{index}");
+        }
+    }
+    assert_eq!(core.jobs.stopping, again.jobs.stopping);
+    assert_eq!(core.jobs.past.len(), again.jobs.past.len());
+    assert_eq!(core.queue.len(), again.queue.len());
+    for (ix, a) in core.nodes.iter() {
+        let b = again.nodes.find(&node(core, ix)).and_then(|ix| again.nodes.get(ix)).unwrap();
+        assert_eq!((a.draining, a.revoked, &a.key), (b.draining, b.revoked, &b.key));
+        let by = |core: &Cluster, by| core.people.name(by).clone();
+        assert_eq!(a.taken_by.map(|p| by(core, p)), b.taken_by.map(|p| by(&again, p)));
+    }
+}
+
+/// What has been told of attempts so far.
+#[derive(Default)]
+pub struct Told {
+    ended: BTreeSet<AttemptId>,
+    pub lost: BTreeSet<AttemptId>,
+}
+
+impl Told {
+    /// An attempt ends at most once, and is not given up after its end.
+    pub fn hear(&mut self, what: &What) {
+        match what {
+            What::TaskEnded { attempt, state, .. } => {
+                // A task that was queued again after a loss and then stopped names its last attempt once more.
+                let again = !self.ended.insert(*attempt);
+                assert!(!again, "{attempt} ended twice, now {state}");
+            }
+            What::TaskRequeued { attempt, .. } => {
+                assert!(!self.ended.contains(attempt), "{attempt} was lost after its end");
+                self.lost.insert(*attempt);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whatever runs anywhere is what its task runs as there, or was given up before: never two at once in silence.
+pub fn nothing_runs_twice(core: &Cluster, agents: &[Agent], told: &Told) {
+    let mut current: BTreeMap<TaskId, &str> = BTreeMap::new();
+    for agent in agents {
+        let ix = core.nodes.find(&name(&agent.name));
+        for attempt in agent.running.keys() {
+            let id = attempt.task;
+            let is_current = ix.is_some_and(|ix| core.is_live(*attempt, ix));
+            let over = told.lost.contains(attempt) || told.ended.contains(attempt);
+            assert!(is_current || over, "{attempt} runs on {} in secret", agent.name);
+            if is_current && let Some(other) = current.insert(id, &agent.name) {
+                panic!("{id} runs on {other} and on {}", agent.name);
+            }
+        }
+    }
+}
+
+/// A number stands for one try: no attempt ever began on two nodes.
+pub fn each_attempt_began_once(agents: &[Agent]) {
+    let mut begun: BTreeMap<AttemptId, &str> = BTreeMap::new();
+    for agent in agents {
+        for attempt in &agent.begun {
+            let other = begun.insert(*attempt, &agent.name);
+            assert!(other.is_none(), "{attempt} began on {other:?} and on {}", agent.name);
+        }
+    }
+}
+
+/// Once nothing is on its way, the core's picture of a linked node is what the node has.
+pub fn accounts_are_right(core: &Cluster, agent: &Agent) {
+    let Some(ix) = core.nodes.find(&name(&agent.name)) else { return };
+    let Some(node) = core.nodes.get(ix).filter(|node| node.up()) else { return };
+    let of = |phases: &[Phase]| -> BTreeSet<AttemptId> {
+        let orders = node.orders.iter().filter(|(_, order)| phases.contains(&order.phase));
+        orders.map(|(id, order)| id.attempt(order.number)).collect()
+    };
+    let runs: BTreeSet<AttemptId> = agent.running.keys().copied().collect();
+    let waits: BTreeSet<AttemptId> = agent.waiting.iter().map(|order| order.attempt).collect();
+    assert_eq!(of(&[Phase::Running]), runs, "what runs on {}", agent.name);
+    assert_eq!(of(&[Phase::Waiting]), waits, "what waits on {}", agent.name);
+    assert!(of(&[Phase::Sent, Phase::Ending]).is_empty());
+    assert!(agent.ended.is_empty(), "{} keeps results nobody wants: {:?}", agent.name, agent.ended);
+    let free = agent.slots - agent.running.values().map(|(order, _)| order.cpus).sum::<u32>();
+    assert_eq!(node.orders.free(), free, "{}", agent.name);
+}

@@ -1,0 +1,66 @@
+//! A store in memory: rows by their keys, as the real one keeps them, and an image to load the core from.
+
+use std::collections::BTreeMap;
+
+use protocol::agent::Output;
+use protocol::event::Event;
+use protocol::id::{AttemptId, JobId, TaskId};
+use protocol::name::{NodeName, PersonName};
+
+use crate::manager::cluster::{AttemptRow, Change, Image, JobRow, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow};
+
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    pub people: BTreeMap<PersonName, PersonRow>,
+    pub nodes: BTreeMap<NodeName, NodeRow>,
+    pub tokens: BTreeMap<SecretHash, TokenRow>,
+    pub jobs: BTreeMap<JobId, JobRow>,
+    pub tasks: BTreeMap<TaskId, TaskRow>,
+    pub attempts: BTreeMap<AttemptId, AttemptRow>,
+    pub outputs: BTreeMap<AttemptId, (Output, Output)>,
+    pub last_job: u32,
+    pub last_event: u64,
+}
+
+impl Kept {
+    pub fn keep(&mut self, change: Change) {
+        match change {
+            Change::Person(row) => drop(self.people.insert(row.name.clone(), row)),
+            Change::Node(row) => drop(self.nodes.insert(row.name.clone(), *row)),
+            Change::NodeGone(name) => drop(self.nodes.remove(&name)),
+            Change::Token(row) => drop(self.tokens.insert(row.hash.clone(), row)),
+            Change::TokenGone(hash) => drop(self.tokens.remove(&hash)),
+            Change::Job(row) => {
+                self.last_job = self.last_job.max(row.id.0);
+                self.jobs.insert(row.id, (*row).clone());
+            }
+            Change::JobGone(id) => {
+                self.jobs.remove(&id);
+                self.tasks.retain(|task, _| task.job != id);
+                self.attempts.retain(|attempt, _| attempt.task.job != id);
+                self.outputs.retain(|attempt, _| attempt.task.job != id);
+            }
+            Change::Task(row) => drop(self.tasks.insert(row.id, row)),
+            Change::Attempt(row) => drop(self.attempts.insert(row.id, row)),
+            Change::Output { attempt, stdout, stderr } => drop(self.outputs.insert(attempt, (stdout, stderr))),
+        }
+    }
+
+    pub fn event(&mut self, event: &Event) {
+        assert_eq!(event.no, self.last_event + 1, "events are numbered without gaps: {event:?}");
+        self.last_event = event.no;
+    }
+
+    pub fn image(&self) -> Image {
+        Image {
+            people: self.people.values().cloned().collect(),
+            nodes: self.nodes.values().cloned().collect(),
+            tokens: self.tokens.values().cloned().collect(),
+            jobs: self.jobs.values().cloned().collect(),
+            tasks: self.tasks.values().cloned().collect(),
+            attempts: self.attempts.values().cloned().collect(),
+            last_job: self.last_job,
+            last_event: self.last_event,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The core, driven from outside: tests that read as sentences, one file a subject, and `chaos`, which throws dice.
+//!
+//! `World` is everything around the core: a clock, a store in memory that the core can be loaded from again, people
+//! who ask and nodes that report. In most tests the nodes are played by hand; `agent` plays one by itself.
+
+mod agent;
+mod chaos;
+mod checks;
+mod kept;
+mod links;
+mod lost;
+mod placement;
+mod prng;
+mod stopping;
+mod tasks;
+mod world;

@@ -1,0 +1,75 @@
+//! One turn of the core: the time of its input, and the effects that follow, in order.
+
+use protocol::agent::ToAgent;
+use protocol::api::{Refusal, Reply};
+use protocol::event::{Event, What};
+use protocol::id::JobId;
+use protocol::name::{NodeName, PersonName};
+
+use super::change::Change;
+use super::port::{CallId, Effect, LinkId, Now, Told, Touched};
+
+pub struct Turn<'a> {
+    pub now: Now,
+    effects: &'a mut Vec<Effect>,
+    last_event: u64,
+    touched: Vec<Touched>,
+}
+
+impl<'a> Turn<'a> {
+    pub fn new(now: Now, last_event: u64, effects: &'a mut Vec<Effect>) -> Self {
+        Self { now, effects, last_event, touched: vec![] }
+    }
+
+    pub fn persist(&mut self, change: Change) {
+        self.effects.push(Effect::Persist(change));
+    }
+
+    pub fn publish(&mut self, what: What) {
+        self.publish_of(None, what);
+    }
+
+    /// Something a person did.
+    pub fn publish_of(&mut self, person: Option<PersonName>, what: What) {
+        self.last_event += 1;
+        self.effects.push(Effect::Publish(Event { no: self.last_event, at: self.now.wall, person, what }));
+    }
+
+    pub fn tell(&mut self, call: CallId, told: Told) {
+        self.effects.push(Effect::Tell(call, told));
+    }
+
+    pub fn answer(&mut self, call: CallId, answer: Result<Reply, Refusal>) {
+        self.tell(call, answer.map_or_else(Told::Refused, Told::Reply));
+    }
+
+    pub fn send(&mut self, link: LinkId, order: ToAgent) {
+        self.effects.push(Effect::Send(link, order));
+    }
+
+    /// The last words to an agent, and the end of its link.
+    pub fn dismiss(&mut self, link: LinkId, reason: String, stay_away: bool) {
+        self.send(link, ToAgent::Bye { reason, stay_away });
+        self.effects.push(Effect::Cut(link));
+    }
+
+    pub fn touch_job(&mut self, job: JobId) {
+        if self.touched.last() != Some(&Touched::Job(job)) {
+            self.touched.push(Touched::Job(job));
+        }
+    }
+
+    pub fn touch_node(&mut self, node: &NodeName) {
+        if !matches!(self.touched.last(), Some(Touched::Node(last)) if last == node) {
+            self.touched.push(Touched::Node(node.clone()));
+        }
+    }
+
+    /// Each thing that changed is named once, after everything else. Returns the last event's number.
+    pub fn finish(mut self) -> u64 {
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        self.effects.extend(self.touched.drain(..).map(Effect::Touch));
+        self.last_event
+    }
+}

@@ -1,0 +1,174 @@
+//! How jobs, tasks and nodes look from outside.
+
+use protocol::api::{AttemptView, JobView, NodeView, Picture, Refusal, Reply, TaskView};
+use protocol::id::{AttemptId, JobId, TaskId};
+use protocol::job::TaskState;
+use protocol::name::NodeName;
+use protocol::node::{NodeState, Role};
+use protocol::time::UnixMillis;
+
+use super::Cluster;
+use super::ids::NodeIx;
+use super::jobs::{Job, Past};
+use super::lists::Room;
+use super::nodes::Own;
+use super::orders::Phase;
+use super::task::Task;
+
+impl Cluster {
+    pub fn node_view(&self, name: &NodeName) -> Option<NodeView> {
+        match self.nodes.find(name) {
+            Some(ix) => self.view_of_node(ix),
+            None => self.nodes.own.as_ref().filter(|own| own.name == *name).map(view_of_own),
+        }
+    }
+
+    /// By name, the manager's own machine first.
+    pub fn node_views(&self) -> Vec<NodeView> {
+        let own = self.nodes.own.as_ref().map(view_of_own);
+        own.into_iter().chain(self.nodes.iter().filter_map(|(ix, _)| self.view_of_node(ix))).collect()
+    }
+
+    pub fn job_view(&self, id: JobId) -> Option<JobView> {
+        self.jobs.get(id).map(|job| self.view_of_job(id, job))
+    }
+
+    /// Everything a screen begins with: at most so many jobs, unfinished ones before those that ended last, as many
+    /// as fit into a frame. When it was is for the caller to fill in.
+    pub fn picture(&self, jobs_limit: usize) -> Picture {
+        let active = self.jobs.active.iter().rev().copied();
+        let chosen = active.chain(self.jobs.newest_ended()).take(jobs_limit);
+        let mut room = Room::default();
+        let views = chosen.filter_map(|id| self.job_view(id)).take_while(|view| room.takes(&view.command));
+        let mut jobs: Vec<JobView> = views.collect();
+        jobs.sort_unstable_by_key(|view| std::cmp::Reverse(view.id));
+        Picture { at: UnixMillis::default(), nodes: self.node_views(), jobs, last_event: self.last_event }
+    }
+
+    pub(super) fn show_node(&self, name: &NodeName) -> Result<Reply, Refusal> {
+        self.node_view(name).map(|view| Reply::Node(Box::new(view))).ok_or_else(|| self.unknown(name))
+    }
+
+    pub(super) fn show_task(&self, id: TaskId) -> Result<Reply, Refusal> {
+        let (job, task) = self.known_task(id)?;
+        let mut attempts: Vec<AttemptView> =
+            self.jobs.past_of(id).map(|(attempt, past)| self.view_of_past(attempt, past)).collect();
+        let latest = id.attempt(task.attempt);
+        if latest.number > 0 && !self.jobs.past.contains_key(&latest) {
+            attempts.push(self.view_of_latest(latest, task));
+        }
+        Ok(Reply::Task { task: self.view_of_task(id, job, task), attempts })
+    }
+
+    pub(super) fn view_of_job(&self, id: JobId, job: &Job) -> JobView {
+        JobView {
+            id,
+            name: job.name.clone(),
+            owner: self.people.name(job.owner).clone(),
+            command: job.command.to_vec(),
+            cpus: job.cpus,
+            node: job.pin.map(|ix| self.nodes.name(ix).clone()),
+            submitted_at: job.submitted_at,
+            started_at: job.started_at,
+            ended_at: job.ended_at,
+            state: job.counts.state(),
+            counts: job.counts,
+        }
+    }
+
+    pub(super) fn view_of_task(&self, id: TaskId, job: &Job, task: &Task) -> TaskView {
+        // What a lost attempt left behind is that attempt's, not the waiting task's.
+        let waits = task.state == TaskState::Queued;
+        TaskView {
+            id,
+            name: job.name.clone(),
+            owner: self.people.name(job.owner).clone(),
+            command: job.command.to_vec(),
+            state: task.state,
+            stopping: self.jobs.stopping.contains_key(&id),
+            attempt: task.attempt,
+            node: task.node.filter(|_| !waits).map(|ix| self.nodes.name(ix).clone()),
+            submitted_at: job.submitted_at,
+            started_at: task.started_at().filter(|_| !waits),
+            ended_at: task.ended_at().filter(|_| !waits),
+            ran_ms: task.ran_ms().filter(|_| !waits),
+            code: if waits { None } else { task.end.code() },
+            reason: task.end.reason(),
+        }
+    }
+
+    fn view_of_latest(&self, id: AttemptId, task: &Task) -> AttemptView {
+        AttemptView {
+            id,
+            state: task.end.outcome().map_or(task.state, |outcome| outcome.state()),
+            node: task.node.map(|ix| self.nodes.name(ix).clone()),
+            started_at: task.started_at(),
+            ended_at: task.ended_at(),
+            ran_ms: task.ran_ms(),
+            code: task.end.code(),
+            reason: task.end.reason(),
+            late: None,
+        }
+    }
+
+    fn view_of_past(&self, id: AttemptId, past: &Past) -> AttemptView {
+        AttemptView {
+            id,
+            state: past.outcome.state(),
+            node: past.node.map(|ix| self.nodes.name(ix).clone()),
+            started_at: past.started_at,
+            ended_at: past.ended_at,
+            ran_ms: past.ran_ms,
+            code: past.outcome.code(),
+            reason: past.outcome.reason(),
+            late: past.late.clone(),
+        }
+    }
+
+    fn view_of_node(&self, ix: NodeIx) -> Option<NodeView> {
+        let node = self.nodes.get(ix)?;
+        let runs = node.orders.iter().filter(|(_, order)| order.phase == Phase::Running);
+        let (running, running_cpus) = runs.fold((0, 0u32), |(n, cpus), (_, o)| (n + 1, cpus.saturating_add(o.cpus)));
+        Some(NodeView {
+            name: self.nodes.name(ix).clone(),
+            role: node.role,
+            state: if node.up() { NodeState::Up } else { NodeState::Down },
+            draining: node.draining,
+            revoked: node.revoked,
+            shared_uid: node.shared_uid,
+            version: node.version.clone(),
+            address: node.address.clone(),
+            cpus: node.cpus,
+            slots: node.slots,
+            running_cpus,
+            running,
+            finished: node.finished,
+            joined_at: node.joined_at,
+            seen_at: node.seen_at,
+            facts: node.facts.clone(),
+            metrics: node.up().then(|| node.metrics.clone()),
+        })
+    }
+}
+
+fn view_of_own(own: &Own) -> NodeView {
+    NodeView {
+        name: own.name.clone(),
+        role: Role::Manager,
+        state: NodeState::Up,
+        draining: false,
+        revoked: false,
+        shared_uid: false,
+        version: Some(protocol::VERSION.to_owned()),
+        address: None,
+        cpus: own.facts.cpus.unwrap_or(0),
+        slots: 0,
+        running_cpus: 0,
+        running: 0,
+        finished: 0,
+        joined_at: own.since,
+        seen_at: None,
+        facts: own.facts.clone(),
+        metrics: Some(own.metrics.clone()),
+    }
+}
