@@ -82,12 +82,12 @@ impl Pool {
     }
 
     fn old_slots(&self) -> io::Result<Vec<Slot>> {
-        if let Err(error) = std::fs::create_dir(&self.base)
-            && error.kind() != io::ErrorKind::AlreadyExists
-        {
-            return Err(error);
-        }
-        let numbers = std::fs::read_dir(&self.base)?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let entries = match std::fs::read_dir(&self.base) {
+            // Made with the first task.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+            entries => entries?,
+        };
+        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         numbers.map(|number| self.enter(number)).collect()
     }
 
