@@ -305,6 +305,9 @@ impl Agent {
                 if self.bulk.done(done) {
                     self.reports.finished(attempt);
                 }
+                if !self.desk.holds(attempt) {
+                    self.bulk.forget(attempt);
+                }
             }
             Errand::Followed(done) => self.followed(done),
             Errand::Interpreters(finder, found) => {
