@@ -366,8 +366,10 @@ impl Agent {
         self.trim_at = soon.then(|| Instant::now() + QUICK_TRIM);
     }
 
-    /// The first second of a link is as long as every other.
-    pub(super) fn restart_clock(&mut self) {
+    /// The manager answered our hello. The first second of a link is as long as every other.
+    pub(super) fn begin_pulse(&mut self) {
+        let first = self.pulse.first();
+        self.reports.say(first);
         self.ticker.reset();
     }
 
