@@ -9,9 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use link::Fingerprint;
 use protocol::agent::{FromAgent, Hello, ToAgent};
-use protocol::api::{JobView, NodeView, Picture, Refusal, Request};
+use protocol::api::{JobView, NodeView, Picture, Refusal, Reply, Request};
 use protocol::event::{Event, What};
-use protocol::id::{JobId, Target};
+use protocol::id::{AttemptId, JobId, Target};
 use protocol::name::NodeName;
 use protocol::node::{Facts, MetricsPatch};
 use protocol::time::UnixMillis;
@@ -138,6 +138,19 @@ impl Heart {
             Told::Refused(refusal) => Err(refusal),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// The node an attempt ran on, whatever became of it since.
+    pub async fn node_of(&self, caller: &Caller, attempt: AttemptId) -> Result<NodeName, Refusal> {
+        let caller = caller.clone();
+        let request = Request::Task { id: attempt.task };
+        let attempts = match self.ask(|call| Input::Request { call, caller, request }).await? {
+            Told::Reply(Reply::Task { attempts, .. }) => attempts,
+            Told::Refused(refusal) => return Err(refusal),
+            other => return Err(unexpected(&other)),
+        };
+        let node = attempts.into_iter().find(|known| known.id == attempt).and_then(|known| known.node);
+        node.ok_or_else(|| Refusal::not_found(format!("attempt {attempt} never ran on a node")))
     }
 
     pub fn new_link(&self) -> LinkId {
@@ -269,6 +282,9 @@ impl Owner {
     /// Runs until [`Heart::stop`].
     pub async fn run(mut self) {
         let mut said = None;
+        let mut first = Batch::default();
+        self.handle(Input::Started, &mut first);
+        self.pass_on(first).await;
         loop {
             let wakeup = self.cluster.next_wakeup().map(|at| self.started + Duration::from_millis(at.0));
             tokio::select! {

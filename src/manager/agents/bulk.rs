@@ -5,14 +5,14 @@ use std::io::Write;
 use link::{FrameReader, FrameWriter, Incoming, Stream as Wire};
 use protocol::agent::{BulkHello, PutReply};
 use protocol::api::Right;
-use protocol::id::{AttemptId, Target};
+use protocol::id::AttemptId;
 use protocol::job::Stream;
 use protocol::name::NodeName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::{Agents, FIRST_FRAME};
-use crate::manager::cluster::{Caller, Place};
+use crate::manager::cluster::Caller;
 
 /// The most one put may bring, far above any limit a task can have.
 const MOST_BYTES: u64 = 1 << 40;
@@ -54,11 +54,10 @@ async fn keep(agents: &Agents, node: &NodeName, put: Put, ahead: &[u8], wire: &m
         return Err(format!("{} bytes are more than any task may print", put.bytes));
     }
     let manager = Caller { person: "root".parse().map_err(|e| format!("{e}"))?, right: Right::Admin };
-    let target = Target::Attempt(put.attempt);
-    match agents.heart.find_output(&manager, target, None).await {
-        Ok(Place::Live { node: on, .. } | Place::Away { node: on, .. }) if on == *node => {}
-        Ok(_) => return Err(format!("{} does not run on {node}", put.attempt)),
-        Err(refusal) => return Err(refusal.message),
+    // Also of an attempt that was replaced meanwhile: its late result is kept apart.
+    let on = agents.heart.node_of(&manager, put.attempt).await.map_err(|refusal| refusal.message)?;
+    if on != *node {
+        return Err(format!("{} did not run on {node}", put.attempt));
     }
     let failed = |error: std::io::Error| format!("the manager could not keep it: {error}");
     let mut arriving = agents.outputs.arrive(put.attempt, node, put.stream).map_err(failed)?;

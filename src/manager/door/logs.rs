@@ -16,7 +16,7 @@ use protocol::unit::Bytes;
 
 use super::Door;
 use super::connection::{Ended, Outlet};
-use crate::manager::cluster::{Caller, Input, LinkId, Place, Told};
+use crate::manager::cluster::{Caller, LinkId, Place};
 
 const CHUNK: usize = 64 * 1024;
 /// How long a node may take to dial back.
@@ -173,7 +173,7 @@ impl Telling<'_> {
         let gone = |why: String| {
             Refusal::not_found(format!("the {stream:?} of {attempt} is not on the manager any more: {why}"))
         };
-        let node = self.node_of(attempt, caller).await?;
+        let node = self.door.heart.node_of(caller, attempt).await?;
         let mut file = self.door.outputs.open(attempt, &node, stream).map_err(|e| gone(e.to_string()))?;
         let skip = self.reached[stream as usize].saturating_sub(output.dropped);
         file.seek(SeekFrom::Start(skip)).map_err(|e| gone(e.to_string()))?;
@@ -188,21 +188,6 @@ impl Telling<'_> {
             self.chunk(stream, offset, part).await?;
             offset += read as u64;
         }
-    }
-
-    async fn node_of(&self, attempt: AttemptId, caller: &Caller) -> Result<NodeName, Refusal> {
-        use protocol::api::{Reply, Request};
-        let caller = caller.clone();
-        let request = Request::Task { id: attempt.task };
-        let told = self.door.heart.ask(|call| Input::Request { call, caller, request }).await?;
-        let node = match told {
-            Told::Reply(Reply::Task { attempts, .. }) => {
-                attempts.into_iter().find(|a| a.id == attempt).and_then(|a| a.node)
-            }
-            Told::Refused(refusal) => return Err(refusal),
-            _ => None,
-        };
-        node.ok_or_else(|| Refusal::not_found(format!("attempt {attempt} never ran on a node")))
     }
 }
 
