@@ -226,3 +226,46 @@ impl Place {
         layout::Layout::of(self.state.clone(), self.run.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(words: &[&str]) -> Command {
+        Line::try_parse_from([&["worker-agent"], words].concat()).unwrap_or_else(|error| panic!("{error}")).args.command
+    }
+
+    #[test]
+    fn an_agent_is_told_all_that_its_keeper_was_told_but_the_token() {
+        let told = "--state /s --run /r --manager pi-0:2222 --join secret --name pi-7 --slots 3 --sysfs-root /b --refuse-reboot";
+        let words: Vec<&str> = ["run"].into_iter().chain(told.split(' ')).collect();
+        let Command::Run(run) = parse(&words) else { panic!() };
+        let layout = run.place.layout().unwrap();
+        let passed: Vec<String> =
+            work_arguments(&layout, &run.work).into_iter().map(|word| word.into_string().unwrap()).collect();
+        assert!(!passed.contains(&"secret".to_owned()));
+        let words: Vec<&str> =
+            ["agent", "--keeper-fd", "3"].into_iter().chain(passed.iter().map(String::as_str)).collect();
+        let Command::Agent(agent) = parse(&words) else { panic!() };
+        assert_eq!(agent.place.layout().unwrap(), layout);
+        assert_eq!(Work { join: Some("secret".into()), ..agent.work }, run.work);
+        assert_eq!(token_entry(&run.work), Some("BRAMBLE_JOIN_TOKEN=secret".into()));
+    }
+
+    #[test]
+    fn a_worker_with_a_folder_of_its_own_has_a_socket_of_its_own() {
+        let Command::Status { place, .. } = parse(&["status", "--state", "/somewhere"]) else { panic!() };
+        assert_eq!(place.layout().unwrap().socket(), PathBuf::from("/somewhere/run/keeper.sock"));
+        let Command::Status { place, .. } = parse(&["status", "--state", "/somewhere", "--run", "/r"]) else {
+            panic!()
+        };
+        assert_eq!(place.layout().unwrap().socket(), PathBuf::from("/r/keeper.sock"));
+    }
+}

@@ -30,6 +30,7 @@ pub struct Agent {
     command: Vec<OsString>,
     environment: Vec<OsString>,
     state: State,
+    started: Moment,
     pub restarts: u32,
     failures: u32,
     /// What it last said of itself.
@@ -50,7 +51,6 @@ enum State {
 
 struct Up {
     pid: i32,
-    since: Moment,
     socket: UnixStream,
     inbox: BytesMut,
     outbox: BytesMut,
@@ -58,8 +58,9 @@ struct Up {
 
 impl Agent {
     pub fn new(command: Vec<OsString>, environment: Vec<OsString>) -> Self {
-        let state = State::Down { start_at: Moment::now() };
-        Self { command, environment, state, restarts: 0, failures: 0, status: Value::Null }
+        let now = Moment::now();
+        let (state, status) = (State::Down { start_at: now }, Value::Null);
+        Self { command, environment, state, started: now, restarts: 0, failures: 0, status }
     }
 
     pub fn pid(&self) -> Option<i32> {
@@ -93,6 +94,7 @@ impl Agent {
             Ok(up) => {
                 let pid = up.pid;
                 self.state = State::Up(up);
+                self.started = Moment::now();
                 hello().iter().for_each(|message| self.send(message));
                 Some(pid)
             }
@@ -118,15 +120,13 @@ impl Agent {
             own: true,
         };
         let pid = spawner.spawn(&launch, None)?;
-        Ok(Up { pid, since: Moment::now(), socket, inbox: BytesMut::new(), outbox: BytesMut::new() })
+        Ok(Up { pid, socket, inbox: BytesMut::new(), outbox: BytesMut::new() })
     }
 
     /// After its death: when it is started again.
     pub fn ended(&mut self, how: How) {
         let now = Moment::now();
-        if let State::Up(up) = &self.state
-            && now - up.since >= GOOD_RUN
-        {
+        if now - self.started >= GOOD_RUN {
             self.failures = 0;
         }
         self.restarts += 1;

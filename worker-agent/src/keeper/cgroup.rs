@@ -14,6 +14,8 @@ use rustix::fs::{Mode, OFlags};
 /// All cgroups of one worker, below one folder.
 pub struct Pool {
     base: PathBuf,
+    /// The same, as /proc/PID/cgroup writes it.
+    path: String,
     idle: Vec<Slot>,
     next: u32,
 }
@@ -70,20 +72,22 @@ impl Pool {
         let home = available()?;
         let of = std::fs::metadata(state).map_err(|error| format!("{}: {error}", state.display()))?;
         // Several workers may live in one cgroup; each state folder exists once on a machine.
-        let base = home.join(format!("bramble-{:x}-{:x}", of.dev(), of.ino()));
-        let mut pool = Self { base, idle: vec![], next: 0 };
+        let name = format!("bramble-{:x}-{:x}", of.dev(), of.ino());
+        let own = own_path("self").ok_or("this process is in no cgroup v2")?;
+        let path = format!("{}/{name}/", own.trim_end_matches('/'));
+        let mut pool = Self { base: home.join(name), path, idle: vec![], next: 0 };
         let slots = pool.old_slots().map_err(|error| format!("{}: {error}", pool.base.display()))?;
         pool.next = slots.iter().map(|slot| slot.number + 1).max().unwrap_or(0);
         Ok((pool, slots))
     }
 
     fn old_slots(&self) -> io::Result<Vec<Slot>> {
-        if let Err(error) = std::fs::create_dir(&self.base)
-            && error.kind() != io::ErrorKind::AlreadyExists
-        {
-            return Err(error);
-        }
-        let numbers = std::fs::read_dir(&self.base)?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let entries = match std::fs::read_dir(&self.base) {
+            // Made with the first task.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+            entries => entries?,
+        };
+        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         numbers.map(|number| self.enter(number)).collect()
     }
 
@@ -91,9 +95,9 @@ impl Pool {
         if let Some(slot) = self.idle.pop() {
             return Ok(slot);
         }
-        match std::fs::create_dir(self.base.join(self.next.to_string())) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => self.next += 1,
+        match std::fs::create_dir_all(self.base.join(self.next.to_string())) {
+            Err(error) => return Err(error),
+            Ok(()) => self.next += 1,
         }
         self.enter(self.next - 1)
     }
@@ -111,11 +115,8 @@ impl Pool {
 
     /// The number of the slot a process lives in.
     pub fn slot_of(&self, pid: i32) -> Option<u32> {
-        let path = own_path(&pid.to_string())?;
-        let base = self.base.file_name()?.to_str()?;
-        let (_, rest) = path.split_once(&format!("/{base}/"))?;
         // A task may have made cgroups of its own inside.
-        rest.split('/').next()?.parse().ok()
+        own_path(&pid.to_string())?.strip_prefix(&self.path)?.split('/').next()?.parse().ok()
     }
 
     /// At the end of the keeper: leaves no empty folders behind.

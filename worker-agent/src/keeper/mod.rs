@@ -50,9 +50,11 @@ pub struct Config {
 }
 
 /// Keeps until SIGTERM. The tasks run on after that; the next keeper finds them.
-pub fn run(config: Config) -> anyhow::Result<()> {
-    let Layout { state, .. } = &config.layout;
+pub fn run(mut config: Config) -> anyhow::Result<()> {
+    let Layout { state, .. } = &mut config.layout;
     make_folder(state, 0o711)?;
+    // Tasks are marked with this path, so it has to be the same one however the folder is called next time.
+    *state = state.canonicalize().with_context(|| format!("the folder {} cannot be used", state.display()))?;
     let lock = Lock::take(&config.layout.lock())?;
     let signals = Signals::block().context("signals cannot be read on this system")?;
     // What a task leaves behind becomes our child, so that we notice its end.

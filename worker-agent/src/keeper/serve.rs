@@ -155,9 +155,8 @@ impl Keeper {
             // It is not to be started again, only to be ended.
             _ => self.agent.due().filter(|_| self.agent.pid().is_some()),
         };
-        let grace = matches!(self.goal, Goal::Become { .. }).then(|| self.tasks.due()).flatten();
         let trial = self.trial.as_ref().map(|trial| trial.until);
-        [agent, grace, trial, self.tasks.due(), self.door.due()].into_iter().flatten().min()
+        [agent, trial, self.tasks.due(), self.door.due()].into_iter().flatten().min()
     }
 
     fn do_what_is_due(&mut self) {
@@ -318,7 +317,7 @@ impl Keeper {
             return false;
         }
         let (binary, client) = (binary.clone(), *client);
-        self.tasks.close();
+        self.tasks.flush();
         let token = cli::token_entry(&self.config.work);
         let error = binary.become_it(&self.run_words(), &self.lock, token);
         let reason = format!("{} cannot be run: {error}; the old worker goes on", binary.path.display());

@@ -100,6 +100,11 @@ impl Tasks {
             let refusal = Refusal::fault(format!("the journal {} cannot be written: {error}", path.display()));
             return self.not_started(attempt, at, note, refusal);
         }
+        // For the kernel the last number means "as before", which here is root.
+        if let Some(uid) = order.uid.filter(|uid| [0, u32::MAX].contains(uid)) {
+            let refusal = Refusal::fault(format!("no task runs as uid {uid}"));
+            return self.not_started(attempt, at, note, refusal);
+        }
         let uid = order.uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
         let launch = self.launch(order);
         let before = Moment::now();
@@ -214,11 +219,15 @@ impl Tasks {
 
     /// What the agent is to be told since the last time, journalled before it is told.
     pub fn take_news(&mut self) -> Vec<FromKeeper> {
+        self.flush();
+        std::mem::take(&mut self.news)
+    }
+
+    pub fn flush(&mut self) {
         if let Err(error) = self.journal.flush() {
-            // Told all the same; the lines are kept and written as soon as they can be.
+            // The lines are kept, and written as soon as they can be.
             tracing::warn!("the journal {} cannot be written: {error}", self.layout.journal().display());
         }
-        std::mem::take(&mut self.news)
     }
 
     /// Everything there is, for an agent that knows nothing.
@@ -260,11 +269,9 @@ impl Tasks {
         running.filter_map(|(attempt, live)| Some((*attempt, live.main.foreign.as_ref()?.as_fd())))
     }
 
-    /// Before this process ends or becomes another: nothing is left unwritten, no empty folder behind.
+    /// Before this process ends: nothing is left unwritten, no empty folder behind.
     pub fn close(&mut self) {
-        if let Err(error) = self.journal.flush() {
-            tracing::warn!("the journal {} cannot be written: {error}", self.layout.journal().display());
-        }
+        self.flush();
         if let Some(pool) = &mut self.pool {
             pool.remove_empty();
         }

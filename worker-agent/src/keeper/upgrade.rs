@@ -133,3 +133,19 @@ fn exec(words: &[OsString], environment: &[OsString]) -> io::Error {
     unsafe { libc::execve(words[0].as_ptr(), argv.as_ptr(), envp.as_ptr()) };
     io::Error::last_os_error()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_takes_the_place_of_ours_with_the_same_name() {
+        let before = environment([]);
+        let path = before.iter().find(|entry| entry.as_bytes().starts_with(b"PATH="));
+        assert!(path.is_some_and(|path| path != "PATH=/x"));
+        let after = environment([Some("PATH=/x".into()), None, Some("BRAMBLE_TEST_NEW=1".into())]);
+        assert_eq!(after.iter().filter(|entry| entry.as_bytes().starts_with(b"PATH=")).count(), 1);
+        assert!(after.contains(&"PATH=/x".into()) && after.contains(&"BRAMBLE_TEST_NEW=1".into()));
+        assert_eq!(after.len(), before.len() + 1);
+    }
+}

@@ -17,6 +17,22 @@ fn children(pid: i32) -> HashSet<i32> {
 }
 
 #[test]
+fn orphans_are_reaped_and_are_not_taken_for_tasks() {
+    for mode in modes() {
+        let mut worker = Worker::start_in(mode);
+        let orphan = "(sh -c 'echo $$; exit 3' &)";
+        worker.shell(attempt(0), &format!("{orphan}; {orphan}; {orphan}; exec sleep 1000"));
+        let orphans: Vec<i32> = worker.lines(attempt(0), 3).iter().map(|line| line.parse().unwrap()).collect();
+        until("the orphans to be reaped", || {
+            orphans.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())
+        });
+        assert_eq!(worker.status().running, 1);
+        worker.stop(attempt(0), PATIENCE);
+        assert_eq!(worker.outcome(attempt(0)), stopped(), "{mode:?}");
+    }
+}
+
+#[test]
 fn three_hundred_tasks_leave_no_descriptor_no_zombie_no_cgroup_and_no_long_journal() {
     const AT_ONCE: u32 = 10;
     for mode in modes() {

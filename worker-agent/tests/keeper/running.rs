@@ -89,7 +89,7 @@ fn without_its_folder_or_its_output_a_task_does_not_start() {
     worker.spawn(attempt(1), &["true"]);
     let (kind, message) = not_started(worker.outcome(attempt(1)));
     assert_eq!(kind, NotStarted::Fault);
-    assert!(message.contains("1.1#1") && message.contains("is a directory"), "{message}");
+    assert!(message.contains("1.1#1.err") && message.contains("is a directory"), "{message}");
 }
 
 #[test]
@@ -216,6 +216,18 @@ fn a_folder_of_the_path_that_may_not_be_looked_into_hides_no_reason() {
     worker.say(&ToKeeper::Spawn(order));
     let (kind, message) = not_started(worker.outcome(attempt(0)));
     assert_eq!((kind, message.as_str()), (NotStarted::NotFound, "command not found: no-such-program"));
+}
+
+#[test]
+fn no_number_of_an_order_makes_a_task_run_as_root() {
+    let mut worker = Worker::start();
+    for uid in [0, u32::MAX] {
+        let mut order = worker.order(attempt(uid), &["true"]);
+        order.uid = Some(uid);
+        worker.say(&ToKeeper::Spawn(order));
+        let (kind, message) = not_started(worker.outcome(attempt(uid)));
+        assert_eq!((kind, message), (NotStarted::Fault, format!("no task runs as uid {uid}")));
+    }
 }
 
 #[test]

@@ -249,6 +249,34 @@ fn a_task_that_never_came_to_be_may_run_again_and_one_that_did_may_not() {
 }
 
 #[test]
+fn wherever_the_keeper_is_killed_no_task_may_run_again_that_ran() {
+    for lines in 1..=18 {
+        let mut worker = Worker::start();
+        let attempts: Vec<AttemptId> = (0..6).map(attempt).collect();
+        for &attempt in &attempts {
+            worker.shell(attempt, "echo ran >> ran");
+        }
+        let journal = worker.state().join("journal");
+        let written = || std::fs::read(&journal).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+        until("the journal to grow", || written() >= lines);
+        worker.kill_keeper();
+        worker.start_keeper();
+        for attempt in attempts {
+            let kept = worker.hello.iter().find(|kept| kept.attempt == attempt).cloned();
+            let outcome = kept.map(|kept| kept.ended.unwrap_or_else(|| worker.ended(attempt)).outcome);
+            let ran = std::fs::read_to_string(worker.work(attempt).join("ran")).unwrap_or_default();
+            match outcome {
+                Some(Outcome::Exited(0)) => assert_eq!(ran, "ran\n"),
+                Some(outcome) if outcome == unknown_exit() => assert!(ran.len() <= 4, "{ran}"),
+                Some(Outcome::Lost { again: true, .. }) | None => assert_eq!(ran, "", "{attempt} after {lines} lines"),
+                Some(other) => panic!("{attempt} after {lines} lines: {other:?}"),
+            }
+        }
+        assert!(worker.processes().is_empty());
+    }
+}
+
+#[test]
 fn a_process_marked_as_a_task_nobody_knows_of_is_ended() {
     let mut worker = Worker::prepare(Mode::Usual);
     let mut forgotten = Command::new("sleep");

@@ -72,7 +72,7 @@ impl Worker {
     }
 
     pub fn state(&self) -> PathBuf {
-        self.dir.path().join("state")
+        self.dir.path().canonicalize().unwrap().join("state")
     }
 
     pub fn file(&self, name: &str) -> PathBuf {

@@ -57,8 +57,8 @@ pub enum Step {
 pub struct Failure {
     pub step: Step,
     pub errno: c_int,
-    /// For [`Step::Exec`]: the candidate that says most about why.
-    pub candidate: usize,
+    /// For [`Step::Exec`] the candidate that says most about why, for [`Step::Output`] which of the two.
+    pub which: usize,
 }
 
 /// A stack and a place for the answer, used by one child after the other.
@@ -139,7 +139,7 @@ unsafe fn carry_out(orders: &Orders) -> Failure {
     macro_rules! attempt {
         ($step:expr, $call:expr) => {
             if $call < 0 {
-                return Failure { step: $step, errno: errno(), candidate: 0 };
+                return Failure { step: $step, errno: errno(), which: 0 };
             }
         };
     }
@@ -161,7 +161,9 @@ unsafe fn carry_out(orders: &Orders) -> Failure {
                     libc::open(path, flags, 0o666)
                 }
             };
-            attempt!(Step::Output, from);
+            if from < 0 {
+                return Failure { step: Step::Output, errno: errno(), which: number as usize - 1 };
+            }
             attempt!(Step::Descriptors, libc::dup2(from, number));
         }
         libc::umask(0o022);
@@ -205,18 +207,18 @@ unsafe fn carry_out(orders: &Orders) -> Failure {
 /// # Safety
 /// As [`carry_out`].
 unsafe fn exec(orders: &Orders) -> Failure {
-    let mut failure = Failure { step: Step::Exec, errno: libc::ENOENT, candidate: 0 };
-    for (candidate, path) in orders.candidates.iter().enumerate() {
+    let mut failure = Failure { step: Step::Exec, errno: libc::ENOENT, which: 0 };
+    for (which, path) in orders.candidates.iter().enumerate() {
         // SAFETY: the orders are whole; this returns only if it failed.
         unsafe { libc::execve(*path, orders.words.as_ptr(), orders.environment.as_ptr()) };
         match errno() {
             libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::ELOOP => {}
             libc::EACCES => {
                 if failure.errno != libc::EACCES {
-                    failure = Failure { errno: libc::EACCES, candidate, ..failure };
+                    failure = Failure { errno: libc::EACCES, which, ..failure };
                 }
             }
-            errno => return Failure { errno, candidate, ..failure },
+            errno => return Failure { errno, which, ..failure },
         }
     }
     failure
@@ -228,10 +230,10 @@ fn errno() -> c_int {
 }
 
 mod id {
-    #[cfg(not(target_arch = "arm"))]
+    #[cfg(not(any(target_arch = "arm", target_arch = "x86")))]
     pub use libc::{SYS_setgroups as SETGROUPS, SYS_setresgid as SETRESGID, SYS_setresuid as SETRESUID};
     // There the short names have 16 bits.
-    #[cfg(target_arch = "arm")]
+    #[cfg(any(target_arch = "arm", target_arch = "x86"))]
     pub use libc::{SYS_setgroups32 as SETGROUPS, SYS_setresgid32 as SETRESGID, SYS_setresuid32 as SETRESUID};
 }
 

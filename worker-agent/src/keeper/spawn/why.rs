@@ -16,11 +16,11 @@ pub fn refusal(launch: &Launch, candidates: &[CString], failure: Failure) -> Ref
     match failure.step {
         Step::Exec => not_run(launch, candidates, failure),
         Step::Output => {
-            let file = launch.outputs.iter().find_map(|output| match output {
-                Output::File(path) => Some(path.display().to_string()),
-                Output::Ours | Output::Open(_) => None,
-            });
-            Refusal::fault(format!("the output file {} cannot be made: {error}", file.unwrap_or_default()))
+            let file = match launch.outputs.get(failure.which) {
+                Some(Output::File(path)) => path.display().to_string(),
+                _ => String::new(),
+            };
+            Refusal::fault(format!("the output file {file} cannot be made: {error}"))
         }
         Step::Folder => {
             let folder = launch.folder.as_deref().unwrap_or(Path::new(""));
@@ -64,7 +64,7 @@ fn not_run(launch: &Launch, candidates: &[CString], failure: Failure) -> Refusal
             Some(path) => refused(no_access(&path)),
             None => missing(format!("command not found: {name}")),
         },
-        libc::EACCES => refused(no_access(&candidates.get(failure.candidate).map(path_of).unwrap_or_default())),
+        libc::EACCES => refused(no_access(&candidates.get(failure.which).map(path_of).unwrap_or_default())),
         libc::ENOEXEC => refused("neither a program for this kind of machine nor a script that begins with #!".into()),
         libc::E2BIG => refused("its arguments and environment are longer than this system allows".into()),
         libc::ETXTBSY => refused("somebody has it open for writing".into()),

@@ -24,6 +24,8 @@ use crate::layout::Layout;
 /// How long what was left behind may take to die before the start goes on without it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+const NEVER_BEGAN: &str = "its keeper was killed before it began";
+
 /// Where the main process of a task is that has no end in the journal.
 enum Found {
     Running(Main),
@@ -96,7 +98,7 @@ impl Tasks {
                 self.ended_unseen(attempt, started_at, note, outcome);
             }
             Found::NeverRan => {
-                let outcome = Outcome::Lost { reason: "its keeper was killed before it began".into(), again: true };
+                let outcome = Outcome::Lost { reason: NEVER_BEGAN.into(), again: true };
                 self.ended_unseen(attempt, started_at, note, outcome);
             }
         }
@@ -130,7 +132,9 @@ impl Tasks {
     }
 
     fn ended_unseen(&mut self, attempt: AttemptId, started_at: UnixMillis, note: Value, outcome: Outcome) {
-        let ended = Ended { attempt, outcome, started_at: Some(started_at), ended_at: wall(), ran_ms: None };
+        let never_began = matches!(&outcome, Outcome::Lost { reason, .. } if reason == NEVER_BEGAN);
+        let began = (!never_began).then_some(started_at);
+        let ended = Ended { attempt, outcome, started_at: began, ended_at: wall(), ran_ms: None };
         self.journal.note(&Record::Ended(ended.clone()));
         self.over.insert(attempt, Over { started_at, note, ended });
     }
