@@ -31,6 +31,11 @@ impl Backoff {
         jittered(LONGEST)
     }
 
+    /// Nothing has failed yet.
+    pub fn is_fresh(&self) -> bool {
+        self.next == FIRST
+    }
+
     pub fn reset(&mut self) {
         *self = Self::default();
     }

@@ -29,12 +29,17 @@ const ANSWER: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub struct Bulk {
     idle: Option<(Connection, Instant)>,
-    queue: VecDeque<AttemptId>,
-    busy: bool,
-    /// After a failure.
-    rest_until: Option<Instant>,
-    backoff: Backoff,
+    queue: VecDeque<Waiting>,
+    /// One at a time; this is it, and how often it has failed.
+    busy: Option<Backoff>,
     kept: BTreeMap<AttemptId, [Extent; 2]>,
+}
+
+/// An attempt whose output is to be put. One that the manager does not take holds up no other.
+struct Waiting {
+    attempt: AttemptId,
+    not_before: Option<Instant>,
+    backoff: Backoff,
 }
 
 /// A put to be carried out by [`put`].
@@ -66,8 +71,8 @@ pub enum PutError {
 
 impl Bulk {
     pub fn enqueue(&mut self, attempt: AttemptId) {
-        if !self.queue.contains(&attempt) {
-            self.queue.push_back(attempt);
+        if !self.queue.iter().any(|waiting| waiting.attempt == attempt) {
+            self.queue.push_back(Waiting { attempt, not_before: None, backoff: Backoff::default() });
         }
     }
 
@@ -78,47 +83,49 @@ impl Bulk {
 
     pub fn forget(&mut self, attempt: AttemptId) {
         self.kept.remove(&attempt);
-        self.queue.retain(|queued| *queued != attempt);
+        self.queue.retain(|waiting| waiting.attempt != attempt);
     }
 
     /// The next put, if none is under way.
     pub fn next(&mut self, layout: &Layout, limit: u64) -> Option<Job> {
-        if self.busy || self.rest_until.is_some_and(|until| Instant::now() < until) {
+        if self.busy.is_some() {
             return None;
         }
         // One that was under way when the link broke may have arrived all the same.
-        let attempt = std::iter::from_fn(|| self.queue.pop_front()).find(|queued| !self.kept.contains_key(queued))?;
-        self.busy = true;
+        let kept = &self.kept;
+        self.queue.retain(|waiting| !kept.contains_key(&waiting.attempt));
+        let now = Instant::now();
+        let due = self.queue.iter().position(|waiting| waiting.not_before.is_none_or(|at| at <= now))?;
+        let Waiting { attempt, backoff, .. } = self.queue.remove(due)?;
+        self.busy = Some(backoff);
         let streams = [(Stream::Stdout, layout.stdout(attempt)), (Stream::Stderr, layout.stderr(attempt))];
         Some(Job { attempt, limit, streams, idle: self.take_idle() })
     }
 
     /// Whether its `finished` may be said now.
     pub fn done(&mut self, done: Done) -> bool {
-        self.busy = false;
+        let mut backoff = self.busy.take().unwrap_or_default();
         if let Some(connection) = done.connection {
             self.give_idle(connection);
         }
-        match done.result {
+        let error = match done.result {
             Ok(extents) => {
-                self.backoff.reset();
                 self.kept.insert(done.attempt, extents);
-                true
+                return true;
             }
-            Err(error) => {
-                tracing::warn!("the output of {} could not be delivered, trying again: {error}", done.attempt);
-                self.rest_until = Some(Instant::now() + self.backoff.wait());
-                self.queue.push_back(done.attempt);
-                false
-            }
+            Err(error) => error,
+        };
+        if backoff.is_fresh() {
+            tracing::warn!("the output of {} could not be delivered, trying again: {error}", done.attempt);
         }
+        let not_before = Some(Instant::now() + backoff.wait());
+        self.queue.push_back(Waiting { attempt: done.attempt, not_before, backoff });
+        false
     }
 
     pub fn unlinked(&mut self) {
         self.idle = None;
         self.queue.clear();
-        self.rest_until = None;
-        self.backoff.reset();
     }
 
     pub fn take_idle(&mut self) -> Option<Connection> {

@@ -69,11 +69,9 @@ pub fn way(work: &Work, home: Option<Home>, held: usize) -> Result<Way, GiveUp> 
     }
 }
 
-/// The word itself, `-` for stdin or `@FILE`. A token for another role is refused before anyone is dialled.
-pub fn read_token(word: &str) -> Result<JoinToken, GiveUp> {
+/// The word itself or `@FILE` (stdin was read by the keeper). A token for another role is refused before anyone is dialled.
+fn read_token(word: &str) -> Result<JoinToken, GiveUp> {
     let text = match word.strip_prefix('@') {
-        _ if word == "-" => std::io::read_to_string(std::io::stdin())
-            .map_err(|error| GiveUp(format!("cannot read the token from stdin: {error}")))?,
         Some(file) => std::fs::read_to_string(Path::new(file))
             .map_err(|error| GiveUp(format!("cannot read the token from {file}: {error}")))?,
         None => word.to_owned(),

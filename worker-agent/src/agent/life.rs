@@ -305,6 +305,9 @@ impl Agent {
                 if self.bulk.done(done) {
                     self.reports.finished(attempt);
                 }
+                if !self.desk.holds(attempt) {
+                    self.bulk.forget(attempt);
+                }
             }
             Errand::Followed(done) => self.followed(done),
             Errand::Interpreters(finder, found) => {
@@ -363,8 +366,10 @@ impl Agent {
         self.trim_at = soon.then(|| Instant::now() + QUICK_TRIM);
     }
 
-    /// The first second of a link is as long as every other.
-    pub(super) fn restart_clock(&mut self) {
+    /// The manager answered our hello. The first second of a link is as long as every other.
+    pub(super) fn begin_pulse(&mut self) {
+        let first = self.pulse.first();
+        self.reports.say(first);
         self.ticker.reset();
     }
 

@@ -34,7 +34,7 @@ use anyhow::Context;
 use crate::cli::Work;
 use crate::layout::Layout;
 
-pub use join::read_token;
+pub use status::rows as status_rows;
 
 /// What an agent is started with.
 #[derive(Debug, Clone)]

@@ -62,7 +62,7 @@ impl Agent {
         home.name = welcome.node;
         self.remember_home();
         self.control.welcomed();
-        self.restart_clock();
+        self.begin_pulse();
         tracing::info!("linked to the manager at {} as {}", self.control.home().address, self.control.home().name);
         self.reports.drop_ends();
         for attempt in self.desk.ended_ones() {

@@ -40,10 +40,17 @@ impl Pulse {
     pub fn begin(&mut self) -> Facts {
         self.told_facts = self.sampler.facts();
         self.told_metrics = Metrics::default();
-        // The time without a link is no interval worth an average.
-        self.sampler.metrics();
         self.ticks = 0;
         self.told_facts.clone()
+    }
+
+    /// The manager has answered the hello: what can be said at once.
+    pub fn first(&mut self) -> FromAgent {
+        // The time without a link is no interval worth an average.
+        let metrics = Metrics { cpu: None, net_in: None, net_out: None, ..self.sampler.metrics() };
+        let patch = metrics.since(&self.told_metrics);
+        self.told_metrics = metrics;
+        FromAgent::Metrics(patch)
     }
 
     /// Once a second.
@@ -91,14 +98,19 @@ mod tests {
     fn a_new_link_hears_everything_once_and_then_only_what_changed() {
         let state = tempfile::tempdir().unwrap();
         let mut pulse = Pulse::new(None, state.path());
-        assert!(pulse.begin().memory.is_some());
-        let first: Vec<FromAgent> = pulse.tick().collect();
-        let [FromAgent::Metrics(patch)] = &first[..] else { panic!("{first:?}") };
-        let mut known = Metrics::default();
-        known.patch(patch.clone()).unwrap();
-        assert!(known.memory_used.is_some() && known.disk_used.is_some());
-        pulse.begin();
-        assert_eq!(pulse.tick().count(), 1);
+        for _ in 0..2 {
+            assert!(pulse.begin().memory.is_some());
+            let FromAgent::Metrics(first) = pulse.first() else { panic!() };
+            let mut known = Metrics::default();
+            known.patch(first).unwrap();
+            assert!(known.memory_used.is_some() && known.disk_used.is_some());
+            assert_eq!(known.cpu, None, "nothing was measured yet");
+            for said in pulse.tick() {
+                let FromAgent::Metrics(patch) = said else { panic!() };
+                known.patch(patch).unwrap();
+            }
+            assert_eq!(known, pulse.told_metrics);
+        }
     }
 
     #[test]

@@ -63,6 +63,33 @@ impl Teller {
     }
 }
 
+/// What an agent last said, for a person. An agent of another version may have said less.
+pub fn rows(status: &Value, now: UnixMillis) -> Vec<(&'static str, String)> {
+    let text = |key: &str| status[key].as_str().map(str::to_owned);
+    let time = |key: &str| status[key].as_u64().map(UnixMillis);
+    let since = time("since").map(|since| format!(" for {}", duration(now.since(since)))).unwrap_or_default();
+    let retry = time("retry_at").map(|at| format!(", tries again in {}", duration(at.since(now)))).unwrap_or_default();
+    let waiting = status["waiting"].as_u64().filter(|&n| n > 0).map(|n| n.to_string());
+    let rows = [
+        ("link", text("link").map(|link| format!("{link}{since}{retry}"))),
+        ("manager", text("manager")),
+        ("node", text("node")),
+        ("trouble", text("last_error")),
+        ("waiting", waiting),
+    ];
+    rows.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// In one unit: nobody waits for the seconds of a day.
+fn duration(ms: u64) -> String {
+    match ms / 1000 {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +103,16 @@ mod tests {
         assert!(said["since"].as_u64() > Some(0));
         assert_eq!(teller.of_joining("m:1", &node, UnixMillis(5), "no route"), None);
         assert!(teller.of_joining("m:1", &node, UnixMillis(6), "no route").is_some());
+    }
+
+    #[test]
+    fn a_person_reads_how_long_and_why() {
+        let status = serde_json::json!({"link": "resting", "manager": "m:1", "since": 1000, "retry_at": 66_000,
+            "last_error": "cannot reach m:1", "waiting": 0});
+        let rows = rows(&status, UnixMillis(61_000));
+        assert_eq!(rows[0], ("link", "resting for 60 s, tries again in 5 s".to_owned()));
+        assert_eq!(rows[2], ("trouble", "cannot reach m:1".to_owned()));
+        assert_eq!(super::rows(&Value::Null, UnixMillis(0)), []);
+        assert_eq!(duration(90 * 60_000), "90 min");
     }
 }

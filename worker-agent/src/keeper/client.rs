@@ -32,14 +32,8 @@ pub fn status(layout: &Layout, json: bool) -> anyhow::Result<()> {
         None => println!("agent    down, restarted {times}"),
     }
     println!("tasks    {running} running, {unacked} ended and not yet acknowledged by the manager");
-    if let serde_json::Value::Object(entries) = agent {
-        for (name, value) in entries {
-            match value {
-                serde_json::Value::Null => {}
-                serde_json::Value::String(text) => println!("{name:8} {text}"),
-                other => println!("{name:8} {other}"),
-            }
-        }
+    for (name, text) in crate::agent::status_rows(&agent, UnixMillis::of(std::time::SystemTime::now())) {
+        println!("{name:8} {text}");
     }
     Ok(())
 }

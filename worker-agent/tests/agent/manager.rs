@@ -250,6 +250,10 @@ pub struct Bulk {
 }
 
 impl Bulk {
+    pub async fn refuse(self, reason: &str) {
+        FrameWriter::new(self.write).send(&PutReply::Refused { reason: reason.into() }).await.unwrap();
+    }
+
     pub async fn chunk(&mut self) -> FollowFrame {
         let frame = tokio::time::timeout(PATIENCE, self.read.next::<FollowFrame>()).await.expect("a frame in time");
         frame.unwrap().unwrap()

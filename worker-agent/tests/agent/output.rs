@@ -23,6 +23,9 @@ async fn large_output_goes_ahead_over_one_connection_and_again_where_it_was_not_
     let (hello, broken) = manager.bulk().await;
     assert!(matches!(hello, BulkHello::Put { stream: Stream::Stdout, length: 3_000_000, dropped: 0, .. }), "{hello:?}");
     drop(broken);
+    // The second is not taken, and said so before it is all there.
+    let (_, unwilling) = manager.bulk().await;
+    unwilling.refuse("no room for now").await;
     let (attempt, stream, _, bytes) = manager.take_put().await;
     assert_eq!((attempt, stream, bytes.len()), (id("5.0#1"), Stream::Stdout, 3_000_000));
     assert!(bytes.iter().all(|byte| *byte == b'x'));

@@ -159,6 +159,28 @@ async fn a_manager_that_was_away_hears_of_everything_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_manager_that_does_not_read_holds_up_no_task() {
+    const TASKS: usize = 60;
+    let mut manager = Manager::new().await;
+    let (worker, mut control) = Worker::joined(&mut manager).await;
+    // Far more than all the buffers on the way hold.
+    let attempts: Vec<String> = (0..TASKS).map(|index| format!("8.{index}#1")).collect();
+    for attempt in &attempts {
+        control.say(start(attempt, "head -c 32000 /dev/zero | tr '\\0' x")).await;
+    }
+    until("all have ended", || worker.tasks().iter().filter(|kept| kept.ended.is_some()).count() == TASKS).await;
+    for _ in &attempts {
+        let FromAgent::Finished(finished) = control.hears("an end", |m| matches!(m, FromAgent::Finished(_))).await
+        else {
+            unreachable!()
+        };
+        assert_eq!(finished.stdout.length, 32_000);
+        control.say(ToAgent::Ack { attempts: vec![finished.attempt] }).await;
+    }
+    worker.is_clean().await;
+}
+
+#[tokio::test]
 async fn words_of_tomorrow_are_answered_and_nonsense_is_survived() {
     let mut manager = Manager::new().await;
     let (_worker, control) = Worker::joined(&mut manager).await;
