@@ -3,14 +3,23 @@
 //! `World` is everything around the core: a clock, a store in memory that the core can be loaded from again, people
 //! who ask and nodes that report. In most tests the nodes are played by hand; `agent` plays one by itself.
 
+mod admin;
 mod agent;
 mod chaos;
 mod checks;
+mod joining;
 mod kept;
+mod liars;
 mod links;
+mod lists;
 mod lost;
+mod output;
+mod people;
 mod placement;
 mod prng;
 mod stopping;
 mod tasks;
+mod trim;
+mod waiting;
+mod why;
 mod world;

@@ -114,6 +114,16 @@ fn a_node_without_work_calls_back_what_waits_elsewhere() {
 }
 
 #[test]
+fn what_a_node_that_came_back_smaller_cannot_begin_is_called_back_for_an_idle_one() {
+    let mut world = World::of(&[("pi-1", 2)]);
+    world.submit(array(0, 1));
+    world.add("pi-2", 1);
+    world.unlink("pi-1");
+    world.link("pi-1", 1, vec![]);
+    assert_eq!(World::recalls(&world.orders("pi-1")), ["1.1#1"]);
+}
+
+#[test]
 fn an_order_that_had_started_when_it_was_called_back_is_kept() {
     let mut world = World::of(&[("pi-1", 1), ("pi-2", 1)]);
     world.submit(array(0, 2));

@@ -252,6 +252,12 @@ impl World {
         })
     }
 
+    /// Stops jobs 1 to `last`.
+    pub fn stop_all(&mut self, last: u32) {
+        let targets = (1..=last).map(|id| Target::Job(JobId(id))).collect();
+        self.ask(Request::Stop { targets, reason: None }).unwrap();
+    }
+
     pub fn retry(&mut self, what: &str) -> Result<u32, Refusal> {
         self.ask(Request::Retry { targets: vec![target(what)] }).map(|reply| match reply {
             Reply::Done { tasks } => tasks,
