@@ -1,3 +1,7 @@
 //! Bramble: one binary that can play every role. `main.rs` opens one of these rooms.
 
+pub mod cli;
+pub mod client;
+pub mod demo;
+pub mod install;
 pub mod manager;

@@ -1,1 +1,124 @@
-fn main() {}
+//! Reads the command line and opens a room; nothing else.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bramble::manager::Observer;
+use bramble::manager::config::{COMMENTED, Config};
+use bramble::{cli, demo, install, manager};
+use clap::Subcommand;
+use protocol::node::{Facts, Metrics};
+use tracing_subscriber::EnvFilter;
+use worker_agent::facts::Sampler;
+use worker_agent::facts::interpreters::Finder;
+
+/// What is not asked of a manager: to be one, or to make one.
+#[derive(Debug, Subcommand)]
+enum Room {
+    /// Run a whole bramble on this machine: a manager, workers, and a few jobs to look at
+    #[command(after_help = "Examples:
+  bramble demo                            q or Ctrl-C ends it
+  bramble demo --headless --nodes 8       one line of JSON when every worker is up, then until a signal
+  bramble demo --state /tmp/two --fresh   a second one beside it")]
+    Demo(demo::Args),
+    /// Run a manager
+    #[command(after_help = "Examples:
+  bramble manager
+  bramble config > manager.toml           every setting, with what it means
+  bramble manager --config manager.toml")]
+    Manager {
+        /// Settings, as `bramble config` prints them
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Print the manager's settings, each with its default and what it means
+    Config,
+    /// Make this machine a manager or a worker: show what would be written, ask, write it
+    Install(install::InstallArgs),
+    /// Be a worker, or ask the worker on this machine
+    WorkerAgent(worker_agent::Args),
+}
+
+fn main() -> ExitCode {
+    cli::main(|room| match room {
+        Room::Demo(args) => {
+            // The demo's screen is not to be written across.
+            if args.headless {
+                log_to_stderr();
+            }
+            told(demo::run(args))
+        }
+        Room::Manager { config } => {
+            log_to_stderr();
+            told(manager(config).map(|()| ExitCode::SUCCESS))
+        }
+        Room::Config => told(std::io::stdout().write_all(COMMENTED.as_bytes()).map(|()| ExitCode::SUCCESS)),
+        Room::Install(args) => install::run(args, COMMENTED),
+        Room::WorkerAgent(args) => worker_agent::main(args, &["worker-agent"]),
+    })
+}
+
+fn manager(file: Option<PathBuf>) -> anyhow::Result<()> {
+    let config = file.map_or_else(|| Ok(Config::default()), |file| Config::read(&file))?;
+    manager::run(config, |state| {
+        Box::new(ThisMachine { sampler: Sampler::new(None, state), interpreters: Finder::default() })
+    })
+}
+
+/// The manager's own card is made by the same code as a worker's.
+struct ThisMachine {
+    sampler: Sampler,
+    interpreters: Finder,
+}
+
+impl Observer for ThisMachine {
+    fn facts(&mut self) -> Facts {
+        self.sampler.know(self.interpreters.find());
+        self.sampler.facts()
+    }
+
+    fn metrics(&mut self) -> Metrics {
+        self.sampler.metrics()
+    }
+}
+
+/// The journal has its own clock.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("BRAMBLE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = log.with_ansi(std::io::stderr().is_terminal());
+    if std::env::var_os("JOURNAL_STREAM").is_some() { log.without_time().init() } else { log.init() }
+}
+
+fn told(outcome: Result<ExitCode, impl Into<anyhow::Error>>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        // Where stderr is gone nobody can be told.
+        let _ = writeln!(std::io::stderr(), "bramble: {}", sentence(&error.into()));
+        ExitCode::FAILURE
+    })
+}
+
+/// The error and its causes, without those that it names itself.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        said if said.contains(&cause) => said.to_owned(),
+        said => format!("{said}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || std::io::Error::other("no such file");
+        let told = |error: anyhow::Error| sentence(&error);
+        assert_eq!(told(anyhow::Error::new(cause()).context("a cannot be read")), "a cannot be read: no such file");
+        let twice: anyhow::Result<()> = Err(cause()).context("a cannot be read: no such file");
+        assert_eq!(told(twice.unwrap_err()), "a cannot be read: no such file");
+    }
+}

@@ -34,6 +34,10 @@ pub struct Spawn {
     pub command: Vec<String>,
     /// The whole environment, `KEY=VALUE`.
     pub env: Vec<String>,
+    /// The agent's own words about this attempt (what it must know again after a restart). The keeper keeps them and
+    /// gives them back in [`Kept`], and never looks inside.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub note: Value,
 }
 
 /// Keeper to agent.
@@ -63,6 +67,9 @@ pub struct Kept {
     pub pid: Option<i32>,
     pub started_at: UnixMillis,
     pub ended: Option<Ended>,
+    /// As [`Spawn::note`] said.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub note: Value,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,12 +90,21 @@ pub enum Record {
         attempt: AttemptId,
         boot_id: String,
         at: UnixMillis,
+        /// As [`Spawn::note`] said.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        note: Value,
     },
     /// Who it is: a pid alone would be reused.
     Running {
         attempt: AttemptId,
         pid: i32,
         start_ticks: u64,
+    },
+    /// Asked to end; SIGKILL is due so many milliseconds after the boot.
+    Stopping {
+        attempt: AttemptId,
+        reason: String,
+        kill_at: u64,
     },
     Ended(Ended),
     Forgotten {
@@ -106,6 +122,11 @@ pub enum Control {
     Upgrade {
         path: String,
     },
+    /// Stop every task, then end agent and keeper; answered by `ending`, and done when the process is gone.
+    End {
+        reason: String,
+        grace_ms: u64,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,6 +136,7 @@ pub enum ControlReply {
     Tasks(Vec<Kept>),
     /// The new self is about to take over; ask `status` for its version.
     Upgrading,
+    Ending,
     Refused {
         reason: String,
     },

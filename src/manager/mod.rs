@@ -1,3 +1,17 @@
 //! The manager: a daemon that owns the state of a bramble and tells everyone else about it.
+//!
+//! People come through the [`door`], nodes through [`agents`]; both only turn words into inputs of the [`heart`],
+//! which owns the pure [`cluster`] core and hands what follows to the [`store`]. Nothing is told before it is kept.
 
+mod agents;
 pub mod cluster;
+pub mod config;
+mod daemon;
+mod door;
+mod heart;
+mod reply;
+mod rule;
+mod store;
+mod token;
+
+pub use daemon::{Observer, run};

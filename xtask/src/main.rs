@@ -1,1 +1,42 @@
-fn main() {}
+//! `cargo xtask …`: the chores of this project, as one small program.
+//!
+//! It runs for every chore, so it compiles in a moment: no dependencies. What needs some (the benchmarks) is a
+//! program of its own in `xtask/bench/`, started from here.
+
+mod bench;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Usage: cargo xtask CHORE
+
+Chores:
+  test [ARG...]         run every test of the workspace; ARGs go to `cargo nextest run`
+                        (or to `cargo test`) to choose some, as in: cargo xtask test -p link
+  bench spine [--quick] [--json] [--runs N] [--state DIR]
+                        measure the spine beside the numbers to reach: throughput, CPU per
+                        task, latency, memory; takes some minutes, wants a quiet machine
+  help                  show this
+
+Environment:
+  BRAMBLE_CI=1          a test that had to be left out fails the run";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let chore = args.next();
+    let rest: Vec<String> = args.collect();
+    match chore.as_deref() {
+        Some("test") => test::main(&rest),
+        Some("bench") => bench::main(&rest),
+        None | Some("help" | "--help" | "-h") => {
+            println!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        Some(other) => {
+            eprintln!("error: there is no chore {other:?}\n\n{HELP}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -26,7 +26,10 @@ impl Cluster {
     /// By name, the manager's own machine first.
     pub fn node_views(&self) -> Vec<NodeView> {
         let own = self.nodes.own.as_ref().map(view_of_own);
-        own.into_iter().chain(self.nodes.iter().filter_map(|(ix, _)| self.view_of_node(ix))).collect()
+        let workers = self.nodes.iter().filter_map(|(ix, _)| self.view_of_node(ix));
+        let mut views: Vec<NodeView> = own.into_iter().chain(workers).collect();
+        views.sort_by(|one, other| (one.role, &one.name).cmp(&(other.role, &other.name)));
+        views
     }
 
     pub fn job_view(&self, id: JobId) -> Option<JobView> {

@@ -1,0 +1,180 @@
+//! `job`.
+
+use std::str::FromStr;
+
+use clap::Args;
+use protocol::api::{JobQuery, JobView, Reply, Request, TaskQuery, TaskView};
+use protocol::id::{BadId, JobId, Target};
+use protocol::job::TaskState;
+use protocol::name::PersonName;
+
+use super::context::{Context, ask};
+use super::exit::{Exit, Failure, Kind};
+use super::look::task_color;
+use super::pages::{self, Limit};
+use super::table::{Cell, Grid, Sheet};
+use super::text::{age, clean, command, local, now, took};
+use super::{task, wait};
+use crate::client::Client;
+
+/// Failed tasks that one job's page shows.
+const SOME: u32 = 10;
+
+/// Show jobs, or one job
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  bramble job                  the newest
+  bramble job --active         those with unfinished tasks
+  bramble job 17               everything about one
+  bramble job --json | jq '.[] | select(.state == \"failed\") | .id'")]
+pub struct JobArgs {
+    /// ls, or a job's number
+    #[arg(value_name = "ls|ID")]
+    which: Vec<Which>,
+    /// Only jobs with unfinished tasks
+    #[arg(long)]
+    active: bool,
+    /// Only this person's
+    #[arg(long, value_name = "PERSON")]
+    owner: Option<PersonName>,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    All,
+    One(JobId),
+}
+
+impl FromStr for Which {
+    type Err = BadId;
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        if matches!(text, "ls" | "list") { Ok(Which::All) } else { text.parse().map(Which::One) }
+    }
+}
+
+pub async fn job(args: JobArgs, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client().await?;
+    let ids: Vec<JobId> =
+        args.which.iter().filter_map(|which| if let Which::One(id) = which { Some(*id) } else { None }).collect();
+    if let [id] = ids[..] {
+        return one(&client, id, context).await;
+    }
+    let query = JobQuery { ids, active: args.active, owner: args.owner, ..Default::default() };
+    list(&client, query, args.limit.of(context), context).await
+}
+
+async fn list(client: &Client, query: JobQuery, limit: u32, context: &Context) -> Result<Exit, Failure> {
+    let (total, jobs) = pages::fetch(
+        limit,
+        |job: &JobView| job.id,
+        async |skip, limit| {
+            let query = JobQuery { skip, limit, ..query.clone() };
+            ask!(client, Request::Jobs(query), Reply::Jobs { total, jobs } => (total, jobs))
+        },
+    )
+    .await?;
+    if context.json {
+        context.print_json(&jobs)?;
+        return Ok(Exit::OK);
+    }
+    if jobs.is_empty() {
+        context.hint("no jobs; submit one with: bramble run -- hostname");
+    }
+    context.print(grid(&jobs, context))?;
+    pages::hint_of_more(context, jobs.len(), total, "jobs");
+    Ok(Exit::OK)
+}
+
+fn grid(jobs: &[JobView], context: &Context) -> String {
+    let now = now();
+    let mut grid = Grid::new(&["JOB", "STATE", "TASKS", "OWNER", "AGE", "NAME", "COMMAND"]).spare(&["OWNER", "AGE"]);
+    for job in jobs {
+        grid.row(vec![
+            Cell::number(job.id),
+            Cell::colored(context.look.task(job.state), task_color(job.state)),
+            progress(job).into(),
+            job.owner.as_str().into(),
+            Cell::number(age(now, job.submitted_at)),
+            Cell::maybe(job.name.as_ref()),
+            command(&job.command).into(),
+        ]);
+    }
+    grid.render(context.look)
+}
+
+/// `1`, `40/100`, `40/100, 2 failed`: what has ended, of how many.
+fn progress(job: &JobView) -> String {
+    let counts = job.counts;
+    let done = match counts.total() {
+        1 => return format!("{}/1", counts.ended()),
+        total => format!("{}/{total}", counts.ended()),
+    };
+    let bad = counts.failed + counts.lost;
+    if bad > 0 { format!("{done}, {bad} failed") } else { done }
+}
+
+async fn one(client: &Client, id: JobId, context: &Context) -> Result<Exit, Failure> {
+    let query = JobQuery { ids: vec![id], ..Default::default() };
+    let jobs = ask!(client, Request::Jobs(query), Reply::Jobs { jobs, .. } => jobs)?;
+    let Some(job) = jobs.first() else {
+        return Err(Failure::new(
+            Kind::NotFound,
+            format_args!("there is no job {id}; see what there is with: bramble job"),
+        ));
+    };
+    if context.json {
+        context.print_json(job)?;
+        return Ok(Exit::OK);
+    }
+    let single = job.counts.total() == 1;
+    let states = if single { vec![] } else { vec![TaskState::Failed, TaskState::Lost, TaskState::Stopped] };
+    let query = TaskQuery { targets: vec![Target::Job(id)], states, limit: SOME, ..Default::default() };
+    let (total, tasks) = ask!(client, Request::Tasks(query), Reply::Tasks { total, tasks } => (total, tasks))?;
+    context.print(sheet(job, tasks.first().filter(|_| single), context))?;
+    if !single && !tasks.is_empty() {
+        context.print("\n")?;
+        context.print(task::grid(&tasks, context))?;
+        let more = total.saturating_sub(tasks.len() as u32);
+        if more > 0 {
+            context
+                .hint(format_args!("… and {more} more; see them with: bramble task {id} --state failed,lost,stopped"));
+        }
+    }
+    Ok(Exit::OK)
+}
+
+fn sheet(job: &JobView, only: Option<&TaskView>, context: &Context) -> String {
+    let now = now();
+    let at = |time| format!("{} ({} ago)", local(time), age(now, time));
+    let mut sheet = Sheet::default();
+    sheet.line("job", job.id.to_string());
+    sheet.line("name", Cell::maybe(job.name.as_ref()));
+    sheet.line("command", command(&job.command));
+    sheet.line("state", Cell::colored(context.look.task(job.state), task_color(job.state)));
+    if let Some(task) = only {
+        sheet.line("because", clean(&task.reason).into_owned());
+        sheet.line("ran on", Cell::maybe(task.node.as_ref()));
+        sheet.line("attempt", if task.attempt > 1 { task.attempt.to_string() } else { String::new() });
+    } else {
+        sheet.line("tasks", wait::tally(&job.counts));
+    }
+    sheet.line("owner", job.owner.as_str());
+    sheet.line("needs", needs(job));
+    sheet.line("submitted", at(job.submitted_at));
+    sheet.line("started", Cell::maybe(job.started_at.map(at)));
+    sheet.line("ended", Cell::maybe(job.ended_at.map(at)));
+    if let (Some(started), Some(ended)) = (job.started_at, job.ended_at) {
+        sheet.line("took", took(ended.since(started)));
+    }
+    sheet.render(context.look)
+}
+
+fn needs(job: &JobView) -> String {
+    let cpus = super::text::count(job.cpus, "CPU");
+    match &job.node {
+        Some(node) => format!("{cpus} of {node}"),
+        None => cpus,
+    }
+}

@@ -1,0 +1,126 @@
+//! The verbs: one file a noun; what was typed becomes one request, the answer a table or `--json`.
+//!
+//! A verb knows the client and the protocol and nothing of the manager behind them. It returns the [`exit`] code or
+//! a failure, which is told in one place.
+
+mod ask;
+mod completions;
+mod context;
+mod event;
+mod exit;
+mod interrupt;
+mod job;
+mod join_token;
+mod logs;
+mod look;
+mod many;
+mod node;
+mod output;
+mod pages;
+mod parse;
+mod run;
+mod stop;
+mod table;
+mod task;
+mod text;
+mod usage;
+mod wait;
+mod why;
+
+use std::process::ExitCode;
+
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use ask::Ask;
+use context::Context;
+
+use look::When;
+
+/// A console for clusters of Raspberry Pis
+#[derive(Debug, Parser)]
+#[command(name = "bramble", version, disable_help_subcommand = true, after_help = EXAMPLES)]
+struct Cli<Room: Subcommand> {
+    #[command(flatten)]
+    everywhere: Everywhere,
+    #[command(subcommand)]
+    verb: Option<Verb<Room>>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bramble run --wait -- uname -a          run it somewhere, see what it prints, get its exit code
+  bramble run --array 0-99 -- ./sweep.sh  a hundred tasks; each sees its BRAMBLE_INDEX
+  bramble why 17                          what job 17 is waiting for
+  bramble task --state failed --json      for scripts; every verb speaks JSON
+
+Exit codes:
+  0 done       1 a task failed             2 not understood     3 refused
+  5 not found  4 manager not reachable     6 some of several failed
+  run --wait of a single task gives the program's own code";
+
+/// Options that every verb takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Everywhere {
+    // Not read from the environment by clap, which would hand it on to rooms that mean another manager by it.
+    /// The manager to ask, as unix://PATH [env: BRAMBLE_MANAGER] [default: the one on this machine]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    manager: Option<String>,
+    /// Print JSON: one value, or one a line where more is to come
+    #[arg(long, global = true)]
+    json: bool,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true)]
+    color: When,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb<Room: Subcommand> {
+    #[command(flatten)]
+    Ask(Ask),
+    #[command(flatten)]
+    Open(Room),
+    Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    Man(completions::ManArgs),
+}
+
+/// The whole program, from what was typed to the exit code. `Room` are the verbs that ask no manager but are one, or
+/// make one: this room may not know them, so whoever calls it opens them.
+pub fn main<Room: Subcommand>(open: impl FnOnce(Room) -> ExitCode) -> ExitCode {
+    let words: Vec<_> = std::env::args_os().collect();
+    let matches = command::<Room>().try_get_matches_from(&words);
+    let cli = match matches.and_then(|matches| Cli::<Room>::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(&error, &words).into(),
+    };
+    let context = Context::new(&cli.everywhere);
+    let outcome = match cli.verb {
+        None => usage::welcome(&context),
+        Some(Verb::Open(room)) => return open(room),
+        Some(Verb::Ask(verb)) => ask::ask(verb, &context),
+        Some(Verb::Completions(args)) => completions::completions(&args, command::<Room>(), &context),
+        Some(Verb::Man(args)) => completions::man(&args, command::<Room>(), &context),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            context.report(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+/// Rooms take the options of verbs without a word, since they have no use for them; where one has an option of the
+/// same name, its own counts.
+fn command<Room: Subcommand>() -> Command {
+    let everywhere = Everywhere::augment_args(Command::new("everywhere"));
+    let rooms = Room::augment_subcommands(Command::new("rooms"));
+    rooms.get_subcommands().fold(Cli::<Room>::command(), |command, room| {
+        command.mut_subcommand(room.get_name(), |room| {
+            let own: Vec<String> = room.get_arguments().map(|arg| arg.get_id().to_string()).collect();
+            let missing = everywhere.get_arguments().filter(|arg| !own.contains(&arg.get_id().to_string()));
+            room.args(missing.map(|arg| arg.clone().hide(true)))
+        })
+    })
+}

@@ -1,0 +1,230 @@
+//! `node`.
+
+use clap::{Args, Subcommand};
+use protocol::api::{NodeView, Reply, Request};
+use protocol::name::NodeName;
+use protocol::unit::Percent;
+use serde_json::{Map, Value};
+
+use super::context::{Context, ask};
+use super::exit::{Exit, Failure};
+use super::look::node_color;
+use super::many::{ask_each, tell};
+use super::table::{Cell, Grid, Sheet};
+use super::text::{age, local, now, took};
+use crate::client::Client;
+
+/// Show nodes, or act on them
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "bramble node [OPTIONS] [ls|NAME]\n       bramble node <COMMAND> <NAME>...",
+    after_help = "Examples:
+  bramble node                 all of them
+  bramble node pi-3            everything about one
+  bramble node drain pi-3      let it finish what it runs and give it nothing new
+  bramble node --json | jq '.[] | select(.state != \"up\") | .name'"
+)]
+pub struct NodeArgs {
+    /// ls, or the one to show
+    #[arg(value_name = "ls|NAME")]
+    name: Option<NodeName>,
+    #[command(subcommand)]
+    verb: Option<NodeVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum NodeVerb {
+    /// List them
+    #[command(alias = "list", hide = true)]
+    Ls,
+    /// Give them no new tasks; what they run goes on
+    Drain(Names),
+    /// Give them tasks again
+    Undrain(Names),
+    /// Reboot them
+    Reboot(Names),
+    /// Keep them, but let their keys in no more
+    Revoke(Names),
+    /// Forget them and their keys
+    #[command(alias = "remove")]
+    Rm(Names),
+}
+
+#[derive(Debug, Args)]
+struct Names {
+    /// Which nodes
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<NodeName>,
+}
+
+pub async fn node(args: NodeArgs, context: &Context) -> Result<Exit, Failure> {
+    let Some(verb) = args.verb else {
+        let client = context.client().await?;
+        return match args.name {
+            Some(name) => one(&client, name, context).await,
+            None => list(&client, context).await,
+        };
+    };
+    if let Some(name) = args.name {
+        return Err(Failure::usage(format_args!("{name} does not belong there; nodes are named after the command")));
+    }
+    match verb {
+        NodeVerb::Ls => list(&context.client().await?, context).await,
+        NodeVerb::Drain(Names { names }) => {
+            act(names, |node| Request::Drain { node, on: true }, "draining", context).await
+        }
+        NodeVerb::Undrain(Names { names }) => {
+            act(names, |node| Request::Drain { node, on: false }, "takes tasks again", context).await
+        }
+        NodeVerb::Reboot(Names { names }) => act(names, |node| Request::Reboot { node }, "reboot asked", context).await,
+        NodeVerb::Revoke(Names { names }) => {
+            act(names, |node| Request::RevokeNode { node }, "its key is let in no more", context).await
+        }
+        NodeVerb::Rm(Names { names }) => act(names, |node| Request::RemoveNode { node }, "forgotten", context).await,
+    }
+}
+
+async fn act(
+    names: Vec<NodeName>,
+    request: impl Fn(NodeName) -> Request,
+    done: &str,
+    context: &Context,
+) -> Result<Exit, Failure> {
+    let fits = |reply| match reply {
+        // The name alone is the answer.
+        Reply::Done { .. } | Reply::Node(_) | Reply::End => Ok(Map::<String, Value>::new()),
+        other => Err(Box::new(other)),
+    };
+    let outcomes = ask_each(context, names, |name| request(name.clone()), fits).await?;
+    tell(context, "node", &outcomes, |name, _| format!("{name}: {done}"))
+}
+
+async fn list(client: &Client, context: &Context) -> Result<Exit, Failure> {
+    let nodes = ask!(client, Request::Nodes, Reply::Nodes(nodes) => nodes)?;
+    if context.json {
+        context.print_json(&nodes)?;
+        return Ok(Exit::OK);
+    }
+    if nodes.is_empty() {
+        context.hint("no nodes yet; make a token for one with: bramble join-token");
+    }
+    context.print(grid(&nodes, context))?;
+    Ok(Exit::OK)
+}
+
+fn grid(nodes: &[NodeView], context: &Context) -> String {
+    let now = now();
+    let mut grid = Grid::new(&["NODE", "STATE", "ROLE", "CPU", "MEM", "TEMP", "TASKS", "SEEN", "ADDRESS", "NOTES"])
+        .spare(&["ROLE", "ADDRESS", "TEMP", "MEM"]);
+    for node in nodes {
+        let metrics = node.metrics.as_ref();
+        grid.row(vec![
+            node.name.as_str().into(),
+            Cell::colored(context.look.node(node.state), node_color(node.state)),
+            node.role.word().into(),
+            Cell::maybe(metrics.and_then(|m| m.cpu).map(|cpu| format!("{:.0}%", cpu.value()))),
+            Cell::maybe(memory_share(node)),
+            Cell::maybe(metrics.and_then(|m| m.temperature).map(|t| format!("{:.0}°C", t.value()))),
+            format!("{}/{}", node.running, node.slots).into(),
+            Cell::maybe(node.seen_at.filter(|_| metrics.is_none()).map(|seen| age(now, seen))),
+            Cell::maybe(node.address.as_ref()),
+            marks(node).join(", ").into(),
+        ]);
+    }
+    grid.render(context.look)
+}
+
+fn memory_share(node: &NodeView) -> Option<String> {
+    let (used, all) = (node.metrics.as_ref()?.memory_used?, node.facts.memory?);
+    Percent::of(used.0, all.0).map(|share| format!("{:.0}%", share.value()))
+}
+
+fn memory(node: &NodeView) -> Option<String> {
+    let used = node.metrics.as_ref()?.memory_used?;
+    Some(match node.facts.memory {
+        Some(all) => format!("{used} of {all}"),
+        None => used.to_string(),
+    })
+}
+
+/// What is to be known of a node besides its state.
+fn marks(node: &NodeView) -> Vec<&'static str> {
+    let throttle = node.metrics.as_ref().and_then(|m| m.throttle).unwrap_or_default();
+    [
+        (node.revoked, "revoked"),
+        (node.draining, "draining"),
+        (throttle.under_voltage, "under-voltage"),
+        (throttle.throttled, "throttled"),
+        (throttle.soft_temperature_limit, "too warm"),
+        (throttle.frequency_capped, "frequency capped"),
+        (node.shared_uid, "shared uid"),
+        (node.facts.simulated, "simulated board"),
+    ]
+    .into_iter()
+    .filter_map(|(is, word)| is.then_some(word))
+    .collect()
+}
+
+async fn one(client: &Client, name: NodeName, context: &Context) -> Result<Exit, Failure> {
+    let node = ask!(client, Request::Node { name }, Reply::Node(node) => node)?;
+    if context.json {
+        context.print_json(&node)?;
+    } else {
+        context.print(sheet(&node, context))?;
+    }
+    Ok(Exit::OK)
+}
+
+fn sheet(node: &NodeView, context: &Context) -> String {
+    let now = now();
+    let at = |time| format!("{} ({} ago)", local(time), age(now, time));
+    let facts = &node.facts;
+    let metrics = node.metrics.clone().unwrap_or_default();
+    let mut sheet = Sheet::default();
+    sheet.line("node", node.name.as_str());
+    sheet.line("state", Cell::colored(context.look.node(node.state), node_color(node.state)));
+    sheet.line("notes", marks(node).join(", "));
+    sheet.line("role", node.role.word());
+    sheet.line("address", Cell::maybe(node.address.as_ref()));
+    sheet.line("addresses", facts.addresses.join(", "));
+    sheet.line("hostname", Cell::maybe(facts.hostname.as_ref()));
+    sheet.line("agent", Cell::maybe(node.version.as_ref()));
+    sheet.line("model", Cell::maybe(facts.model.as_ref()));
+    sheet.line(
+        "system",
+        [&facts.os, &facts.kernel, &facts.arch].into_iter().flatten().cloned().collect::<Vec<_>>().join(", "),
+    );
+    sheet.line("processor", Cell::maybe(facts.cpu_model.as_ref()));
+    sheet.line("CPUs", format!("{}, {} taken by tasks", node.cpus, node.running_cpus));
+    sheet.line("tasks", format!("{} running in {} slots, {} finished", node.running, node.slots, node.finished));
+    sheet.line("CPU", Cell::maybe(metrics.cpu.map(|cpu| format!("{:.1} %", cpu.value()))));
+    sheet.line("load", Cell::maybe(metrics.load_hundredths.map(|load| format!("{:.2}", f64::from(load) / 100.0))));
+    sheet.line("memory", Cell::maybe(memory(node).or_else(|| facts.memory.map(|all| all.to_string()))));
+    sheet.line("disk", Cell::maybe(disk(node)));
+    sheet
+        .line("network", Cell::maybe(metrics.net_in.zip(metrics.net_out).map(|(i, o)| format!("{i}/s in, {o}/s out"))));
+    sheet.line("temperature", Cell::maybe(metrics.temperature.map(|t| format!("{:.1} °C", t.value()))));
+    sheet.line("GPUs", facts.gpus.join(", "));
+    sheet.line("GPU", Cell::maybe(metrics.gpu.map(|gpu| format!("{:.1} %", gpu.value()))));
+    sheet.line("interpreters", interpreters(node));
+    sheet.line("up for", Cell::maybe(metrics.uptime_minutes.map(|minutes| took(u64::from(minutes) * 60_000))));
+    sheet.line("joined", at(node.joined_at));
+    sheet.line("last seen", Cell::maybe(node.seen_at.filter(|_| node.metrics.is_none()).map(at)));
+    sheet.render(context.look)
+}
+
+fn disk(node: &NodeView) -> Option<String> {
+    let used = node.metrics.as_ref().and_then(|m| m.disk_used);
+    match (used, node.facts.disk) {
+        (Some(used), Some(all)) => Some(format!("{used} of {all}")),
+        (one, other) => one.or(other).map(|bytes| bytes.to_string()),
+    }
+}
+
+fn interpreters(node: &NodeView) -> String {
+    let shown = node.facts.interpreters.iter().map(|i| match &i.version {
+        Some(version) => format!("{} {version}", i.name),
+        None => i.name.clone(),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}

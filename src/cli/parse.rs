@@ -1,0 +1,111 @@
+//! Words of the command line that are not ids or names.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan, Zoned};
+use protocol::job::{Array, TaskState};
+use protocol::time::UnixMillis;
+
+/// `A-B`, both ends included, or one index alone.
+pub fn array(text: &str) -> Result<Array, String> {
+    let bad = || format!("{text:?} is not a range of indices; write --array 0-99");
+    let index = |part: &str| part.parse::<u32>().ok().filter(|_| part.bytes().all(|b| b.is_ascii_digit()));
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    Ok(Array { first: index(first).ok_or_else(bad)?, last: index(last).ok_or_else(bad)? })
+}
+
+pub fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is not a variable; write --env KEY=VALUE")),
+    }
+}
+
+pub fn state(text: &str) -> Result<TaskState, String> {
+    let words = TaskState::ALL.map(TaskState::word).join(", ");
+    TaskState::ALL
+        .into_iter()
+        .find(|state| state.word() == text)
+        .ok_or_else(|| format!("a task is in one of these states: {words}"))
+}
+
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let bad = |_| format!("{text:?} is not a length of time; write 90s, 10m, 1h or 2d");
+    humantime::parse_duration(text).map_err(bad)
+}
+
+/// How long ago, or when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since(pub UnixMillis);
+
+impl std::str::FromStr for Since {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        since(text, &Timestamp::try_from(SystemTime::now()).unwrap_or_default().to_zoned(TimeZone::system()))
+    }
+}
+
+fn since(text: &str, now: &Zoned) -> Result<Since, String> {
+    let bad = || format!("{text:?} is no time; write 10m or 2h (ago), 14:30, 2025-06-01 or 2025-06-01T14:30");
+    let at = if let Ok(ago) = humantime::parse_duration(text) {
+        now.checked_sub(ago).map_err(|_| bad())?.timestamp()
+    } else if let Ok(at) = text.parse::<Timestamp>() {
+        at
+    } else {
+        let zone = now.time_zone();
+        // A time alone comes last: a date with a time would be taken for one, too.
+        let local: Option<DateTime> = match (text.parse(), text.parse::<Date>(), text.parse::<Time>()) {
+            (Ok(local), ..) => Some(local),
+            (_, Ok(date), _) => Some(date.to_datetime(Time::midnight())),
+            (.., Ok(time)) => {
+                // Still to come today, so it was meant of yesterday.
+                let today = now.date().to_datetime(time);
+                if today > now.datetime() { today.checked_sub(1.day()).ok() } else { Some(today) }
+            }
+            _ => None,
+        };
+        local.and_then(|local| local.to_zoned(zone.clone()).ok()).ok_or_else(bad)?.timestamp()
+    };
+    u64::try_from(at.as_millisecond()).map(|ms| Since(UnixMillis(ms))).map_err(|_| bad())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_is_two_plain_numbers_or_one() {
+        assert_eq!(array("5-9"), Ok(Array { first: 5, last: 9 }));
+        assert_eq!(array("7"), Ok(Array { first: 7, last: 7 }));
+        for bad in ["", "-", "5-", "-9", "+1-2", "a-b", "1-2-3", "1..2", "99999999999"] {
+            assert!(array(bad).unwrap_err().contains("--array 0-99"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_variable_needs_a_name_and_may_hold_anything() {
+        assert_eq!(variable("A=b=c"), Ok(("A".into(), "b=c".into())));
+        assert_eq!(variable("A="), Ok(("A".into(), String::new())));
+        assert!(variable("=b").is_err() && variable("A").is_err());
+    }
+
+    #[test]
+    fn a_time_is_told_by_its_distance_its_date_or_its_hour() {
+        let now = "2025-06-01T12:00:00Z".parse::<Timestamp>().unwrap().to_zoned(TimeZone::UTC);
+        let at = |text: &str| {
+            since(text, &now).map(|since| Timestamp::from_millisecond(since.0.0 as i64).unwrap().to_string())
+        };
+        assert_eq!(at("10m").unwrap(), "2025-06-01T11:50:00Z");
+        assert_eq!(at("1d 2h").unwrap(), "2025-05-31T10:00:00Z");
+        assert_eq!(at("2025-05-30").unwrap(), "2025-05-30T00:00:00Z");
+        assert_eq!(at("2025-05-30 14:30").unwrap(), "2025-05-30T14:30:00Z");
+        assert_eq!(at("2025-05-30T14:30:00+02:00").unwrap(), "2025-05-30T12:30:00Z");
+        assert_eq!(at("11:30").unwrap(), "2025-06-01T11:30:00Z");
+        assert_eq!(at("12:30").unwrap(), "2025-05-31T12:30:00Z");
+        for bad in ["", "yesterday", "25:00", "1969-01-01", "9999999999999y"] {
+            assert!(at(bad).unwrap_err().contains("10m"), "{bad}");
+        }
+    }
+}

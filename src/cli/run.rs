@@ -1,0 +1,287 @@
+//! `run`: submit, and with `--wait` stand in for the program until it has ended.
+
+use std::time::Duration;
+
+use clap::Args;
+use protocol::api::{LogQuery, Reply, Request, Waited};
+use protocol::id::{JobId, Target, TaskId};
+use protocol::job::{Array, JobSpec};
+use protocol::name::{JobName, NodeName};
+
+use super::context::{Context, ask, unfit};
+use super::exit::{Exit, Failure, Kind};
+use super::interrupt::{Interrupts, Wish};
+use super::output::{Paths, pass_on};
+use super::text::count;
+use super::{parse, wait};
+use crate::client::{Client, ClientError, Flow};
+
+/// Run a command on a node, or an array of it on many
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  bramble run -- python3 train.py
+  bramble run --wait -- uname -a
+  bramble run --node pi-3 --cpus 4 --name bake -- ./bake.sh cake
+  bramble run --array 0-99 --env RATE=0.1 -- ./sweep.sh
+
+The command is run as it is, without a shell: for pipes and variables write -- sh -c '…'. A task finds BRAMBLE_JOB, \
+BRAMBLE_TASK, BRAMBLE_ATTEMPT and BRAMBLE_INDEX in its environment, and starts in an empty folder of its own.
+
+With --wait, one task's output is passed on as it comes and its exit code is ours: 128 + n for signal n, 127 for a \
+program that is not there, 126 for one that may not be run, 125 for a fault of Bramble's own, 1 where it was stopped or \
+lost. For an array: 0 where all succeeded, else 1. Ctrl-C asks whether to stop the job.")]
+pub struct RunArgs {
+    /// On this node, instead of any that fits
+    #[arg(long, value_name = "NODE")]
+    node: Option<NodeName>,
+    /// What to call the job
+    #[arg(long)]
+    name: Option<JobName>,
+    /// CPUs that each task needs
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    cpus: u32,
+    /// One task for each index from A to B, which it finds in BRAMBLE_INDEX
+    #[arg(long, value_name = "A-B", value_parser = parse::array)]
+    array: Option<Array>,
+    /// A variable of the task's environment (may be repeated)
+    #[arg(long, short, value_name = "KEY=VALUE", value_parser = parse::variable)]
+    env: Vec<(String, String)>,
+    /// Pass on the output, and wait for the end
+    #[arg(long, short)]
+    wait: bool,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// The output of a task that ends within this comes with its end; to follow it live its node would have to make a
+/// connection for it, which takes longer than such a task.
+const HEAD_START: Duration = Duration::from_millis(5);
+
+pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
+    let (waits, single) = (args.wait, args.array.is_none());
+    let spec = JobSpec {
+        name: args.name,
+        command: args.command,
+        env: args.env.into_iter().collect(),
+        cpus: args.cpus,
+        node: args.node,
+        array: args.array,
+    };
+    spec.check().map_err(Failure::usage)?;
+    if !waits {
+        return submit(spec, context).await;
+    }
+    let outcome = submit_and_wait(spec, context).await;
+    if single { outcome.map_err(Failure::beside_a_program) } else { outcome }
+}
+
+async fn submit(spec: JobSpec, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client().await?;
+    let reply = client.call(Request::Submit(spec)).await?;
+    let Reply::Submitted { job, tasks } = reply else { return Err(unfit(&reply)) };
+    if context.json {
+        context.print_json(&serde_json::json!({ "job": job, "tasks": tasks }))?;
+    } else if !context.look.terminal {
+        context.print(format_args!("{job}\n"))?;
+    } else if tasks == 1 {
+        context.print(format_args!("job {job} submitted; see what it prints with: bramble logs {job} -f\n"))?;
+    } else {
+        let tasks = count(tasks, "task");
+        context.print(format_args!("job {job} submitted, {tasks}; see how far it is with: bramble job {job}\n"))?;
+    }
+    Ok(Exit::OK)
+}
+
+async fn submit_and_wait(spec: JobSpec, context: &Context) -> Result<Exit, Failure> {
+    let single = spec.array.is_none();
+    let mut interrupts = Interrupts::watch().map_err(|error| Failure::new(Kind::Fault, error))?;
+    let client = context.client().await?;
+    let reply = tokio::select! {
+        reply = client.call(Request::Submit(spec)) => reply?,
+        () = interrupts.next() => {
+            context.note("left before the manager answered; see whether it took the job with: bramble job");
+            return Ok(Exit::INTERRUPTED);
+        }
+    };
+    let Reply::Submitted { job, tasks } = reply else { return Err(unfit(&reply)) };
+    if context.json {
+        context.print_json(&reply)?;
+    } else if !single {
+        context.hint(format_args!("job {job}: waiting for {}", count(tasks, "task")));
+    }
+    let mut watch = Watch { client: &client, job, context, stopping: false };
+    let waited = match watch.until_the_end(single, &mut interrupts).await? {
+        End::Came(waited) => waited,
+        End::Left(exit) => return Ok(exit),
+    };
+    if context.json {
+        context.print_json(&Reply::Waited(waited.clone()))?;
+    }
+    match single {
+        true => Ok(as_the_program(job, &waited, context)),
+        false => of_the_array(job, &waited, context),
+    }
+}
+
+/// The program's own code. What it could not say itself is said for it.
+fn as_the_program(job: JobId, waited: &Waited, context: &Context) -> Exit {
+    let code = waited.code.map(|code| u8::try_from(code).unwrap_or(125));
+    if code.is_none_or(|code| code >= 125) {
+        context.note(format_args!("job {job}{}", wait::sentence(waited)));
+    }
+    Exit(code.unwrap_or(1))
+}
+
+fn of_the_array(job: JobId, waited: &Waited, context: &Context) -> Result<Exit, Failure> {
+    if !context.json {
+        context.print(format_args!("job {job}{}\n", wait::sentence(waited)))?;
+    }
+    Ok(if wait::succeeded(&waited.counts) { Exit::OK } else { Exit::TASK_FAILED })
+}
+
+/// Standing by a job until it ends, or until the person leaves.
+struct Watch<'a> {
+    client: &'a Client,
+    job: JobId,
+    context: &'a Context,
+    stopping: bool,
+}
+
+enum End {
+    Came(Waited),
+    Left(Exit),
+}
+
+impl Watch<'_> {
+    /// All of a single task's output and the end of the job; of an array the end alone.
+    async fn until_the_end(&mut self, output: bool, interrupts: &mut Interrupts) -> Result<End, Failure> {
+        let (client, job) = (self.client, self.job);
+        let mut wait = std::pin::pin!(client.call(Request::Wait { targets: vec![Target::Job(job)] }));
+        let mut waited = None;
+        if output {
+            tokio::select! {
+                answer = &mut wait => waited = Some(self.ended(answer)?),
+                () = tokio::time::sleep(HEAD_START) => {}
+            }
+        }
+        let mut flow = if output { self.output().await? } else { None };
+        loop {
+            if flow.is_none()
+                && let Some(waited) = waited.take()
+            {
+                return Ok(End::Came(waited));
+            }
+            tokio::select! {
+                biased;
+                () = interrupts.next() => {
+                    // The end may come while the person thinks.
+                    let wish = tokio::select! {
+                        wish = self.wish(interrupts, waited.is_some()) => Some(wish),
+                        answer = &mut wait, if waited.is_none() => {
+                            interrupts.unanswered();
+                            waited = Some(self.ended(answer)?);
+                            None
+                        }
+                    };
+                    match wish {
+                        None => {}
+                        Some(Wish::GoOn) => self.context.note(format_args!("job {job} goes on")),
+                        Some(Wish::Stop) => self.stop().await,
+                        Some(Wish::Leave) => return Ok(End::Left(self.leave(waited.as_ref()))),
+                    }
+                }
+                piece = next(&mut flow), if flow.is_some() => match piece {
+                    Ok(Some(piece)) => {
+                        if let Err(failure) = pass_on(&piece, Paths::Apart, self.context) {
+                            return self.unwritable(failure, waited);
+                        }
+                    }
+                    Ok(None) => flow = None,
+                    Err(error @ ClientError::Refused(_)) => {
+                        self.context.note(format_args!("its output cannot be shown: {error}"));
+                        flow = None;
+                    }
+                    Err(error) => return Err(self.cut_off(error)),
+                },
+                answer = &mut wait, if waited.is_none() => waited = Some(self.ended(answer)?),
+            }
+        }
+    }
+
+    async fn output(&self) -> Result<Option<Flow>, Failure> {
+        let target = Target::Task(TaskId { job: self.job, index: 0 });
+        let query = LogQuery { target, follow: true, stream: None };
+        self.client.stream(Request::Logs(query)).await.map(Some).map_err(|error| self.cut_off(error))
+    }
+
+    fn ended(&self, answer: Result<Reply, ClientError>) -> Result<Waited, Failure> {
+        match answer {
+            Ok(Reply::Waited(waited)) => Ok(waited),
+            Ok(other) => Err(unfit(&other)),
+            Err(error) => Err(self.cut_off(error)),
+        }
+    }
+
+    async fn wish(&self, interrupts: &mut Interrupts, ended: bool) -> Wish {
+        // Asked before, or nothing left to stop: who presses it again wants to leave.
+        if ended || self.stopping { Wish::Leave } else { interrupts.ask(&format!("stop job {}?", self.job)).await }
+    }
+
+    async fn stop(&mut self) {
+        let request = Request::Stop { targets: vec![Target::Job(self.job)], reason: None };
+        let stopped = ask!(self.client, request, Reply::Done { .. } => ());
+        match stopped {
+            Ok(()) => self.stopping = true,
+            Err(failure) => self.context.report(&failure),
+        }
+    }
+
+    fn leave(&self, waited: Option<&Waited>) -> Exit {
+        let job = self.job;
+        match waited {
+            Some(_) => self.context.note(format_args!(
+                "job {job} has ended; the rest of its output has not come yet, see it with: bramble logs {job}"
+            )),
+            None if self.stopping => {
+                self.context.note(format_args!("job {job} is being stopped; see its end with: bramble wait {job}"));
+            }
+            None => self.context.note(self.runs_on()),
+        }
+        Exit::INTERRUPTED
+    }
+
+    /// Nobody reads the output any more, or the disk it goes to is full.
+    fn unwritable(&self, failure: Failure, waited: Option<Waited>) -> Result<End, Failure> {
+        match waited {
+            Some(waited) if failure.unread => Ok(End::Came(waited)),
+            None if failure.unread => {
+                self.context.note(format_args!("nobody reads its output any more; {}", self.runs_on()));
+                Ok(End::Left(Exit::UNREAD))
+            }
+            _ => Err(Failure { message: format!("{}; {}", failure.message, self.runs_on()), ..failure }),
+        }
+    }
+
+    fn cut_off(&self, error: ClientError) -> Failure {
+        let lost = matches!(error, ClientError::Lost { .. });
+        let failure = Failure::from(error);
+        if !lost {
+            return failure;
+        }
+        let address = self.client.address();
+        Failure { message: format!("the manager at {address} went away; {}", self.runs_on()), ..failure }
+    }
+
+    fn runs_on(&self) -> String {
+        let job = self.job;
+        format!("job {job} runs on, get back to it with: bramble wait {job}")
+    }
+}
+
+async fn next(flow: &mut Option<Flow>) -> Result<Option<protocol::api::More>, ClientError> {
+    match flow {
+        Some(flow) => flow.next().await,
+        None => Ok(None),
+    }
+}

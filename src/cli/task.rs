@@ -1,0 +1,171 @@
+//! `task`.
+
+use std::str::FromStr;
+
+use clap::Args;
+use protocol::api::{AttemptView, Reply, Request, TaskQuery, TaskView};
+use protocol::id::{BadId, Target, TaskId};
+use protocol::job::TaskState;
+use protocol::name::NodeName;
+use serde_json::json;
+
+use super::context::{Context, ask};
+use super::exit::{Exit, Failure};
+use super::look::task_color;
+use super::pages::{self, Limit};
+use super::parse;
+use super::table::{Cell, Grid, Sheet};
+use super::text::{age, command, local, now, took};
+use crate::client::Client;
+
+/// Show tasks, or one task with its attempts
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  bramble task                          the newest jobs' tasks
+  bramble task 17                       those of job 17
+  bramble task 17.3                     everything about one
+  bramble task --state failed,lost --node pi-3
+  bramble task 17.0-99 --json | jq '.[].code'")]
+pub struct TaskArgs {
+    /// ls, jobs (17), tasks (17.3) or ranges (17.0-99)
+    #[arg(value_name = "ls|ID")]
+    which: Vec<Which>,
+    /// Only those in these states: queued, starting, running, succeeded, failed, stopped, lost
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = parse::state)]
+    state: Vec<TaskState>,
+    /// Only those that ran or run on this node
+    #[arg(long, value_name = "NODE")]
+    node: Option<NodeName>,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    All,
+    These(Target),
+}
+
+impl FromStr for Which {
+    type Err = BadId;
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        if matches!(text, "ls" | "list") { Ok(Which::All) } else { text.parse().map(Which::These) }
+    }
+}
+
+pub async fn task(args: TaskArgs, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client().await?;
+    let targets: Vec<Target> = args
+        .which
+        .iter()
+        .filter_map(|which| if let Which::These(target) = which { Some(*target) } else { None })
+        .collect();
+    match targets[..] {
+        [Target::Task(id)] => return one(&client, id, context).await,
+        [Target::Attempt(attempt)] => return one(&client, attempt.task, context).await,
+        _ => {}
+    }
+    let query = TaskQuery { targets, states: args.state, node: args.node, ..Default::default() };
+    list(&client, query, args.limit.of(context), context).await
+}
+
+async fn list(client: &Client, query: TaskQuery, limit: u32, context: &Context) -> Result<Exit, Failure> {
+    let (total, tasks) = pages::fetch(
+        limit,
+        |task: &TaskView| task.id,
+        async |skip, limit| {
+            let query = TaskQuery { skip, limit, ..query.clone() };
+            ask!(client, Request::Tasks(query), Reply::Tasks { total, tasks } => (total, tasks))
+        },
+    )
+    .await?;
+    if context.json {
+        context.print_json(&tasks)?;
+        return Ok(Exit::OK);
+    }
+    if tasks.is_empty() {
+        context.hint("no such tasks");
+    }
+    context.print(grid(&tasks, context))?;
+    pages::hint_of_more(context, tasks.len(), total, "tasks");
+    Ok(Exit::OK)
+}
+
+pub fn grid(tasks: &[TaskView], context: &Context) -> String {
+    let now = now();
+    let mut grid = Grid::new(&["TASK", "STATE", "NODE", "CODE", "RAN", "AGE", "OWNER", "NAME", "COMMAND"])
+        .spare(&["OWNER", "AGE", "NAME", "RAN", "CODE"]);
+    for task in tasks {
+        let state = context.look.task(task.state);
+        let state = if task.stopping && !task.state.ended() { format!("{state}, stopping") } else { state };
+        grid.row(vec![
+            task.id.to_string().into(),
+            Cell::colored(state, task_color(task.state)),
+            Cell::maybe(task.node.as_ref()),
+            Cell::maybe(task.code),
+            Cell::maybe(ran(task).map(took)),
+            age(now, task.submitted_at).into(),
+            task.owner.as_str().into(),
+            Cell::maybe(task.name.as_ref()),
+            command(&task.command).into(),
+        ]);
+    }
+    grid.render(context.look)
+}
+
+/// How long it ran, or has been running.
+fn ran(task: &TaskView) -> Option<u64> {
+    let so_far = || task.started_at.filter(|_| !task.state.ended()).map(|started| now().since(started));
+    task.ran_ms.or_else(so_far)
+}
+
+async fn one(client: &Client, id: TaskId, context: &Context) -> Result<Exit, Failure> {
+    let (task, attempts) = ask!(client, Request::Task { id }, Reply::Task { task, attempts } => (task, attempts))?;
+    if context.json {
+        context.print_json(&json!({ "task": task, "attempts": attempts }))?;
+        return Ok(Exit::OK);
+    }
+    context.print(sheet(&task, context))?;
+    if attempts.len() > 1 {
+        context.print("\n")?;
+        context.print(history(&attempts, context))?;
+    }
+    Ok(Exit::OK)
+}
+
+fn sheet(task: &TaskView, context: &Context) -> String {
+    let now = now();
+    let at = |time| format!("{} ({} ago)", local(time), age(now, time));
+    let mut sheet = Sheet::default();
+    sheet.line("task", task.id.to_string());
+    sheet.line("name", Cell::maybe(task.name.as_ref()));
+    sheet.line("command", command(&task.command));
+    sheet.line("state", Cell::colored(context.look.task(task.state), task_color(task.state)));
+    sheet.line("because", task.reason.as_str());
+    sheet.line("stopping", if task.stopping && !task.state.ended() { "asked for, not come true yet" } else { "" });
+    sheet.line("exit code", Cell::maybe(task.code));
+    sheet.line("node", Cell::maybe(task.node.as_ref()));
+    sheet.line("attempt", if task.attempt > 0 { task.attempt.to_string() } else { String::new() });
+    sheet.line("owner", task.owner.as_str());
+    sheet.line("submitted", at(task.submitted_at));
+    sheet.line("started", Cell::maybe(task.started_at.map(at)));
+    sheet.line("ended", Cell::maybe(task.ended_at.map(at)));
+    sheet.line("ran", Cell::maybe(ran(task).map(took)));
+    sheet.render(context.look)
+}
+
+fn history(attempts: &[AttemptView], context: &Context) -> String {
+    let mut grid = Grid::new(&["ATTEMPT", "STATE", "NODE", "CODE", "RAN", "LATE", "REASON"]).spare(&["RAN", "CODE"]);
+    for attempt in attempts {
+        grid.row(vec![
+            attempt.id.to_string().into(),
+            Cell::colored(context.look.task(attempt.state), task_color(attempt.state)),
+            Cell::maybe(attempt.node.as_ref()),
+            Cell::maybe(attempt.code),
+            Cell::maybe(attempt.ran_ms.map(took)),
+            Cell::maybe(attempt.late.as_ref().map(|late| late.state())),
+            attempt.reason.as_str().into(),
+        ]);
+    }
+    grid.render(context.look)
+}

@@ -1,0 +1,177 @@
+//! Words and numbers as a person reads them, and nothing that could command their terminal.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use protocol::time::UnixMillis;
+
+/// Longer commands are cut in tables; `--json` has the whole.
+const LONGEST_COMMAND: usize = 300;
+
+/// Control characters and what turns text around become visible: names and commands are other people's words, and
+/// an escape sequence in them would be obeyed by the terminal.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if !text.contains(unsafe_to_show) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text.chars().flat_map(|c| {
+        let (plain, escape) = if unsafe_to_show(c) { (None, Some(c.escape_default())) } else { (Some(c), None) };
+        plain.into_iter().chain(escape.into_iter().flatten())
+    });
+    Cow::Owned(escaped.collect())
+}
+
+/// The same for JSON, which itself escapes only what is below a blank. All of it stands in strings, where `\uXXXX`
+/// means the same.
+pub fn clean_json(json: &str) -> Cow<'_, str> {
+    if !json.contains(unsafe_to_show) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if unsafe_to_show(c) {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+fn unsafe_to_show(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A command as it could be typed into a shell, on one line.
+pub fn command(words: &[String]) -> String {
+    let mut line = String::new();
+    for word in words {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        if line.len() > LONGEST_COMMAND {
+            break;
+        }
+        let start: String = word.chars().take(LONGEST_COMMAND + 1).collect();
+        line.push_str(&clean(&quoted(&start)));
+    }
+    shortened(line, LONGEST_COMMAND)
+}
+
+fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_alphanumeric() || "_-+=./:,@%^".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
+}
+
+fn shortened(mut line: String, longest: usize) -> String {
+    if let Some((cut, _)) = line.char_indices().nth(longest) {
+        line.truncate(cut);
+        line.push('…');
+    }
+    line
+}
+
+pub fn now() -> UnixMillis {
+    UnixMillis::of(SystemTime::now())
+}
+
+/// How long ago, in one unit: `12s`, `3m`, `5h`, `4d`.
+pub fn age(now: UnixMillis, then: UnixMillis) -> String {
+    let seconds = now.since(then) / 1000;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// How long something took, in two units at most: `250ms`, `12.3s`, `3m 12s`, `5h 3m`, `4d 2h`.
+pub fn took(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0 => format!("{ms}ms"),
+        1..60 => format!("{}.{}s", seconds, ms % 1000 / 100),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// A duration given on the command line, said back: `1h`, `90m` as `1h 30m`.
+pub fn rounded(ms: u64) -> String {
+    let seconds = (ms + 500) / 1000;
+    humantime::format_duration(Duration::from_secs(seconds)).to_string()
+}
+
+/// Wall time here: `2025-06-01 14:03:22`.
+pub fn local(at: UnixMillis) -> String {
+    zoned(at).map_or_else(|| "-".into(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+/// Wall time for machines, to the millisecond, in UTC.
+pub fn stamp(at: UnixMillis) -> String {
+    timestamp(at).map_or_else(|| "-".into(), |time| format!("{time:.3}"))
+}
+
+fn timestamp(at: UnixMillis) -> Option<Timestamp> {
+    Timestamp::from_millisecond(i64::try_from(at.0).ok()?).ok()
+}
+
+fn zoned(at: UnixMillis) -> Option<Zoned> {
+    Some(timestamp(at)?.to_zoned(TimeZone::system()))
+}
+
+/// `1 task`, `2 tasks`.
+pub fn count(n: impl Into<u64>, what: &str) -> String {
+    let n = n.into();
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_cannot_command_the_terminal() {
+        assert_eq!(clean("night run, ünïcode"), "night run, ünïcode");
+        assert_eq!(clean("a\x1b[2Jb\nc\t"), r"a\u{1b}[2Jb\nc\t");
+        assert_eq!(clean("\u{9b}31m\u{202e}cod"), r"\u{9b}31m\u{202e}cod");
+    }
+
+    #[test]
+    fn json_means_the_same_afterwards() {
+        let text = "night \u{9b}31m\u{202e}, ünïcode\n";
+        let json = serde_json::to_string(text).unwrap();
+        assert_eq!(clean_json(&json), r#""night \u009b31m\u202e, ünïcode\n""#);
+        assert_eq!(serde_json::from_str::<String>(&clean_json(&json)).unwrap(), text);
+    }
+
+    #[test]
+    fn a_command_reads_as_it_would_be_typed() {
+        let words = |words: &[&str]| command(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
+        assert_eq!(words(&["echo", "hello world", "", "it's"]), r"echo 'hello world' '' 'it'\''s'");
+        assert_eq!(words(&["printf", "\x1b[2J"]), r"printf '\u{1b}[2J'");
+        let long = words(&["echo", &"x".repeat(1 << 20), "y"]);
+        assert_eq!(long.chars().count(), LONGEST_COMMAND + 1);
+        assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn times_are_said_in_the_units_that_matter() {
+        let at = UnixMillis;
+        assert_eq!(age(at(5_000), at(9_000)), "0s");
+        assert_eq!(age(at(200_000), at(0)), "3m");
+        assert_eq!(age(at(90_000_000), at(0)), "1d");
+        let said: Vec<String> = [250, 12_345, 192_000, 18_180_000, 352_800_000].map(took).into();
+        assert_eq!(said, ["250ms", "12.3s", "3m 12s", "5h 3m", "4d 2h"]);
+        assert_eq!(rounded(5_400_000), "1h 30m");
+        assert_eq!(stamp(at(1_700_000_000_123)), "2023-11-14T22:13:20.123Z");
+        assert_eq!(stamp(at(u64::MAX)), "-");
+    }
+}

@@ -1,0 +1,91 @@
+//! `bramble demo`: a whole bramble on this machine. A manager and real workers, each a process of this same binary
+//! with its own state folder and key, joined over real SSH on loopback; a simulated board under each worker.
+//!
+//! The demo plays the part that systemd has on real machines: it starts the daemons, starts them again when they
+//! die, and ends them. What a killed demo left running is adopted by the next one.
+
+mod board;
+mod daemon;
+mod folders;
+mod samples;
+mod stage;
+mod view;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use folders::Folders;
+use stage::Stage;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// No screen: print one JSON line when every worker is up, and run until a signal
+    #[arg(long)]
+    pub headless: bool,
+    /// How many workers
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub nodes: u32,
+    /// Where everything is kept between runs [default: the user's data folder; as root /var/lib/bramble-demo]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Begin anew: forget what earlier runs left in the state folder
+    #[arg(long)]
+    pub fresh: bool,
+    /// No sample jobs
+    #[arg(long)]
+    pub no_samples: bool,
+}
+
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if !args.headless && !view::on_a_terminal() {
+        bail!("the demo's view needs a terminal; without one use: bramble demo --headless");
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().context("no runtime")?;
+    runtime.block_on(play(args))
+}
+
+/// Everything from here on can be interrupted at any moment; the stage is always cleared afterwards.
+async fn play(args: Args) -> anyhow::Result<ExitCode> {
+    let mut ends = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()]
+        .into_iter()
+        .map(signal)
+        .collect::<Result<Vec<_>, _>>()
+        .context("signals cannot be received")?;
+    let folders = Folders::prepare(args.state.as_deref(), args.fresh)?;
+    let mut stage = Stage::new(folders, args.nodes);
+    let played = {
+        let [terminate, interrupt, hangup] = &mut ends[..] else { bail!("a signal is missing") };
+        tokio::select! {
+            played = perform(&mut stage, &args) => played,
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            _ = hangup.recv() => Ok(()),
+        }
+    };
+    if !args.headless {
+        eprintln!("ending the demo: its tasks are stopped");
+    }
+    let cleared = stage.clear().await;
+    played.and(cleared).map(|()| ExitCode::SUCCESS)
+}
+
+/// Returns when the person has seen enough; headless: never.
+async fn perform(stage: &mut Stage, args: &Args) -> anyhow::Result<()> {
+    let notes = !args.headless;
+    if notes {
+        eprintln!("starting a manager and {} workers in {} …", args.nodes, stage.folders.state.display());
+    }
+    let client = stage.set().await?;
+    if !args.no_samples {
+        samples::submit(&client).await?;
+    }
+    if args.headless {
+        println!("{}", stage.line().await?);
+        return std::future::pending().await;
+    }
+    view::show(&client, &stage.folders).await
+}

@@ -1,0 +1,222 @@
+//! The stage: which daemons there are, how they are set up, and how all of it is cleared again.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use protocol::api::{JobQuery, More, Reply, Request};
+use protocol::id::Target;
+use protocol::name::NodeName;
+use protocol::node::{NodeState, Role};
+use tokio::time::timeout;
+
+use super::board::Boards;
+use super::daemon::{self, Daemon, ENDED, Recipe};
+use super::folders::Folders;
+use crate::client::{Client, ManagerAddress};
+
+/// Everything on this machine is up in a second or two; much later it never will be.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A demo is quit quickly: its tasks get less time than on real machines.
+const GRACE: Duration = Duration::from_secs(2);
+
+pub struct Stage {
+    pub folders: Folders,
+    names: Vec<NodeName>,
+    manager: Option<Daemon>,
+    workers: Vec<(NodeName, Daemon)>,
+    boards: Option<Boards>,
+    client: Option<Client>,
+}
+
+impl Stage {
+    pub fn new(folders: Folders, nodes: u32) -> Self {
+        let names = (1..=nodes).map(|n| format!("pi-{n}").parse().expect("letters, a dash and digits are a name"));
+        Self { names: names.collect(), folders, manager: None, workers: vec![], boards: None, client: None }
+    }
+
+    /// Starts or adopts everything; returns when every worker is up.
+    pub async fn set(&mut self) -> anyhow::Result<Client> {
+        write_config(&self.folders)?;
+        self.manager = Some(Daemon::start(Recipe {
+            name: "the manager".into(),
+            arguments: words(["manager", "--config"], &self.folders.config()),
+            secret: None,
+            log: self.folders.log("manager"),
+            socket: self.folders.socket(),
+        })?);
+        let client = timeout(PATIENCE, self.connect()).await;
+        let client = client.map_err(|_| self.silent("the manager", "manager"))?;
+        self.client = Some(client.clone());
+        self.boards = Some(Boards::start(&self.folders, &self.names)?);
+        for name in self.names.clone() {
+            let joined = self.folders.worker(name.as_str()).join("manager.json").exists();
+            let token = if joined { None } else { Some(join_token(&client).await?) };
+            let worker = self.worker(&name, self.manager_address(&client).await?, token)?;
+            self.workers.push((name, worker));
+        }
+        let missing = timeout(PATIENCE, all_up(&client, &self.names)).await;
+        match missing {
+            Ok(up) => up?,
+            Err(_) => bail!(self.silent("a worker", "pi-1")),
+        }
+        Ok(client)
+    }
+
+    fn silent(&self, who: &str, log: &str) -> anyhow::Error {
+        anyhow::anyhow!(
+            "{who} did not come up within {PATIENCE:?}; it may say why in {}",
+            self.folders.log(log).display()
+        )
+    }
+
+    async fn connect(&self) -> Client {
+        let address = ManagerAddress::Unix(self.folders.socket());
+        loop {
+            if let Ok(client) = Client::connect(&address).await {
+                return client;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn manager_address(&self, client: &Client) -> anyhow::Result<String> {
+        match client.call(Request::Hello { protocol: protocol::PROTOCOL }).await? {
+            Reply::Hello(hello) => Ok(hello.ssh),
+            other => bail!("the manager answered something else than hello: {other:?}"),
+        }
+    }
+
+    fn worker(&self, name: &NodeName, manager: String, token: Option<String>) -> anyhow::Result<Daemon> {
+        let mut arguments =
+            words(["worker-agent", "run", "--refuse-reboot", "--state"], &self.folders.worker(name.as_str()));
+        arguments.extend(words(["--run"], &self.folders.worker_run(name.as_str())));
+        arguments.extend(words(["--sysfs-root"], &self.folders.board(name.as_str())));
+        arguments.extend(["--name".into(), name.to_string(), "--manager".into(), manager]);
+        Daemon::start(Recipe {
+            name: name.to_string(),
+            arguments,
+            secret: token.map(|token| (worker_agent::cli::JOIN_TOKEN, token)),
+            log: self.folders.log(name.as_str()),
+            socket: self.folders.worker_run(name.as_str()).join("keeper.sock"),
+        })
+    }
+
+    /// What `--headless` prints.
+    pub async fn line(&self) -> anyhow::Result<serde_json::Value> {
+        let client = self.client.as_ref().context("there is no manager yet")?;
+        Ok(serde_json::json!({
+            "socket": self.folders.socket(),
+            "ssh": self.manager_address(client).await?,
+            "state": self.folders.state,
+            "nodes": self.names,
+        }))
+    }
+
+    /// Stops the tasks, then ends workers and manager. Whatever was set up so far, nothing is left behind.
+    pub async fn clear(mut self) -> anyhow::Result<()> {
+        if let Some(client) = self.client.take() {
+            match timeout(GRACE + Duration::from_secs(3), stop_jobs(&client)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!("the manager did not stop all jobs: {error:#}"),
+                Err(_) => tracing::warn!("not every task ended in time; the keepers end what is left"),
+            }
+        }
+        drop(self.boards.take());
+        // What the manager could not reach, the keepers end.
+        self.workers.iter().for_each(|(_, worker)| worker.retire());
+        let mut failed = None;
+        for (name, worker) in &self.workers {
+            if let Err(error) = self.end_worker(name, worker).await {
+                failed.get_or_insert(error);
+            }
+        }
+        for (_, worker) in self.workers {
+            worker.end().await;
+        }
+        if let Some(manager) = self.manager {
+            manager.end().await;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// A keeper that has only just been started is waited for: it may have found tasks of an earlier demo.
+    async fn end_worker(&self, name: &NodeName, worker: &Daemon) -> anyhow::Result<()> {
+        let listens = async {
+            let socket = self.folders.worker_run(name.as_str()).join("keeper.sock");
+            while !worker.has_ended() && std::os::unix::net::UnixStream::connect(&socket).is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // One that never listens is ended by signals.
+        let _ = timeout(GRACE, listens).await;
+        tokio::task::block_in_place(|| daemon::end_worker(&self.folders, name.as_str(), GRACE))
+    }
+}
+
+fn words<const N: usize>(words: [&str; N], path: &Path) -> Vec<String> {
+    words.into_iter().map(String::from).chain([path.to_string_lossy().into_owned()]).collect()
+}
+
+/// The same port as last time where it is free, so that daemons of before find each other again.
+fn write_config(folders: &Folders) -> anyhow::Result<()> {
+    #[derive(serde::Deserialize)]
+    struct Old {
+        ssh: String,
+    }
+    let path = folders.config();
+    let old = std::fs::read_to_string(&path).ok().and_then(|text| toml::from_str::<Old>(&text).ok());
+    if old.is_some() && std::os::unix::net::UnixStream::connect(folders.socket()).is_ok() {
+        // The manager that is about to be adopted was started with it.
+        return Ok(());
+    }
+    let again = old.and_then(|old| TcpListener::bind(old.ssh).ok());
+    let bound = again.map_or_else(|| TcpListener::bind("127.0.0.1:0"), Ok);
+    let address = bound.and_then(|listener| listener.local_addr()).context("no port on loopback is free")?;
+    let (state, run, grace) = (folders.state.join("manager"), &folders.run, GRACE.as_secs());
+    let text = format!(
+        "# Written by `bramble demo` at each start.\nssh = \"{address}\"\nstate = {state:?}\nrun = {run:?}\n\
+         name = \"shelf\"\nstop_grace = \"{grace}s\"\n"
+    );
+    std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+async fn join_token(client: &Client) -> anyhow::Result<String> {
+    match client.call(Request::JoinToken { role: Role::Worker, ttl_seconds: None }).await? {
+        Reply::JoinToken { token, .. } => Ok(token),
+        other => bail!("the manager answered something else than a token: {other:?}"),
+    }
+}
+
+async fn all_up(client: &Client, names: &[NodeName]) -> anyhow::Result<()> {
+    let mut flow = client.stream(Request::Watch).await?;
+    let mut picture = None;
+    while let Some(more) = flow.next().await? {
+        match (more, &mut picture) {
+            (More::Picture(new), _) => picture = Some(new),
+            (More::Changes(changes), Some(picture)) => picture.apply(changes),
+            _ => {}
+        }
+        let up = |name: &NodeName| {
+            let nodes = picture.iter().flat_map(|picture| &picture.nodes);
+            nodes.into_iter().any(|node| node.name == *name && node.state == NodeState::Up)
+        };
+        if names.iter().all(up) {
+            return Ok(());
+        }
+    }
+    bail!("the manager stopped telling what happens")
+}
+
+async fn stop_jobs(client: &Client) -> anyhow::Result<()> {
+    let query = JobQuery { active: true, limit: u32::MAX, ..Default::default() };
+    let Reply::Jobs { jobs, .. } = client.call(Request::Jobs(query)).await? else { bail!("no list of jobs") };
+    let targets: Vec<Target> = jobs.iter().map(|job| Target::Job(job.id)).collect();
+    if targets.is_empty() {
+        return Ok(());
+    }
+    client.call(Request::Stop { targets: targets.clone(), reason: Some(ENDED.into()) }).await?;
+    client.call(Request::Wait { targets }).await?;
+    Ok(())
+}

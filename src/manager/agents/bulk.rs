@@ -1,0 +1,78 @@
+//! Bulk streams: live output on its way to a follower, and large outputs of ended attempts.
+
+use std::io::Write;
+
+use link::{FrameReader, FrameWriter, Incoming, Stream as Wire};
+use protocol::agent::{BulkHello, PutReply};
+use protocol::api::Right;
+use protocol::id::AttemptId;
+use protocol::job::Stream;
+use protocol::name::NodeName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::{Agents, FIRST_FRAME};
+use crate::manager::cluster::Caller;
+
+/// The most one put may bring, far above any limit a task can have.
+const MOST_BYTES: u64 = 1 << 40;
+const PART: usize = 256 * 1024;
+
+pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
+    let mut reader = FrameReader::new(one.stream);
+    match timeout(FIRST_FRAME, reader.next::<BulkHello>()).await {
+        Ok(Ok(Some(BulkHello::Follow { id }))) => agents.follows.arrived(id, &node, reader),
+        Ok(Ok(Some(BulkHello::Put { attempt, stream, length, dropped }))) => {
+            let (ahead, mut wire) = reader.into_parts();
+            let put = Put { attempt, stream, bytes: length.saturating_sub(dropped) };
+            let reply = match keep(agents, &node, put, &ahead, &mut wire).await {
+                Ok(()) => PutReply::Kept,
+                Err(reason) => {
+                    tracing::warn!("output of {attempt} from {node} was not kept: {reason}");
+                    PutReply::Refused { reason }
+                }
+            };
+            let mut writer = FrameWriter::new(wire);
+            // A lost answer: the agent puts it again, which replaces what was kept.
+            if writer.send(&reply).await.is_ok() {
+                let _ = writer.into_inner().shutdown().await;
+            }
+        }
+        Ok(Ok(None)) | Err(_) => {}
+        Ok(Err(error)) => tracing::warn!("a bulk stream of {node} made no sense: {error}"),
+    }
+}
+
+struct Put {
+    attempt: AttemptId,
+    stream: Stream,
+    bytes: u64,
+}
+
+async fn keep(agents: &Agents, node: &NodeName, put: Put, ahead: &[u8], wire: &mut Wire) -> Result<(), String> {
+    if put.bytes > MOST_BYTES {
+        return Err(format!("{} bytes are more than any task may print", put.bytes));
+    }
+    let manager = Caller { person: "root".parse().map_err(|e| format!("{e}"))?, right: Right::Admin };
+    // Also of an attempt that was replaced meanwhile: its late result is kept apart.
+    let on = agents.heart.node_of(&manager, put.attempt).await.map_err(|refusal| refusal.message)?;
+    if on != *node {
+        return Err(format!("{} did not run on {node}", put.attempt));
+    }
+    let failed = |error: std::io::Error| format!("the manager could not keep it: {error}");
+    let mut arriving = agents.outputs.arrive(put.attempt, node, put.stream).map_err(failed)?;
+    let first = ahead.get(..usize::try_from(put.bytes).unwrap_or(usize::MAX).min(ahead.len())).unwrap_or_default();
+    arriving.file.write_all(first).map_err(failed)?;
+    let mut left = put.bytes - first.len() as u64;
+    let mut part = vec![0; PART];
+    while left > 0 {
+        let room = usize::try_from(left).unwrap_or(PART).min(PART);
+        let read = wire.read(&mut part[..room]).await.map_err(|e| format!("the stream broke: {e}"))?;
+        if read == 0 {
+            return Err(format!("the stream ended {left} bytes early"));
+        }
+        tokio::task::block_in_place(|| arriving.file.write_all(&part[..read])).map_err(failed)?;
+        left -= read as u64;
+    }
+    tokio::task::block_in_place(|| arriving.keep()).map_err(failed)
+}

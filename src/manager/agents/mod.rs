@@ -1,0 +1,90 @@
+//! The agents' side: the manager's SSH server, who is let in, and what each connection is for.
+
+mod bulk;
+mod control;
+mod follows;
+mod join;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use link::{Admission, Admit, Fingerprint, Guard, Incoming, Key, ServerConfig};
+use protocol::agent::{BULK, CONTROL, JOIN, JOIN_USER, WORKER_USER};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+use super::config::Config;
+use super::heart::{Heart, Keys};
+use super::store::Outputs;
+
+pub use follows::Follows;
+
+/// How long a connection may take to say what it is for.
+const FIRST_FRAME: Duration = Duration::from_secs(10);
+
+#[derive(Clone)]
+pub struct Agents {
+    pub heart: Heart,
+    pub outputs: Outputs,
+    pub follows: Follows,
+}
+
+/// Known keys are workers; an unknown one may only join.
+struct Gate {
+    keys: watch::Receiver<Arc<Keys>>,
+}
+
+impl Admit for Gate {
+    fn admit(&self, user: &str, key: &Fingerprint, peer: SocketAddr) -> Admission {
+        match user {
+            JOIN_USER => Admission::Stranger,
+            WORKER_USER if self.keys.borrow().contains_key(key) => Admission::Known,
+            _ => {
+                tracing::warn!(
+                    "{} as {user:?} from {peer} was not let in: that key is unknown here or revoked",
+                    key.as_str()
+                );
+                Admission::Refuse
+            }
+        }
+    }
+}
+
+/// Serves agents until dropped.
+pub async fn serve(listener: TcpListener, host_key: Arc<Key>, config: &Config, agents: Agents) -> std::io::Result<()> {
+    let guard = Guard {
+        strangers: config.strangers as usize,
+        strangers_per_address: config.strangers_per_address as usize,
+        ..Guard::default()
+    };
+    let server = ServerConfig {
+        host_key,
+        guard,
+        keepalive: config.keepalive,
+        keepalive_max: config.keepalive_max as usize,
+        subsystems: [JOIN, CONTROL, BULK].map(String::from).to_vec(),
+    };
+    let (to, mut incoming) = mpsc::channel(64);
+    let gate = Arc::new(Gate { keys: agents.heart.keys() });
+    let serving = link::serve(listener, server, gate, to);
+    tokio::pin!(serving);
+    loop {
+        tokio::select! {
+            ended = &mut serving => return ended,
+            Some(one) = incoming.recv() => {
+                tokio::spawn(receive(agents.clone(), one));
+            }
+        }
+    }
+}
+
+async fn receive(agents: Agents, one: Incoming) {
+    let known = agents.heart.keys().borrow().get(&one.key).cloned();
+    match (one.user.as_str(), one.subsystem.as_str(), known) {
+        (JOIN_USER, JOIN, _) => join::receive(&agents, one).await,
+        (WORKER_USER, CONTROL, Some(node)) => control::receive(&agents, one, node).await,
+        (WORKER_USER, BULK, Some(node)) => bulk::receive(&agents, one, node).await,
+        (user, subsystem, _) => tracing::warn!("{user:?} from {} may not open {subsystem:?}", one.peer),
+    }
+}

@@ -1,0 +1,194 @@
+//! The manager's configuration file. `config.toml` beside this file is the commented default that `bramble config`
+//! prints; a test holds the two together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use protocol::api::Right;
+use protocol::name::{NodeName, PersonName};
+use serde::Deserialize;
+
+use super::cluster::ClusterConfig;
+
+/// What `bramble config` prints.
+pub const COMMENTED: &str = include_str!("config.toml");
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub ssh: String,
+    pub address: Option<String>,
+    pub name: Option<NodeName>,
+    pub state: PathBuf,
+    pub run: PathBuf,
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+    #[serde(with = "humantime_serde")]
+    pub stop_grace: Duration,
+    pub output_limit: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub token_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub keepalive: Duration,
+    pub keepalive_max: u32,
+    pub task_uid_base: u32,
+    pub allow_shared_uid: BTreeSet<NodeName>,
+    pub keep_tasks: u32,
+    pub strangers: u32,
+    pub strangers_per_address: u32,
+    pub people: BTreeMap<PersonName, Right>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let (state, run) = default_folders();
+        Self {
+            ssh: "0.0.0.0:2222".into(),
+            address: None,
+            name: None,
+            state,
+            run,
+            lease: Duration::from_secs(60),
+            stop_grace: Duration::from_secs(10),
+            output_limit: ByteSize::mib(64),
+            token_ttl: Duration::from_secs(3600),
+            keepalive: Duration::from_secs(5),
+            keepalive_max: 3,
+            task_uid_base: 1_900_000_000,
+            allow_shared_uid: BTreeSet::new(),
+            keep_tasks: 200_000,
+            strangers: 64,
+            strangers_per_address: 16,
+            people: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the configuration {} cannot be read: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("the configuration {} is wrong: {what}; `bramble config` prints every key with its default", path.display())]
+    Wrong { path: PathBuf, what: String },
+}
+
+impl Config {
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        Self::parse(&text).map_err(|what| ConfigError::Wrong { path: path.into(), what })
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        // The error of `toml` shows the line and points at the place in it.
+        let config: Config = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let within = |key: &str, value: Duration, least: u64, most: u64| {
+            let fits = (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&value);
+            fits.then_some(()).ok_or_else(|| format!("{key} must be between {least}s and {most}s"))
+        };
+        within("lease", self.lease, 5, 86_400)?;
+        within("stop_grace", self.stop_grace, 0, 3600)?;
+        within("token_ttl", self.token_ttl, 10, 30 * 86_400)?;
+        within("keepalive", self.keepalive, 1, 600)?;
+        if self.keepalive_max == 0 {
+            return Err("keepalive_max must be at least 1".into());
+        }
+        if self.output_limit < ByteSize::kib(64) {
+            return Err("output_limit must be at least 64KiB".into());
+        }
+        if self.task_uid_base < 1000 || self.task_uid_base > 4_000_000_000 {
+            return Err("task_uid_base must lie between 1000 and 4000000000, clear of the uids of people".into());
+        }
+        if self.strangers == 0 || self.strangers_per_address == 0 {
+            return Err("strangers and strangers_per_address must be at least 1, or no node could log in".into());
+        }
+        Ok(())
+    }
+
+    pub fn cluster(&self) -> ClusterConfig {
+        let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        ClusterConfig {
+            lease_ms: ms(self.lease),
+            stop_grace_ms: ms(self.stop_grace),
+            output_limit: self.output_limit.as_u64(),
+            task_uid_base: self.task_uid_base,
+            allow_shared_uid: self.allow_shared_uid.clone(),
+            keep_tasks: self.keep_tasks,
+            ..ClusterConfig::default()
+        }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.run.join(SOCKET)
+    }
+}
+
+/// The door's name inside the run folder.
+pub const SOCKET: &str = "manager.sock";
+
+/// State and run folder: the system's for root, the user's own otherwise.
+pub fn default_folders() -> (PathBuf, PathBuf) {
+    if rustix::process::geteuid().is_root() {
+        return ("/var/lib/bramble".into(), "/run/bramble".into());
+    }
+    let folders = directories::ProjectDirs::from("", "", "bramble");
+    let state = folders.as_ref().map(|dirs| dirs.data_dir().to_owned()).unwrap_or_else(|| "bramble-state".into());
+    let run = folders.as_ref().and_then(|dirs| dirs.runtime_dir().map(Path::to_owned));
+    let run = run.unwrap_or_else(|| state.join("run"));
+    (state, run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commented_default_names_every_key_and_its_default() {
+        let bare: String = COMMENTED
+            .lines()
+            .filter_map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ") || l.starts_with('[')))
+            .filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase() || c == '['))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let written: Config = toml::from_str(&bare).unwrap();
+        let default = Config::default();
+        assert_eq!(written.lease, default.lease);
+        assert_eq!(written.stop_grace, default.stop_grace);
+        assert_eq!(written.output_limit, default.output_limit);
+        assert_eq!(written.token_ttl, default.token_ttl);
+        assert_eq!(written.keepalive, default.keepalive);
+        assert_eq!(written.keepalive_max, default.keepalive_max);
+        assert_eq!(written.task_uid_base, default.task_uid_base);
+        assert_eq!(written.keep_tasks, default.keep_tasks);
+        assert_eq!(written.ssh, default.ssh);
+        assert_eq!(
+            (written.strangers, written.strangers_per_address),
+            (default.strangers, default.strangers_per_address)
+        );
+        assert_eq!(written.people.len(), 1);
+        let keys: toml::Table = bare.parse().unwrap();
+        assert_eq!(keys.len(), 17, "a key is missing in config.toml or new in it: {keys:?}");
+        assert_eq!(Config::parse(COMMENTED).unwrap().lease, default.lease);
+    }
+
+    #[test]
+    fn a_wrong_file_says_what_is_wrong_and_where() {
+        for (text, says) in [
+            ("leese = \"60s\"", "leese"),
+            ("lease = \"sixty\"", "lease"),
+            ("lease = \"1s\"", "between 5s"),
+            ("[people]\nana = \"king\"", "king"),
+            ("output_limit = \"1B\"", "64KiB"),
+            ("ssh = ", "line 1"),
+        ] {
+            let why = Config::parse(text).unwrap_err();
+            assert!(why.contains(says), "{text}: {why}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! From an empty process to a serving manager, and back without hurting a task.
+
+use std::fs::File;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use link::Key;
+use protocol::name::NodeName;
+use protocol::node::{Facts, Metrics};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+
+use super::agents::{self, Agents, Follows};
+use super::config::Config;
+use super::door::{self, Door};
+use super::heart::{Heart, Owner};
+use super::store::writer::Writer;
+use super::store::{self, Outputs, Reader, Space};
+
+/// What the manager's own machine is and does, for its card.
+pub trait Observer: Send {
+    fn facts(&mut self) -> Facts;
+    fn metrics(&mut self) -> Metrics;
+}
+
+/// What others need to know of a manager that serves.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    pub socket: PathBuf,
+    pub ssh: SocketAddr,
+}
+
+/// Runs until SIGTERM, SIGINT or SIGHUP. `observer` is made for the state folder.
+pub fn run(config: Config, observer: impl FnOnce(&Path) -> Box<dyn Observer>) -> anyhow::Result<()> {
+    let observer = observer(&config.state);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(16)
+        .thread_name("manager")
+        .enable_all()
+        .build()
+        .context("the system gives no threads to the manager")?;
+    runtime.block_on(async {
+        let mut ends = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()]
+            .into_iter()
+            .map(signal)
+            .collect::<Result<Vec<_>, _>>()
+            .context("signals cannot be received")?;
+        let mut manager = Manager::start(config, observer).await?;
+        tracing::info!("serving: {} and ssh {}", manager.serving.socket.display(), manager.serving.ssh);
+        let [terminate, interrupt, hangup] = &mut ends[..] else { bail!("a signal is missing") };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+            failed = manager.failed() => return failed,
+        }
+        // Not running under systemd is no error.
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        manager.stop().await;
+        Ok(())
+    })
+}
+
+struct Manager {
+    serving: Serving,
+    heart: Heart,
+    /// None of them ends by itself.
+    tasks: JoinSet<anyhow::Result<()>>,
+    /// Held while the manager lives.
+    _lock: File,
+}
+
+impl Manager {
+    async fn start(config: Config, observer: Box<dyn Observer>) -> anyhow::Result<Self> {
+        let state = config.state.clone();
+        let _lock = lock_state(&state)?;
+        let host_key = Arc::new(Key::load_or_create(&state.join("host_key"))?);
+        let (alarm_to, alarm) = mpsc::channel(1);
+        let (writer, image) = Writer::start(&state, alarm_to)?;
+        let reader = Reader::open(&store::database(&state))?;
+        make_folder(&config.run, 0o755)?;
+
+        let ssh = TcpListener::bind(&config.ssh).await.with_context(|| {
+            format!("nodes cannot be served on {}: is another manager there, or the port below 1024?", config.ssh)
+        })?;
+        let bound = ssh.local_addr().context("the listening address is unknown")?;
+        let socket = config.socket();
+        let listener = door::listen(&socket).await?;
+
+        let (owner, heart) = Owner::new(config.cluster(), image, writer, alarm);
+        let outputs = Outputs::new(&state);
+        let follows = Follows::default();
+        let config = Arc::new(config);
+        let door = Arc::new(Door {
+            heart: heart.clone(),
+            config: config.clone(),
+            reader: Mutex::new(reader),
+            outputs: outputs.clone(),
+            space: Space::new(&state),
+            follows: follows.clone(),
+            address: config.address.clone().unwrap_or_else(|| address_for_nodes(bound)),
+            host_key: host_key.fingerprint(),
+        });
+        let agents = Agents { heart: heart.clone(), outputs, follows };
+        let own = own_name(&config);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            owner.run().await;
+            Ok(())
+        });
+        tasks.spawn(async move {
+            door::serve(listener, door).await;
+            Ok(())
+        });
+        tasks.spawn(observe(heart.clone(), own, observer));
+        tasks.spawn(async move { Ok(agents::serve(ssh, host_key, &config, agents).await?) });
+        // Not running under systemd is no error.
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        Ok(Self { serving: Serving { socket, ssh: bound }, heart, tasks, _lock })
+    }
+
+    /// Returns only if a part that should run for ever ends.
+    async fn failed(&mut self) -> anyhow::Result<()> {
+        let ended = self.tasks.join_next().await;
+        match ended.context("no part of the manager is left")? {
+            Ok(Err(error)) => Err(error.context("a part of the manager failed")),
+            Ok(Ok(())) => bail!("a part of the manager ended unexpectedly; its log says why"),
+            Err(panicked) => Err(panicked).context("a part of the manager failed"),
+        }
+    }
+
+    /// Tasks run on; what was taken in is committed; then the links go.
+    async fn stop(mut self) {
+        if let Err(error) = std::fs::remove_file(&self.serving.socket) {
+            tracing::warn!("{} stays behind: {error}", self.serving.socket.display());
+        }
+        self.heart.stop().await;
+        self.tasks.abort_all();
+    }
+}
+
+/// One manager a state folder.
+fn lock_state(state: &Path) -> anyhow::Result<File> {
+    make_folder(state, 0o700)?;
+    let path = state.join("lock");
+    let file = File::options().create(true).append(true).open(&path).with_context(|| {
+        format!(
+            "the state folder {} cannot be written; check its owner and that its disk is not read-only",
+            state.display()
+        )
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            bail!("another manager uses {}; stop it first, or give this one its own `state` folder", state.display())
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} cannot be locked", path.display()))
+        }
+    }
+}
+
+fn make_folder(path: &Path, mode: u32) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .with_context(|| format!("the folder {} cannot be made", path.display()))
+}
+
+fn own_name(config: &Config) -> NodeName {
+    let host = || rustix::system::uname().nodename().to_string_lossy().parse().ok();
+    let named = config.name.clone().or_else(host);
+    named.unwrap_or_else(|| "this-machine".parse().expect("letters and a dash are a name"))
+}
+
+/// What nodes dial where the configuration does not say: the address of the way out, if any. Nothing is sent.
+fn address_for_nodes(bound: SocketAddr) -> String {
+    if !bound.ip().is_unspecified() {
+        return bound.to_string();
+    }
+    let way_out = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    match way_out {
+        Ok(address) => SocketAddr::new(address.ip(), bound.port()).to_string(),
+        Err(_) => format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), bound.port()),
+    }
+}
+
+/// Feeds the manager's own card, once a second, only what changed.
+async fn observe(heart: Heart, name: NodeName, mut observer: Box<dyn Observer>) -> anyhow::Result<()> {
+    let mut known = Metrics::default();
+    let mut facts = Some(Box::new(tokio::task::block_in_place(|| observer.facts())));
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let metrics = observer.metrics();
+        let changed = metrics.since(&known);
+        known = metrics;
+        if facts.is_some() || !changed.is_empty() {
+            heart.own(name.clone(), facts.take(), changed).await;
+        }
+    }
+}

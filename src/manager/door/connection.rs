@@ -1,0 +1,239 @@
+//! One caller's connection: calls come in, answers go out, several under way at once. Everything is bounded: who
+//! does not read its answers is not read any more either, and holds up nobody else.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use link::{FrameReader, FrameWriter, ReadError};
+use protocol::api::{Answer, Body, Call, Hello, More, Refusal, Reply, Request};
+use protocol::frame::FrameError;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::{Door, events, logs, watch};
+use crate::manager::cluster::{CallId, Caller};
+use crate::manager::reply::ReplyTo;
+use crate::manager::rule::rule;
+use crate::manager::token;
+
+/// Calls under way at once on one connection; further ones are not read until some are answered.
+const MOST_CALLS: usize = 4096;
+/// Streams (`logs`, `watch`, `events --follow`) among them.
+const MOST_STREAMS: usize = 64;
+/// Pieces of streams waiting to be written.
+const PIECES: usize = 16;
+/// Bytes gathered before they are written.
+const GATHER: usize = 64 * 1024;
+
+/// Where a stream puts what it has: waits while the caller does not read.
+#[derive(Clone)]
+pub struct Outlet {
+    id: u64,
+    to: mpsc::Sender<Answer>,
+}
+
+/// The caller has gone away.
+pub struct Gone;
+
+impl Outlet {
+    pub async fn more(&self, more: More) -> Result<(), Gone> {
+        self.to.send(Answer { id: self.id, body: Body::More(more) }).await.map_err(|_| Gone)
+    }
+
+    async fn end(&self, with: Result<Reply, Refusal>) {
+        let body = match with {
+            Ok(reply) => Body::Reply(reply),
+            Err(refusal) => Body::Error(refusal),
+        };
+        // Nobody is left to be told that the caller has gone.
+        let _ = self.to.send(Answer { id: self.id, body }).await;
+    }
+}
+
+/// How a stream of `more` ended.
+pub enum Ended {
+    Well,
+    Refused(Refusal),
+    Gone,
+}
+
+impl From<Gone> for Ended {
+    fn from(_: Gone) -> Self {
+        Ended::Gone
+    }
+}
+
+impl From<Refusal> for Ended {
+    fn from(refusal: Refusal) -> Self {
+        Ended::Refused(refusal)
+    }
+}
+
+struct Connection<'a, W> {
+    door: &'a Arc<Door>,
+    caller: Result<Caller, Refusal>,
+    out: FrameWriter<W>,
+    /// Calls the core has, by the number their caller gave them.
+    waiting: HashMap<u64, CallId>,
+    told_to: mpsc::UnboundedSender<(u64, Result<Reply, Refusal>)>,
+    pieces_to: mpsc::Sender<Answer>,
+    streams: JoinSet<()>,
+}
+
+pub async fn serve<R, W>(door: &Arc<Door>, caller: Result<Caller, Refusal>, read: R, write: W)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut reader = FrameReader::new(read);
+    let (told_to, mut told) = mpsc::unbounded_channel();
+    let (pieces_to, mut pieces) = mpsc::channel(PIECES);
+    let out = FrameWriter::new(write);
+    let mut me = Connection { door, caller, out, waiting: HashMap::new(), told_to, pieces_to, streams: JoinSet::new() };
+    loop {
+        let room = me.waiting.len() + me.streams.len() < MOST_CALLS;
+        let going_on = tokio::select! {
+            Some((id, answer)) = told.recv() => {
+                me.waiting.remove(&id);
+                me.answer(id, answer)
+            }
+            Some(piece) = pieces.recv() => me.put(&piece),
+            Some(_) = me.streams.join_next() => true,
+            call = reader.next::<Call>(), if room => match call {
+                Ok(Some(call)) => me.call(call).await,
+                Ok(None) => break,
+                Err(ReadError::Frame(FrameError::Unknown(unknown))) => {
+                    me.answer(unknown.id.unwrap_or(0), Err(Refusal::usage(unknown.to_string())))
+                }
+                Err(error) => {
+                    me.answer(0, Err(Refusal::usage(format!("this connection is closed: {error}"))));
+                    // The sentence is a courtesy; the connection ends either way.
+                    let _ = me.out.flush().await;
+                    break;
+                }
+            },
+        };
+        if !going_on {
+            break;
+        }
+        // Whatever else is ready goes out with the same write.
+        while me.out.pending() < GATHER {
+            if let Ok((id, answer)) = told.try_recv() {
+                me.waiting.remove(&id);
+                me.answer(id, answer);
+            } else if let Ok(piece) = pieces.try_recv() {
+                me.put(&piece);
+            } else {
+                break;
+            }
+        }
+        let more_to_come = reader.buffered() && me.out.pending() < GATHER;
+        if !more_to_come && me.out.flush().await.is_err() {
+            break;
+        }
+    }
+    for call in me.waiting.into_values() {
+        door.heart.gone(call).await;
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Connection<'_, W> {
+    async fn call(&mut self, Call { id, request }: Call) -> bool {
+        let caller = match self.caller.clone().and_then(|caller| rule(&request, &caller).map(|()| caller)) {
+            Ok(caller) => caller,
+            Err(refusal) => return self.answer(id, Err(refusal)),
+        };
+        if self.waiting.contains_key(&id) {
+            let twice = format!("call {id} is still under way; give each call a number of its own");
+            return self.answer(id, Err(Refusal::usage(twice)));
+        }
+        match request {
+            Request::Hello { protocol } => {
+                let hello = self.hello(caller, protocol);
+                self.answer(id, hello)
+            }
+            Request::JoinToken { role, ttl_seconds } => {
+                let made = token::make(self.door, caller, role, ttl_seconds).await;
+                self.answer(id, made)
+            }
+            Request::Logs(query) => {
+                self.stream(id, |door, out| async move { logs::stream(&door, caller, query, &out).await })
+            }
+            Request::Events(query) => {
+                self.stream(id, |door, out| async move { events::stream(&door, query, &out).await })
+            }
+            Request::Watch => self.stream(id, |door, out| async move { watch::stream(&door, &out).await }),
+            Request::Submit(_) if let Some(why) = self.door.space.low() => {
+                self.answer(id, Err(Refusal::unavailable(why)))
+            }
+            request => {
+                let reply = ReplyTo::connection(self.told_to.clone(), id);
+                let call = self.door.heart.request(caller, request, reply).await;
+                self.waiting.insert(id, call);
+                true
+            }
+        }
+    }
+
+    fn hello(&self, caller: Caller, protocol: u32) -> Result<Reply, Refusal> {
+        use protocol::{OLDEST_PROTOCOL, PROTOCOL, VERSION};
+        if !(OLDEST_PROTOCOL..=PROTOCOL).contains(&protocol) {
+            return Err(Refusal::refused(format!(
+                "this program speaks protocol {protocol}; manager {VERSION} speaks {OLDEST_PROTOCOL} to {PROTOCOL}: \
+                 use the same bramble on both sides"
+            )));
+        }
+        Ok(Reply::Hello(Hello {
+            protocol: PROTOCOL,
+            version: VERSION.into(),
+            person: caller.person,
+            role: caller.right,
+            ssh: self.door.address.clone(),
+            host_key: self.door.host_key.to_string(),
+        }))
+    }
+
+    fn stream<F, Fut>(&mut self, id: u64, run: F) -> bool
+    where
+        F: FnOnce(Arc<Door>, Outlet) -> Fut,
+        Fut: Future<Output = Ended> + Send + 'static,
+    {
+        if self.streams.len() >= MOST_STREAMS {
+            let many = format!("at most {MOST_STREAMS} streams at once on one connection; open another connection");
+            return self.answer(id, Err(Refusal::refused(many)));
+        }
+        let out = Outlet { id, to: self.pieces_to.clone() };
+        let running = run(self.door.clone(), out.clone());
+        self.streams.spawn(async move {
+            match running.await {
+                Ended::Well => out.end(Ok(Reply::End)).await,
+                Ended::Refused(refusal) => out.end(Err(refusal)).await,
+                Ended::Gone => {}
+            }
+        });
+        true
+    }
+
+    fn answer(&mut self, id: u64, answer: Result<Reply, Refusal>) -> bool {
+        let body = match answer {
+            Ok(reply) => Body::Reply(reply),
+            Err(refusal) => Body::Error(refusal),
+        };
+        self.put(&Answer { id, body })
+    }
+
+    fn put(&mut self, answer: &Answer) -> bool {
+        match self.out.feed(answer) {
+            Ok(()) => true,
+            Err(FrameError::TooLong(_)) => {
+                let long = Refusal::refused("the answer is too long for one frame; ask for less with `limit`");
+                self.out.feed(&Answer { id: answer.id, body: Body::Error(long) }).is_ok()
+            }
+            Err(error) => {
+                tracing::error!("an answer could not be written: {error}");
+                false
+            }
+        }
+    }
+}

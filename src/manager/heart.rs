@@ -1,0 +1,509 @@
+//! The heart: the one task that owns the cluster core. Inputs come in by a bounded channel, all that wait are
+//! handled, and what follows from them goes to the store as one batch; replies, orders and news leave from there
+//! after the commit.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use link::Fingerprint;
+use protocol::agent::{FromAgent, Hello, ToAgent};
+use protocol::api::{JobView, NodeView, Picture, Refusal, Reply, Request};
+use protocol::event::{Event, What};
+use protocol::id::{AttemptId, JobId, Target};
+use protocol::name::NodeName;
+use protocol::node::{Facts, MetricsPatch};
+use protocol::time::UnixMillis;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::cluster::{
+    CallId, Caller, Change, Cluster, ClusterConfig, Effect, Image, Input, KeyPrint, LinkId, Mono, Now, Place, Told,
+    Touched,
+};
+use super::reply::ReplyTo;
+use super::store::writer::{Batch, Writer};
+
+/// Inputs waiting at most; who brings more waits.
+const INPUTS: usize = 1024;
+/// Inputs handled before what follows from them goes to the store.
+const MOST_AT_ONCE: usize = 256;
+/// Pieces of news a subscriber may be behind before it gets a fresh picture instead.
+const NEWS: usize = 256;
+/// Jobs in a picture.
+const PICTURE_JOBS: usize = 200;
+
+/// What changed with one commit.
+#[derive(Debug)]
+pub enum News {
+    Changed {
+        events: Vec<Event>,
+        touched: BTreeSet<Touched>,
+    },
+    /// The manager has reloaded: forget the picture.
+    Reset,
+}
+
+/// Keys that are welcome as workers.
+pub type Keys = HashMap<Fingerprint, NodeName>;
+
+/// The current views of some things; `None` where a thing is gone.
+#[derive(Debug, Default)]
+pub struct Views {
+    pub nodes: Vec<(NodeName, Option<NodeView>)>,
+    pub jobs: Vec<(JobId, Option<JobView>)>,
+}
+
+enum Message {
+    Input {
+        input: Input,
+        reply: Option<(CallId, ReplyTo)>,
+    },
+    Linked {
+        link: LinkId,
+        orders: Orders,
+        input: Input,
+    },
+    /// An order that is not the core's business.
+    Order {
+        link: LinkId,
+        order: ToAgent,
+    },
+    Picture(oneshot::Sender<Picture>),
+    Views(BTreeSet<Touched>, oneshot::Sender<Views>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// The way to one linked agent.
+#[derive(Clone)]
+pub struct Orders {
+    pub to: mpsc::Sender<ToAgent>,
+    /// Told when the link must end: what was ordered before is still sent.
+    pub cut: Arc<tokio::sync::Notify>,
+}
+
+/// How everyone else reaches the heart.
+#[derive(Clone)]
+pub struct Heart {
+    to: mpsc::Sender<Message>,
+    numbers: Arc<AtomicU64>,
+    news: broadcast::Sender<Arc<News>>,
+    keys: watch::Receiver<Arc<Keys>>,
+}
+
+fn stopping() -> Refusal {
+    Refusal::unavailable("the manager is stopping; try again when it is back")
+}
+
+impl Heart {
+    fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn send(&self, message: Message) {
+        // The heart ends only with the manager; a dropped reply tells its caller so.
+        let _ = self.to.send(message).await;
+    }
+
+    /// A person's request; the answer goes to `reply`.
+    pub async fn request(&self, caller: Caller, request: Request, reply: ReplyTo) -> CallId {
+        let call = CallId(self.number());
+        self.send(Message::Input { input: Input::Request { call, caller, request }, reply: Some((call, reply)) }).await;
+        call
+    }
+
+    pub async fn gone(&self, call: CallId) {
+        self.send(Message::Input { input: Input::Gone { call }, reply: None }).await;
+    }
+
+    /// Asks one thing and waits for the answer.
+    pub async fn ask(&self, input: impl FnOnce(CallId) -> Input) -> Result<Told, Refusal> {
+        let call = CallId(self.number());
+        let (tell, told) = oneshot::channel();
+        self.send(Message::Input { input: input(call), reply: Some((call, ReplyTo::one(tell))) }).await;
+        told.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// Where is what this printed? With `unlike`, once that has changed. A caller that drops this is forgotten.
+    pub async fn find_output(&self, caller: &Caller, target: Target, unlike: Option<Place>) -> Result<Place, Refusal> {
+        let call = CallId(self.number());
+        let (tell, told) = oneshot::channel();
+        let input = Input::FindOutput { call, caller: caller.clone(), target, unlike };
+        self.send(Message::Input { input, reply: Some((call, ReplyTo::one(tell))) }).await;
+        let forget = ForgetOnDrop { heart: self, call: Some(call) };
+        let told = told.await.unwrap_or_else(|_| Err(stopping()))?;
+        forget.done();
+        match told {
+            Told::Place(place) => Ok(place),
+            Told::Refused(refusal) => Err(refusal),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The node an attempt ran on, whatever became of it since.
+    pub async fn node_of(&self, caller: &Caller, attempt: AttemptId) -> Result<NodeName, Refusal> {
+        let caller = caller.clone();
+        let request = Request::Task { id: attempt.task };
+        let attempts = match self.ask(|call| Input::Request { call, caller, request }).await? {
+            Told::Reply(Reply::Task { attempts, .. }) => attempts,
+            Told::Refused(refusal) => return Err(refusal),
+            other => return Err(unexpected(&other)),
+        };
+        let node = attempts.into_iter().find(|known| known.id == attempt).and_then(|known| known.node);
+        node.ok_or_else(|| Refusal::not_found(format!("attempt {attempt} never ran on a node")))
+    }
+
+    pub fn new_link(&self) -> LinkId {
+        LinkId(self.number())
+    }
+
+    pub async fn linked(
+        &self,
+        link: LinkId,
+        orders: Orders,
+        node: NodeName,
+        key: &Fingerprint,
+        address: String,
+        hello: Hello,
+    ) {
+        let key = KeyPrint(key.as_str().into());
+        let input = Input::Linked { link, node, key, address: Some(address), hello: Box::new(hello) };
+        self.send(Message::Linked { link, orders, input }).await;
+    }
+
+    pub async fn report(&self, link: LinkId, report: FromAgent) {
+        self.send(Message::Input { input: Input::Report { link, report }, reply: None }).await;
+    }
+
+    pub async fn unlinked(&self, link: LinkId, reason: String) {
+        self.send(Message::Input { input: Input::Unlinked { link, reason }, reply: None }).await;
+    }
+
+    pub async fn order(&self, link: LinkId, order: ToAgent) {
+        self.send(Message::Order { link, order }).await;
+    }
+
+    pub async fn own(&self, name: NodeName, facts: Option<Box<Facts>>, metrics: MetricsPatch) {
+        self.send(Message::Input { input: Input::Own { name, facts, metrics }, reply: None }).await;
+    }
+
+    pub async fn picture(&self) -> Result<Picture, Refusal> {
+        let (tell, told) = oneshot::channel();
+        self.send(Message::Picture(tell)).await;
+        told.await.map_err(|_| stopping())
+    }
+
+    pub async fn views(&self, touched: BTreeSet<Touched>) -> Result<Views, Refusal> {
+        let (tell, told) = oneshot::channel();
+        self.send(Message::Views(touched, tell)).await;
+        told.await.map_err(|_| stopping())
+    }
+
+    pub fn news(&self) -> broadcast::Receiver<Arc<News>> {
+        self.news.subscribe()
+    }
+
+    pub fn keys(&self) -> watch::Receiver<Arc<Keys>> {
+        self.keys.clone()
+    }
+
+    /// Everything taken in so far is committed, then the heart ends.
+    pub async fn stop(&self) {
+        let (tell, told) = oneshot::channel();
+        self.send(Message::Stop(tell)).await;
+        let _ = told.await;
+    }
+}
+
+pub fn unexpected(told: &Told) -> Refusal {
+    Refusal::unavailable(format!("the manager answered something else than was asked: {told:?}"))
+}
+
+/// Tells the core that nobody waits any more, should the asking future be dropped.
+struct ForgetOnDrop<'a> {
+    heart: &'a Heart,
+    call: Option<CallId>,
+}
+
+impl ForgetOnDrop<'_> {
+    fn done(mut self) {
+        self.call = None;
+    }
+}
+
+impl Drop for ForgetOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call {
+            let heart = self.heart.clone();
+            tokio::spawn(async move { heart.gone(call).await });
+        }
+    }
+}
+
+/// The state only the heart's own task touches.
+pub struct Owner {
+    config: ClusterConfig,
+    cluster: Cluster,
+    writer: Writer,
+    alarm: mpsc::Receiver<String>,
+    from: mpsc::Receiver<Message>,
+    replies: HashMap<CallId, ReplyTo>,
+    links: BTreeMap<LinkId, Orders>,
+    news: broadcast::Sender<Arc<News>>,
+    keys: watch::Sender<Arc<Keys>>,
+    started: Instant,
+    effects: Vec<Effect>,
+}
+
+impl Owner {
+    pub fn new(config: ClusterConfig, image: Image, writer: Writer, alarm: mpsc::Receiver<String>) -> (Self, Heart) {
+        let (to, from) = mpsc::channel(INPUTS);
+        let (news, _) = broadcast::channel(NEWS);
+        let (keys, known) = watch::channel(Arc::new(keys_of(&image)));
+        let heart = Heart { to, numbers: Arc::new(AtomicU64::new(1)), news: news.clone(), keys: known };
+        let started = Instant::now();
+        let cluster = Cluster::new(config.clone(), image, now(started));
+        let owner = Self {
+            config,
+            cluster,
+            writer,
+            alarm,
+            from,
+            replies: HashMap::new(),
+            links: BTreeMap::new(),
+            news,
+            keys,
+            started,
+            effects: vec![],
+        };
+        (owner, heart)
+    }
+
+    /// Runs until [`Heart::stop`].
+    pub async fn run(mut self) {
+        let mut said = None;
+        let mut first = Batch::default();
+        self.handle(Input::Started, &mut first);
+        self.pass_on(first).await;
+        loop {
+            let wakeup = self.cluster.next_wakeup().map(|at| self.started + Duration::from_millis(at.0));
+            tokio::select! {
+                biased;
+                Some(why) = self.alarm.recv() => self.recover(why).await,
+                message = self.from.recv() => {
+                    let mut batch = Batch::default();
+                    let mut next = message;
+                    let mut handled = 0;
+                    while let Some(message) = next.take() {
+                        if let Message::Stop(tell) = message {
+                            said = Some(tell);
+                            break;
+                        }
+                        self.take(message, &mut batch);
+                        handled += 1;
+                        if handled < MOST_AT_ONCE {
+                            next = self.from.try_recv().ok();
+                        }
+                    }
+                    self.pass_on(batch).await;
+                    if let Some(tell) = said.take() {
+                        self.writer.close().await;
+                        // Whoever asked may have stopped waiting.
+                        let _ = tell.send(());
+                        return;
+                    }
+                }
+                () = sleep_until(wakeup) => {
+                    let mut batch = Batch::default();
+                    self.handle(Input::Woken, &mut batch);
+                    self.pass_on(batch).await;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message, batch: &mut Batch) {
+        match message {
+            Message::Input { input, reply } => {
+                if let Input::Gone { call } = input {
+                    self.replies.remove(&call);
+                }
+                self.replies.extend(reply);
+                if let Input::Unlinked { link, .. } = input {
+                    self.links.remove(&link);
+                }
+                self.handle(input, batch);
+            }
+            Message::Linked { link, orders, input } => {
+                self.links.insert(link, orders);
+                self.handle(input, batch);
+            }
+            Message::Order { link, order } => {
+                if let Some(orders) = self.links.get(&link) {
+                    send_order(orders, order);
+                }
+            }
+            Message::Picture(tell) => {
+                let mut picture = self.cluster.picture(PICTURE_JOBS);
+                picture.at = self.now().wall;
+                // A subscriber that has gone away needs no picture.
+                let _ = tell.send(picture);
+            }
+            Message::Views(touched, tell) => {
+                let mut views = Views::default();
+                for one in touched {
+                    match one {
+                        Touched::Node(name) => views.nodes.push((name.clone(), self.cluster.node_view(&name))),
+                        Touched::Job(id) => views.jobs.push((id, self.cluster.job_view(id))),
+                    }
+                }
+                let _ = tell.send(views);
+            }
+            Message::Stop(_) => {}
+        }
+    }
+
+    fn now(&self) -> Now {
+        now(self.started)
+    }
+
+    fn handle(&mut self, input: Input, batch: &mut Batch) {
+        let now = self.now();
+        let mut effects = std::mem::take(&mut self.effects);
+        self.cluster.handle(input, now, &mut effects);
+        let mut touched = BTreeSet::new();
+        let first_event = batch.events.len();
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Persist(change) => {
+                    self.follow_keys(&change);
+                    batch.changes.push(change);
+                }
+                Effect::Publish(event) => {
+                    log(&event);
+                    batch.events.push(event);
+                }
+                Effect::Tell(call, told) => {
+                    if let Some(reply) = self.replies.remove(&call) {
+                        batch.releases.push(Box::new(move || reply.tell(told)));
+                    }
+                }
+                Effect::Send(link, order) => {
+                    if let Some(orders) = self.links.get(&link).cloned() {
+                        batch.releases.push(Box::new(move || send_order(&orders, order)));
+                    }
+                }
+                Effect::Cut(link) => {
+                    if let Some(orders) = self.links.remove(&link) {
+                        batch.releases.push(Box::new(move || orders.cut.notify_one()));
+                    }
+                }
+                Effect::Touch(one) => {
+                    touched.insert(one);
+                }
+            }
+        }
+        self.effects = effects;
+        let events = &batch.events[first_event..];
+        if self.news.receiver_count() > 0 && !(touched.is_empty() && events.is_empty()) {
+            let news = Arc::new(News::Changed { events: events.to_vec(), touched });
+            let to = self.news.clone();
+            // Without a subscriber left there is nobody to tell.
+            batch.releases.push(Box::new(move || drop(to.send(news))));
+        }
+    }
+
+    async fn pass_on(&self, batch: Batch) {
+        if !batch.is_empty() {
+            self.writer.commit(batch).await;
+        }
+    }
+
+    fn follow_keys(&self, change: &Change) {
+        match change {
+            Change::Node(row) => {
+                let key = Fingerprint::from(row.key.0.to_string());
+                let welcome = !row.revoked;
+                if (self.keys.borrow().get(&key) == Some(&row.name)) != welcome {
+                    self.keys.send_modify(|keys| {
+                        let keys = Arc::make_mut(keys);
+                        keys.retain(|_, name| *name != row.name);
+                        if welcome {
+                            keys.insert(key, row.name.clone());
+                        }
+                    });
+                }
+            }
+            Change::NodeGone(gone) => {
+                self.keys.send_modify(|keys| Arc::make_mut(keys).retain(|_, name| name != gone));
+            }
+            _ => {}
+        }
+    }
+
+    /// A commit failed: memory is ahead of the disk. Nobody is told anything until both agree again.
+    async fn recover(&mut self, why: String) {
+        let refusal =
+            Refusal::unavailable(format!("the manager cannot write to its disk ({why}); it goes on when it can"));
+        for (_, orders) in std::mem::take(&mut self.links) {
+            orders.cut.notify_one();
+        }
+        self.replies.drain().for_each(|(_, reply)| reply.tell(Told::Refused(refusal.clone())));
+        let mut pause = Duration::from_millis(100);
+        let image = loop {
+            match self.writer.reload().await {
+                Ok(image) => break image,
+                Err(error) => tracing::error!("the state cannot be loaded again: {error}; next try in {pause:?}"),
+            }
+            let until = tokio::time::Instant::now() + pause;
+            pause = (pause * 2).min(Duration::from_secs(30));
+            // Who asks meanwhile is told why there is no answer.
+            while let Ok(Some(message)) = tokio::time::timeout_at(until, self.from.recv()).await {
+                match message {
+                    Message::Input { reply: Some((_, reply)), .. } => reply.tell(Told::Refused(refusal.clone())),
+                    Message::Linked { orders, .. } => orders.cut.notify_one(),
+                    _ => {}
+                }
+            }
+        };
+        self.keys.send_replace(Arc::new(keys_of(&image)));
+        self.cluster = Cluster::new(self.config.clone(), image, self.now());
+        // Without a subscriber there is no picture to forget.
+        let _ = self.news.send(Arc::new(News::Reset));
+        tracing::info!("the state was loaded again from the disk");
+    }
+}
+
+fn now(started: Instant) -> Now {
+    let mono = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Now { mono: Mono(mono), wall: UnixMillis::of(SystemTime::now()) }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// An agent that does not take its orders is cut off; it says what it has when it comes back.
+fn send_order(orders: &Orders, order: ToAgent) {
+    if orders.to.try_send(order).is_err() {
+        orders.cut.notify_one();
+    }
+}
+
+fn keys_of(image: &Image) -> Keys {
+    let welcome = image.nodes.iter().filter(|node| !node.revoked);
+    welcome.map(|node| (Fingerprint::from(node.key.0.to_string()), node.name.clone())).collect()
+}
+
+/// The journal shows what concerns machines; what tasks do is in the events.
+fn log(event: &Event) {
+    match &event.what {
+        What::TaskStarted { .. } | What::TaskEnded { .. } | What::JobSubmitted { .. } | What::JobForgotten { .. } => {
+            tracing::debug!("{}", event.what.sentence());
+        }
+        what => tracing::info!("{}", what.sentence()),
+    }
+}

@@ -1,0 +1,70 @@
+//! The rule: what a person may ask for. One exhaustive match, checked where requests enter. Who owns what is checked
+//! by the core, which knows the objects.
+
+use protocol::api::{Refusal, Request, Right};
+
+use super::cluster::Caller;
+
+pub fn rule(request: &Request, caller: &Caller) -> Result<(), Refusal> {
+    let (needs, what) = match request {
+        Request::Hello { .. }
+        | Request::Jobs(_)
+        | Request::Tasks(_)
+        | Request::Task { .. }
+        | Request::Nodes
+        | Request::Node { .. }
+        | Request::Why { .. }
+        | Request::Wait { .. }
+        | Request::Events(_)
+        | Request::Watch => (Right::Viewer, "look"),
+        Request::Submit(_) => (Right::Operator, "submit jobs"),
+        // Of their own jobs only; admins of all.
+        Request::Logs(_) => (Right::Operator, "read what tasks print"),
+        Request::Stop { .. } => (Right::Operator, "stop tasks"),
+        Request::Retry { .. } => (Right::Operator, "retry tasks"),
+        Request::Drain { .. } => (Right::Admin, "drain nodes"),
+        Request::Reboot { .. } => (Right::Admin, "reboot nodes"),
+        Request::RemoveNode { .. } => (Right::Admin, "remove nodes"),
+        Request::RevokeNode { .. } => (Right::Admin, "revoke a node's key"),
+        Request::JoinToken { .. } => (Right::Admin, "make join tokens"),
+    };
+    if caller.right >= needs {
+        return Ok(());
+    }
+    let (is, needs) = (word(caller.right), word(needs));
+    Err(Refusal::refused(format!("{} is {is} here, and only {needs} may {what}", caller.person)))
+}
+
+fn word(right: Right) -> &'static str {
+    match right {
+        Right::Viewer => "a viewer",
+        Right::Operator => "an operator",
+        Right::Admin => "an admin",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::job::JobSpec;
+
+    #[test]
+    fn a_viewer_looks_an_operator_works_an_admin_rules() {
+        let may = |right, request: &Request| {
+            rule(request, &Caller { person: "ana".parse().unwrap(), right }).map_err(|r| r.message)
+        };
+        let submit = Request::Submit(JobSpec::of(["true"]));
+        let drain = Request::Drain { node: "pi-1".parse().unwrap(), on: true };
+        assert!(may(Right::Viewer, &Request::Nodes).is_ok());
+        assert_eq!(
+            may(Right::Viewer, &submit),
+            Err("ana is a viewer here, and only an operator may submit jobs".into())
+        );
+        assert!(may(Right::Operator, &submit).is_ok());
+        assert_eq!(
+            may(Right::Operator, &drain),
+            Err("ana is an operator here, and only an admin may drain nodes".into())
+        );
+        assert!(may(Right::Admin, &drain).is_ok());
+    }
+}

@@ -1,0 +1,115 @@
+//! Everything the core is loaded from.
+
+use protocol::id::{JobId, TaskId};
+use protocol::job::TaskState;
+use rusqlite::Connection;
+
+use super::StoreError;
+use super::kinds::Columns;
+use crate::manager::cluster::{AttemptRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow};
+
+pub fn load(db: &Connection) -> Result<Image, StoreError> {
+    Ok(Image {
+        people: all(db, "person", |c| Ok(PersonRow { name: c.parse("name")?, serial: c.get("serial")? }))?,
+        nodes: all(db, "node", node)?,
+        tokens: all(db, "token", token)?,
+        jobs: all(db, "job", job)?,
+        tasks: all(db, "task", task)?,
+        attempts: all(db, "attempt", attempt)?,
+        last_job: u32::try_from(number(db, "job")?).unwrap_or(u32::MAX),
+        last_event: number(db, "event")?,
+    })
+}
+
+fn all<T>(
+    db: &Connection,
+    table: &'static str,
+    read: fn(&Columns) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = db.prepare(&format!("SELECT * FROM {table}"))?;
+    let mut rows = statement.query([])?;
+    let mut found = vec![];
+    while let Some(row) = rows.next()? {
+        found.push(read(&Columns { table, row })?);
+    }
+    Ok(found)
+}
+
+fn number(db: &Connection, name: &str) -> Result<u64, StoreError> {
+    use rusqlite::OptionalExtension;
+    let value: Option<i64> =
+        db.query_row("SELECT value FROM number WHERE name = ?1", [name], |row| row.get(0)).optional()?;
+    Ok(value.unwrap_or(0).unsigned_abs())
+}
+
+fn node(c: &Columns) -> Result<NodeRow, StoreError> {
+    Ok(NodeRow {
+        name: c.parse("name")?,
+        role: c.parse("role")?,
+        key: KeyPrint(c.get::<String>("key")?.into()),
+        revoked: c.get("revoked")?,
+        draining: c.get("draining")?,
+        joined_at: c.time("joined_at")?,
+        seen_at: c.time_opt("seen_at")?,
+        address: c.get("address")?,
+        version: c.get("version")?,
+        cpus: c.get("cpus")?,
+        slots: c.get("slots")?,
+        shared_uid: c.get("shared_uid")?,
+        taken_by: c.parse_opt("taken_by")?,
+        facts: c.json("facts")?,
+    })
+}
+
+fn token(c: &Columns) -> Result<TokenRow, StoreError> {
+    let key: Option<String> = c.get("used_key")?;
+    let node = c.parse_opt("used_node")?;
+    Ok(TokenRow {
+        hash: SecretHash(c.get::<String>("hash")?.into()),
+        role: c.parse("role")?,
+        expires_at: c.time("expires_at")?,
+        used: key.map(|key| KeyPrint(key.into())).zip(node),
+    })
+}
+
+fn job(c: &Columns) -> Result<JobRow, StoreError> {
+    Ok(JobRow {
+        id: JobId(c.get("id")?),
+        owner: c.parse("owner")?,
+        submitted_at: c.time("submitted_at")?,
+        spec: c.json("spec")?,
+    })
+}
+
+fn task(c: &Columns) -> Result<TaskRow, StoreError> {
+    let word: String = c.get("state")?;
+    let state = TaskState::ALL.into_iter().find(|state| state.word() == word);
+    Ok(TaskRow {
+        id: task_id(c)?,
+        state: state.ok_or_else(|| StoreError::Unreadable { table: c.table, what: format!("state: {word}") })?,
+        attempt: c.get("attempt")?,
+        losses: c.get("losses")?,
+        node: c.parse_opt("node")?,
+        started_at: c.time_opt("started_at")?,
+        ended_at: c.time_opt("ended_at")?,
+        ran_ms: c.get::<Option<i64>>("ran_ms")?.map(i64::unsigned_abs),
+        outcome: c.json_opt("outcome")?,
+        stopping: c.get("stopping")?,
+    })
+}
+
+fn attempt(c: &Columns) -> Result<AttemptRow, StoreError> {
+    Ok(AttemptRow {
+        id: task_id(c)?.attempt(c.get("number")?),
+        node: c.parse_opt("node")?,
+        started_at: c.time_opt("started_at")?,
+        ended_at: c.time_opt("ended_at")?,
+        ran_ms: c.get::<Option<i64>>("ran_ms")?.map(i64::unsigned_abs),
+        outcome: c.json("outcome")?,
+        late: c.json_opt("late")?,
+    })
+}
+
+fn task_id(c: &Columns) -> Result<TaskId, StoreError> {
+    Ok(TaskId::new(c.get("job")?, c.get("idx")?))
+}

@@ -1,0 +1,56 @@
+//! Tables, and how an older file is brought forward.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::StoreError;
+
+/// One step a version; a step is never changed once released, only followed by another.
+const STEPS: [&str; 1] = ["
+CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE person (name TEXT PRIMARY KEY, serial INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
+CREATE TABLE node (
+    name TEXT PRIMARY KEY, role TEXT NOT NULL, key TEXT NOT NULL, revoked INTEGER NOT NULL, draining INTEGER NOT NULL,
+    joined_at INTEGER NOT NULL, seen_at INTEGER, address TEXT, version TEXT, cpus INTEGER NOT NULL, slots INTEGER NOT NULL,
+    shared_uid INTEGER NOT NULL, taken_by TEXT, facts TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE token (
+    hash TEXT PRIMARY KEY, role TEXT NOT NULL, expires_at INTEGER NOT NULL, used_key TEXT, used_node TEXT
+) WITHOUT ROWID;
+CREATE TABLE job (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, submitted_at INTEGER NOT NULL, spec TEXT NOT NULL);
+-- A task without a row is queued and was never tried.
+CREATE TABLE task (
+    job INTEGER NOT NULL, idx INTEGER NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL, losses INTEGER NOT NULL,
+    node TEXT, started_at INTEGER, ended_at INTEGER, ran_ms INTEGER, outcome TEXT, stopping TEXT, PRIMARY KEY (job, idx)
+) WITHOUT ROWID;
+-- Attempts that were replaced by a later one.
+CREATE TABLE attempt (
+    job INTEGER NOT NULL, idx INTEGER NOT NULL, number INTEGER NOT NULL, node TEXT, started_at INTEGER, ended_at INTEGER,
+    ran_ms INTEGER, outcome TEXT NOT NULL, late TEXT, PRIMARY KEY (job, idx, number)
+) WITHOUT ROWID;
+-- An ended attempt without a row printed nothing. Without bytes, what it printed lies in a file.
+CREATE TABLE output (
+    job INTEGER NOT NULL, idx INTEGER NOT NULL, number INTEGER NOT NULL,
+    out_length INTEGER NOT NULL, out_dropped INTEGER NOT NULL, out_bytes BLOB,
+    err_length INTEGER NOT NULL, err_dropped INTEGER NOT NULL, err_bytes BLOB, PRIMARY KEY (job, idx, number)
+) WITHOUT ROWID;
+CREATE TABLE event (
+    no INTEGER PRIMARY KEY, at INTEGER NOT NULL, person TEXT, what TEXT NOT NULL
+);
+"];
+
+pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let found: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = STEPS.len() as u32;
+    if found > known {
+        return Err(StoreError::Newer { path: path.into(), found, known });
+    }
+    for (version, step) in STEPS.iter().enumerate().skip(found as usize) {
+        let change = db.transaction()?;
+        change.execute_batch(step)?;
+        change.pragma_update(None, "user_version", version as u32 + 1)?;
+        change.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Room on the disk: below 5 % new submissions are refused, and a reserve is given up so that results of running
+//! tasks can still be committed.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use protocol::unit::Bytes;
+
+const RESERVE: u64 = 16 << 20;
+const LOW_PERCENT: u64 = 5;
+
+#[derive(Debug, Clone)]
+pub struct Space {
+    state: PathBuf,
+}
+
+impl Space {
+    pub fn new(state: &Path) -> Self {
+        Self { state: state.into() }
+    }
+
+    /// `Some(sentence)` while the disk is too full for new work.
+    pub fn low(&self) -> Option<String> {
+        let disk = rustix::fs::statvfs(&self.state).ok()?;
+        let (free, whole) = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize);
+        (whole > 0 && free < whole / 100 * LOW_PERCENT).then(|| {
+            format!(
+                "the manager's disk is nearly full ({} of {} free in {}): nothing new is accepted until there is room; what runs goes on",
+                Bytes(free),
+                Bytes(whole),
+                self.state.display()
+            )
+        })
+    }
+
+    fn reserve(&self) -> PathBuf {
+        self.state.join("reserve")
+    }
+
+    /// Puts the reserve aside where there is room enough for it.
+    pub fn keep_reserve(&self) {
+        if self.low().is_some() || fs::metadata(self.reserve()).is_ok_and(|m| m.len() == RESERVE) {
+            return;
+        }
+        let made = File::create(self.reserve())
+            .and_then(|file| Ok(rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, RESERVE)?));
+        if let Err(error) = made {
+            tracing::warn!("no reserve of {} could be put aside: {error}", Bytes(RESERVE));
+            self.give_up_reserve();
+        }
+    }
+
+    /// Whether there was one to give up.
+    pub fn give_up_reserve(&self) -> bool {
+        fs::remove_file(self.reserve()).is_ok()
+    }
+}

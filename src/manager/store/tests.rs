@@ -1,0 +1,244 @@
+use std::path::Path;
+use std::sync::mpsc as sync;
+
+use protocol::agent::Output;
+use protocol::api::EventQuery;
+use protocol::bytes::Blob;
+use protocol::event::{Event, What};
+use protocol::id::{JobId, TaskId};
+use protocol::job::{JobSpec, Outcome, Stream, TaskState};
+use protocol::node::{Facts, Role};
+use protocol::time::UnixMillis;
+use tokio::sync::mpsc;
+
+use super::writer::{Batch, Writer};
+use super::{Outputs, Reader, StoreError, database};
+use crate::manager::cluster::{
+    AttemptRow, Change, Image, JobRow, KeyPrint, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow,
+};
+
+fn start(state: &Path) -> (Writer, Image, mpsc::Receiver<String>) {
+    let (alarm_to, alarm) = mpsc::channel(1);
+    let (writer, image) = Writer::start(state, alarm_to).unwrap();
+    (writer, image, alarm)
+}
+
+fn job(id: u32) -> JobRow {
+    JobRow {
+        id: JobId(id),
+        owner: "ana".parse().unwrap(),
+        submitted_at: UnixMillis(5),
+        spec: JobSpec::of(["echo", "ünïcode \n 'quotes'"]),
+    }
+}
+
+fn task(id: TaskId) -> TaskRow {
+    TaskRow {
+        id,
+        state: TaskState::Failed,
+        attempt: 2,
+        losses: 1,
+        node: Some("pi-1".parse().unwrap()),
+        started_at: Some(UnixMillis(6)),
+        ended_at: None,
+        ran_ms: Some(u64::MAX),
+        outcome: Some(Outcome::Exited(3)),
+        stopping: Some("by ana".into()),
+    }
+}
+
+/// One of everything.
+fn rows() -> Image {
+    let node = NodeRow {
+        name: "pi-1".parse().unwrap(),
+        role: Role::Worker,
+        key: KeyPrint("SHA256:abc".into()),
+        revoked: true,
+        draining: true,
+        joined_at: UnixMillis(1),
+        seen_at: Some(UnixMillis(2)),
+        address: Some("10.0.0.1".into()),
+        version: None,
+        cpus: 4,
+        slots: 3,
+        shared_uid: true,
+        taken_by: Some("ana".parse().unwrap()),
+        facts: Facts { hostname: Some("x".into()), ..Default::default() },
+    };
+    let token = TokenRow {
+        hash: SecretHash("0f".into()),
+        role: Role::Worker,
+        expires_at: UnixMillis(9),
+        used: Some((KeyPrint("SHA256:abc".into()), "pi-1".parse().unwrap())),
+    };
+    let attempt = AttemptRow {
+        id: TaskId::new(7, 3).attempt(1),
+        node: None,
+        started_at: None,
+        ended_at: Some(UnixMillis(8)),
+        ran_ms: None,
+        outcome: Outcome::Lost { reason: "lease".into(), again: true },
+        late: Some(Outcome::Signaled(9)),
+    };
+    Image {
+        people: vec![PersonRow { name: "ana".parse().unwrap(), serial: 1 }],
+        nodes: vec![node],
+        tokens: vec![token],
+        jobs: vec![job(7)],
+        tasks: vec![task(TaskId::new(7, 3))],
+        attempts: vec![attempt],
+        last_job: 7,
+        last_event: 41,
+    }
+}
+
+fn changes(image: &Image) -> Vec<Change> {
+    let mut changes = vec![];
+    changes.extend(image.people.iter().cloned().map(Change::Person));
+    changes.extend(image.nodes.iter().cloned().map(|node| Change::Node(Box::new(node))));
+    changes.extend(image.tokens.iter().cloned().map(Change::Token));
+    changes.extend(image.jobs.iter().cloned().map(|job| Change::Job(job.into())));
+    changes.extend(image.tasks.iter().cloned().map(Change::Task));
+    changes.extend(image.attempts.iter().cloned().map(Change::Attempt));
+    changes
+}
+
+fn event(no: u64) -> Event {
+    Event { no, at: UnixMillis(no * 10), person: None, what: What::NodeUp { node: "pi-1".parse().unwrap() } }
+}
+
+/// Commits, and waits until what had to be let out was let out.
+async fn commit(writer: &Writer, changes: Vec<Change>, events: Vec<Event>) {
+    let (done, is_done) = tokio::sync::oneshot::channel();
+    let release = Box::new(move || done.send(()).unwrap());
+    writer.commit(Batch { changes, events, releases: vec![release] }).await;
+    is_done.await.unwrap();
+}
+
+#[tokio::test]
+async fn every_row_is_loaded_as_it_was_kept() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, empty, _alarm) = start(state.path());
+    assert!(empty.jobs.is_empty() && empty.last_event == 0);
+    let rows = rows();
+    commit(&writer, changes(&rows), vec![event(41)]).await;
+    writer.close().await;
+    let (writer, mut loaded, _alarm) = start(state.path());
+    assert_eq!(loaded.tasks[0].ran_ms, Some(i64::MAX as u64), "absurd numbers are kept as the largest there is");
+    loaded.tasks[0].ran_ms = Some(u64::MAX);
+    assert_eq!(format!("{loaded:?}"), format!("{rows:?}"));
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn a_number_is_never_given_twice_even_where_its_rows_are_gone() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, _, _alarm) = start(state.path());
+    commit(&writer, vec![Change::Job(job(9).into()), Change::JobGone(JobId(9))], vec![]).await;
+    commit(&writer, vec![Change::Job(job(4).into())], vec![]).await;
+    writer.close().await;
+    let (writer, image, _alarm) = start(state.path());
+    assert_eq!(image.jobs.iter().map(|job| job.id.0).collect::<Vec<_>>(), [4]);
+    assert!(image.last_job >= 9, "job 9 could come again: {}", image.last_job);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn nothing_is_let_out_by_a_commit_that_failed_until_memory_and_disk_agree_again() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, _, mut alarm) = start(state.path());
+    commit(&writer, vec![Change::Job(job(1).into())], vec![]).await;
+    // Another program holds the table away: any failure of SQLite will do.
+    let other = rusqlite::Connection::open(database(state.path())).unwrap();
+    other.execute_batch("ALTER TABLE job RENAME TO away").unwrap();
+    let (let_out, was_let_out) = sync::channel();
+    let failing = |n: u32| {
+        let let_out = let_out.clone();
+        let releases: Vec<super::writer::Release> = vec![Box::new(move || let_out.send(n).unwrap())];
+        Batch { changes: vec![Change::Job(job(n).into())], events: vec![], releases }
+    };
+    writer.commit(failing(2)).await;
+    assert!(alarm.recv().await.unwrap().contains("job"));
+    other.execute_batch("ALTER TABLE away RENAME TO job").unwrap();
+    // Already on its way when the commit failed: decided from a memory that nobody believes any more.
+    writer.commit(failing(3)).await;
+    let image = writer.reload().await.unwrap();
+    assert_eq!(image.jobs.iter().map(|job| job.id.0).collect::<Vec<_>>(), [1]);
+    assert!(was_let_out.try_recv().is_err());
+    commit(&writer, vec![Change::Job(job(4).into())], vec![]).await;
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn an_older_bramble_refuses_a_newer_file_with_a_sentence() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, ..) = start(state.path());
+    writer.close().await;
+    let db = rusqlite::Connection::open(database(state.path())).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    let (alarm, _) = mpsc::channel(1);
+    let Err(error) = Writer::start(state.path(), alarm) else { panic!("it was opened") };
+    assert!(matches!(error, StoreError::Newer { found: 99, .. }));
+    assert!(error.to_string().contains("newer"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_left_alone() {
+    let state = tempfile::tempdir().unwrap();
+    std::fs::write(database(state.path()), "my thesis, all of it, in one file".repeat(200)).unwrap();
+    let (alarm, _) = mpsc::channel(1);
+    let Err(error) = Writer::start(state.path(), alarm) else { panic!("it was opened") };
+    assert!(error.to_string().contains("bramble.db"), "{error}");
+    assert!(std::fs::read_to_string(database(state.path())).unwrap().starts_with("my thesis"));
+}
+
+#[tokio::test]
+async fn events_are_read_by_number_time_and_count() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, ..) = start(state.path());
+    commit(&writer, vec![], (1..=20).map(event).collect()).await;
+    let reader = Reader::open(&database(state.path())).unwrap();
+    let numbers = |query: EventQuery| -> Vec<u64> { reader.events(&query).unwrap().iter().map(|e| e.no).collect() };
+    assert_eq!(numbers(EventQuery { after: Some(17), ..Default::default() }), [18, 19, 20]);
+    assert_eq!(numbers(EventQuery { since: Some(UnixMillis(190)), ..Default::default() }), [19, 20]);
+    assert_eq!(numbers(EventQuery { limit: 2, ..Default::default() }), [19, 20]);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn outputs_come_back_and_silence_costs_no_row() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, ..) = start(state.path());
+    let attempt = TaskId::new(1, 0).attempt(1);
+    let stdout = Output { length: 5, dropped: 2, bytes: Some(Blob(b"\0\xffx".to_vec())) };
+    let kept = Change::Output { attempt, stdout: stdout.clone(), stderr: Output::default() };
+    let silent = TaskId::new(1, 1).attempt(1);
+    let nothing = Change::Output { attempt: silent, stdout: Output::default(), stderr: Output::default() };
+    commit(&writer, vec![kept, nothing], vec![]).await;
+    let reader = Reader::open(&database(state.path())).unwrap();
+    assert_eq!(reader.output(attempt).unwrap(), [stdout, Output::default()]);
+    assert_eq!(reader.output(silent).unwrap(), [Output::default(), Output::default()]);
+    let db = rusqlite::Connection::open(database(state.path())).unwrap();
+    assert_eq!(db.query_row("SELECT count(*) FROM output", [], |row| row.get::<_, u32>(0)).unwrap(), 1);
+    writer.close().await;
+}
+
+#[test]
+fn an_output_file_counts_only_once_it_is_whole() {
+    use std::io::{Read, Write};
+    let state = tempfile::tempdir().unwrap();
+    let outputs = Outputs::new(state.path());
+    let (attempt, node) = (TaskId::new(1, 0).attempt(1), "pi-1".parse().unwrap());
+    let mut arriving = outputs.arrive(attempt, &node, Stream::Stdout).unwrap();
+    arriving.file.write_all(b"half").unwrap();
+    assert!(outputs.open(attempt, &node, Stream::Stdout).is_err());
+    arriving.keep().unwrap();
+    let mut text = String::new();
+    outputs.open(attempt, &node, Stream::Stdout).unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "half");
+    let liar = "pi-2".parse().unwrap();
+    assert!(outputs.open(attempt, &liar, Stream::Stdout).is_err());
+    outputs.forget(JobId(1));
+    assert!(outputs.open(attempt, &node, Stream::Stdout).is_err());
+}

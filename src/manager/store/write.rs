@@ -1,0 +1,158 @@
+//! One change of the core, as SQL.
+
+use protocol::event::Event;
+use protocol::id::{AttemptId, TaskId};
+use rusqlite::{Connection, params};
+
+use super::StoreError;
+use super::kinds::{int, json, time};
+use crate::manager::cluster::{AttemptRow, Change, JobRow, NodeRow, TaskRow, TokenRow};
+
+pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
+    match change {
+        Change::Person(person) => {
+            run(db, "INSERT OR REPLACE INTO person VALUES (?1, ?2)", params![person.name.as_str(), person.serial])
+        }
+        Change::Node(row) => node(db, row),
+        Change::NodeGone(name) => run(db, "DELETE FROM node WHERE name = ?1", params![name.as_str()]),
+        Change::Token(row) => token(db, row),
+        Change::TokenGone(hash) => run(db, "DELETE FROM token WHERE hash = ?1", params![&*hash.0]),
+        Change::Job(row) => job(db, row),
+        Change::JobGone(id) => {
+            for sql in [
+                "DELETE FROM job WHERE id = ?1",
+                "DELETE FROM task WHERE job = ?1",
+                "DELETE FROM attempt WHERE job = ?1",
+                "DELETE FROM output WHERE job = ?1",
+            ] {
+                run(db, sql, params![id.0])?;
+            }
+            Ok(())
+        }
+        Change::Task(row) => task(db, row),
+        Change::Attempt(row) => attempt(db, row),
+        Change::Output { attempt, stdout, stderr } => {
+            // Most tasks print nothing; they cost no row.
+            if stdout.length == 0 && stderr.length == 0 {
+                return Ok(());
+            }
+            let AttemptId { task: TaskId { job, index }, number } = *attempt;
+            let bytes = |o: &protocol::agent::Output| o.bytes.as_ref().map(|b| b.0.clone());
+            run(
+                db,
+                "INSERT OR REPLACE INTO output VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![
+                    job.0,
+                    index,
+                    number,
+                    int(stdout.length),
+                    int(stdout.dropped),
+                    bytes(stdout),
+                    int(stderr.length),
+                    int(stderr.dropped),
+                    bytes(stderr)
+                ],
+            )
+        }
+    }
+}
+
+pub fn event(db: &Connection, event: &Event) -> Result<(), StoreError> {
+    run(
+        db,
+        "INSERT OR REPLACE INTO event VALUES (?1, ?2, ?3, ?4)",
+        params![int(event.no), int(event.at.0), event.person.as_ref().map(|p| p.as_str()), json(&event.what)?],
+    )
+}
+
+/// Numbers are never given twice, even where the rows that had them are gone.
+pub fn number(db: &Connection, name: &str, value: u64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO number VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)";
+    run(db, sql, params![name, int(value)])
+}
+
+fn run(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
+    db.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+fn node(db: &Connection, row: &NodeRow) -> Result<(), StoreError> {
+    run(
+        db,
+        "INSERT OR REPLACE INTO node VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        params![
+            row.name.as_str(),
+            row.role.word(),
+            &*row.key.0,
+            row.revoked,
+            row.draining,
+            int(row.joined_at.0),
+            time(row.seen_at),
+            row.address,
+            row.version,
+            row.cpus,
+            row.slots,
+            row.shared_uid,
+            row.taken_by.as_ref().map(|p| p.as_str()),
+            json(&row.facts)?
+        ],
+    )
+}
+
+fn token(db: &Connection, row: &TokenRow) -> Result<(), StoreError> {
+    let (key, node) = match &row.used {
+        Some((key, node)) => (Some(&*key.0), Some(node.as_str())),
+        None => (None, None),
+    };
+    run(
+        db,
+        "INSERT OR REPLACE INTO token VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![&*row.hash.0, row.role.word(), int(row.expires_at.0), key, node],
+    )
+}
+
+fn job(db: &Connection, row: &JobRow) -> Result<(), StoreError> {
+    run(
+        db,
+        "INSERT OR REPLACE INTO job VALUES (?1, ?2, ?3, ?4)",
+        params![row.id.0, row.owner.as_str(), int(row.submitted_at.0), json(&row.spec)?],
+    )
+}
+
+fn task(db: &Connection, row: &TaskRow) -> Result<(), StoreError> {
+    run(
+        db,
+        "INSERT OR REPLACE INTO task VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            row.id.job.0,
+            row.id.index,
+            row.state.word(),
+            row.attempt,
+            row.losses,
+            row.node.as_ref().map(|n| n.as_str()),
+            time(row.started_at),
+            time(row.ended_at),
+            row.ran_ms.map(int),
+            row.outcome.as_ref().map(json).transpose()?,
+            row.stopping
+        ],
+    )
+}
+
+fn attempt(db: &Connection, row: &AttemptRow) -> Result<(), StoreError> {
+    run(
+        db,
+        "INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            row.id.task.job.0,
+            row.id.task.index,
+            row.id.number,
+            row.node.as_ref().map(|n| n.as_str()),
+            time(row.started_at),
+            time(row.ended_at),
+            row.ran_ms.map(int),
+            json(&row.outcome)?,
+            row.late.as_ref().map(json).transpose()?
+        ],
+    )
+}

@@ -1,0 +1,195 @@
+//! The one thread that writes. Batches come in order; whatever has arrived is committed as one; only then are
+//! replies, orders and events let out. After a failed commit nothing is believed until [`Writer::reload`].
+
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use protocol::event::Event;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Outputs, Space, StoreError, image, write};
+use crate::manager::cluster::{Change, Image};
+
+/// Something to be let out after the commit. Dropped unsent where the commit failed.
+pub type Release = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+pub struct Batch {
+    pub changes: Vec<Change>,
+    pub events: Vec<Event>,
+    pub releases: Vec<Release>,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.events.is_empty() && self.releases.is_empty()
+    }
+}
+
+enum Message {
+    Batch(Batch),
+    Reload(oneshot::Sender<Result<Image, StoreError>>),
+}
+
+/// The way to the thread.
+pub struct Writer {
+    to: mpsc::Sender<Message>,
+    thread: JoinHandle<()>,
+}
+
+/// The events kept; older ones are trimmed.
+const MOST_EVENTS: u64 = 200_000;
+const TRIM_EVERY: u64 = 1_000;
+/// Batches committed as one at most, so that the first of them does not wait for ever.
+const MOST_BATCHES: usize = 512;
+
+struct Thread {
+    db: Connection,
+    path: PathBuf,
+    space: Space,
+    outputs: Outputs,
+    failed: bool,
+    last_event: u64,
+    trimmed_at: u64,
+    /// Told once each time a commit fails.
+    alarm: mpsc::Sender<String>,
+}
+
+impl Writer {
+    /// Opens the database, loads what it holds and starts the thread. `alarm` is told why a commit failed.
+    pub fn start(state: &Path, alarm: mpsc::Sender<String>) -> Result<(Self, Image), StoreError> {
+        let path = super::database(state);
+        let db = super::open(&path)?;
+        let image = image::load(&db)?;
+        let space = Space::new(state);
+        space.keep_reserve();
+        let last_event = image.last_event;
+        let outputs = Outputs::new(state);
+        let mut thread = Thread { db, path, space, outputs, failed: false, last_event, trimmed_at: 0, alarm };
+        let (to, mut from) = mpsc::channel(64);
+        let thread = std::thread::Builder::new()
+            .name("store".into())
+            .spawn(move || thread.run(&mut from))
+            .map_err(|e| StoreError::Unreadable { table: "no table", what: format!("no thread for it: {e}") })?;
+        Ok((Self { to, thread }, image))
+    }
+
+    /// Waits for room where the disk is slow: so it is the callers who wait, not memory that grows.
+    pub async fn commit(&self, batch: Batch) {
+        // The thread ends only after this sender is dropped.
+        let _ = self.to.send(Message::Batch(batch)).await;
+    }
+
+    pub async fn reload(&self) -> Result<Image, StoreError> {
+        let (tell, told) = oneshot::channel();
+        let _ = self.to.send(Message::Reload(tell)).await;
+        told.await.unwrap_or(Err(StoreError::Unreadable { table: "no table", what: "its thread has ended".into() }))
+    }
+
+    /// Commits what is under way, then closes the database.
+    pub async fn close(self) {
+        drop(self.to);
+        let _ = tokio::task::spawn_blocking(move || self.thread.join()).await;
+    }
+}
+
+impl Thread {
+    fn run(&mut self, from: &mut mpsc::Receiver<Message>) {
+        let mut waiting: Vec<Batch> = vec![];
+        while let Some(message) = from.blocking_recv() {
+            let mut next = Some(message);
+            while let Some(message) = next.take() {
+                match message {
+                    Message::Batch(batch) => waiting.push(batch),
+                    Message::Reload(tell) => {
+                        self.commit(&mut waiting);
+                        // A caller that has gone away does not need the answer.
+                        let _ = tell.send(self.reload());
+                    }
+                }
+                if waiting.len() < MOST_BATCHES {
+                    next = from.try_recv().ok();
+                }
+            }
+            self.commit(&mut waiting);
+        }
+    }
+
+    fn commit(&mut self, waiting: &mut Vec<Batch>) {
+        if self.failed {
+            return waiting.clear();
+        }
+        let mut written = self.write(waiting);
+        if written.as_ref().is_err_and(StoreError::is_full) && self.space.give_up_reserve() {
+            tracing::warn!("the disk is full: the reserve was given up so that results can still be kept");
+            written = self.write(waiting);
+        }
+        match written {
+            Ok(()) => {
+                for batch in waiting.drain(..) {
+                    for change in &batch.changes {
+                        if let Change::JobGone(job) = change {
+                            self.outputs.forget(*job);
+                        }
+                    }
+                    batch.releases.into_iter().for_each(|release| release());
+                }
+            }
+            Err(error) => {
+                tracing::error!("a commit failed: {error}; memory is ahead of the disk, so the manager reloads");
+                self.failed = true;
+                waiting.clear();
+                // A full channel already holds an alarm.
+                let _ = self.alarm.try_send(error.to_string());
+            }
+        }
+    }
+
+    fn write(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
+        if batches.iter().all(|batch| batch.changes.is_empty() && batch.events.is_empty()) {
+            return Ok(());
+        }
+        let group = self.db.transaction()?;
+        let (mut last_job, mut last_event) = (None, None);
+        for batch in batches {
+            for change in &batch.changes {
+                if let Change::Job(job) = change {
+                    last_job = last_job.max(Some(job.id.0));
+                }
+                write::change(&group, change)?;
+            }
+            for event in &batch.events {
+                last_event = last_event.max(Some(event.no));
+                write::event(&group, event)?;
+            }
+        }
+        if let Some(job) = last_job {
+            write::number(&group, "job", job.into())?;
+        }
+        if let Some(event) = last_event {
+            write::number(&group, "event", event)?;
+        }
+        let last_event = last_event.unwrap_or(self.last_event);
+        let trims = last_event >= self.trimmed_at + TRIM_EVERY;
+        if trims {
+            let oldest = last_event.saturating_sub(MOST_EVENTS);
+            group.execute("DELETE FROM event WHERE no <= ?1", [super::kinds::int(oldest)])?;
+        }
+        group.commit()?;
+        self.last_event = last_event;
+        if trims {
+            self.trimmed_at = last_event;
+            self.space.keep_reserve();
+        }
+        Ok(())
+    }
+
+    fn reload(&mut self) -> Result<Image, StoreError> {
+        self.db = super::open(&self.path)?;
+        let image = image::load(&self.db)?;
+        self.last_event = image.last_event;
+        self.failed = false;
+        Ok(image)
+    }
+}

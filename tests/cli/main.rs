@@ -1,0 +1,13 @@
+//! The real program against a manager that says what each test tells it to.
+
+#![allow(clippy::unwrap_used)]
+
+mod fake;
+mod lists;
+mod logs;
+mod many;
+mod rest;
+mod run;
+mod sample;
+mod terminal;
+mod trouble;

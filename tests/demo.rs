@@ -1,0 +1,82 @@
+//! The demo as a newcomer meets it.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Demo, daemons, demo_command, folder, processes_of, said, until};
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_demo_runs_work_beside_another_and_finds_its_state_again() {
+    let (here, there) = (folder(), folder());
+    let one = Demo::start(here.path(), &[]);
+    let two = Demo::start(there.path(), &["--nodes", "1"]);
+    assert_eq!(one.line["nodes"].as_array().unwrap().len(), 3);
+    assert_ne!(one.line["ssh"], two.line["ssh"]);
+
+    let done = one.verb(&["run", "--wait", "--", "sh", "-c", "echo out; echo err >&2; exit 7"]);
+    assert_eq!(done.status.code(), Some(7), "{}", said(&done));
+    assert_eq!((&done.stdout[..], &done.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+
+    // Temperature is simulated, and says so; a demo does not reboot the machine it runs on.
+    let node = until("a temperature", || {
+        let node = one.json(&["node", "pi-2", "--json"]);
+        node["metrics"]["temperature"].is_number().then_some(node)
+    });
+    assert_eq!(node["facts"]["simulated"], true);
+    one.verb(&["node", "reboot", "pi-2"]);
+    until("the refusal", || {
+        let events = one.verb(&["event", "--json"]);
+        String::from_utf8_lossy(&events.stdout).contains("order_refused").then_some(())
+    });
+
+    // A second demo in the same place is told so.
+    let second = demo_command(here.path(), &[]).output().unwrap();
+    assert!(String::from_utf8_lossy(&second.stderr).contains("already runs"), "{}", said(&second));
+
+    // Quitting stops what runs, with the reason; nothing is left, and the next run knows all of it.
+    let endless = String::from_utf8(one.verb(&["run", "--", "sleep", "1000"]).stdout).unwrap();
+    until("it runs", || (one.json(&["job", endless.trim(), "--json"])["state"] == "running").then_some(()));
+    one.quit();
+    let again = Demo::start(here.path(), &[]);
+    let task = again.json(&["task", &format!("{}.0", endless.trim()), "--json"]);
+    let task = task.get("task").unwrap_or(&task).clone();
+    assert_eq!((&task["state"], &task["reason"]), (&"stopped".into(), &"demo ended".into()), "{task}");
+    again.quit();
+    two.quit();
+}
+
+#[test]
+fn what_a_killed_demo_left_is_adopted_by_the_next() {
+    let here = folder();
+    let mut killed = Demo::start(here.path(), &["--nodes", "2"]);
+    let script = "for i in $(seq 600); do echo $i; sleep 0.1; done";
+    let job = String::from_utf8(killed.verb(&["run", "--", "sh", "-c", script]).stdout).unwrap();
+    let id = format!("{}.0", job.trim());
+    until("it runs", || (killed.json(&["job", job.trim(), "--json"])["state"] == "running").then_some(()));
+    let (manager, keepers) = (daemons(here.path(), "manager"), daemons(here.path(), "run"));
+    assert_eq!((manager.len(), keepers.len()), (1, 2));
+    killed.signal(Signal::KILL);
+    killed.child.wait().unwrap();
+
+    let adopting = Demo::start(here.path(), &["--nodes", "2"]);
+    assert_eq!((daemons(here.path(), "manager"), daemons(here.path(), "run")), (manager, keepers));
+    let stopped = adopting.verb(&["stop", &id]);
+    assert!(stopped.status.success(), "{}", said(&stopped));
+    adopting.quit();
+}
+
+#[test]
+fn ctrl_c_at_any_moment_leaves_nothing_behind() {
+    for moment in [0, 20, 60, 120, 250, 400, 700] {
+        let here = folder();
+        let mut demo = demo_command(here.path(), &[]).spawn().unwrap();
+        let at = Instant::now() + Duration::from_millis(moment);
+        // A moment in its life, not a condition: any will do.
+        std::thread::sleep(at.saturating_duration_since(Instant::now())); // why: the moment is what is tested
+        common::signal_pid(demo.id() as i32, Signal::INT);
+        demo.wait().unwrap();
+        assert_eq!(processes_of(here.path()), Vec::<String>::new(), "left behind when interrupted after {moment} ms");
+    }
+}

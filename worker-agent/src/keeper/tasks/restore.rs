@@ -1,0 +1,206 @@
+//! What a keeper that starts knows of the tasks before it. A first start, a keeper that was killed, one that became a new
+//! binary, a machine that was switched on again: all of them come this way.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use protocol::id::AttemptId;
+use protocol::job::Outcome;
+use protocol::keeper::{Ended, Record};
+use protocol::time::UnixMillis;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
+use serde_json::Value;
+
+use super::super::cgroup::{Pool, Slot};
+use super::super::clock::{Moment, wall};
+use super::super::journal::{Journal, Past, PastStop};
+use super::super::proc::{self, Stat};
+use super::super::remains::{self, Snapshot};
+use super::end::How;
+use super::{Live, Main, Over, Phase, Stop, Tasks};
+use crate::layout::Layout;
+
+/// How long what was left behind may take to die before the start goes on without it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const NEVER_BEGAN: &str = "its keeper was killed before it began";
+
+/// Where the main process of a task is that has no end in the journal.
+enum Found {
+    Running(Main),
+    /// It ran, and ended while nobody was looking.
+    Ended,
+    NeverRan,
+}
+
+impl Tasks {
+    pub fn restore(layout: &Layout) -> anyhow::Result<Self> {
+        let boot_id = proc::boot_id()?;
+        let (journal, past) = Journal::open(&layout.journal())?;
+        let (pool, slots) = match Pool::open(&layout.state) {
+            Ok((pool, slots)) => (Some(pool), slots),
+            Err(why) => {
+                tracing::info!("tasks run without cgroups: {why}");
+                (None, vec![])
+            }
+        };
+        let mut tasks = Self {
+            layout: layout.clone(),
+            boot_id,
+            journal,
+            pool,
+            live: BTreeMap::new(),
+            over: BTreeMap::new(),
+            pids: Default::default(),
+            helpers: Default::default(),
+            news: vec![],
+        };
+        past.into_iter().for_each(|(attempt, past)| tasks.recall(attempt, past));
+        tasks.sort_slots(slots);
+        tasks.kill_what_is_nobodys();
+        Ok(tasks)
+    }
+
+    fn recall(&mut self, attempt: AttemptId, past: Past) {
+        let Past { started_at, note, .. } = past;
+        if let Some(ended) = past.ended {
+            self.over.insert(attempt, Over { started_at, note, ended });
+            return;
+        }
+        if past.boot_id != self.boot_id {
+            let outcome = Outcome::Lost { reason: "the node restarted".into(), again: true };
+            return self.ended_unseen(attempt, started_at, note, outcome);
+        }
+        let stop = past.stop;
+        match self.find(attempt, past.process) {
+            Found::Running(main) => {
+                tracing::info!("{attempt} still runs, as process {}", main.pid);
+                if past.process.is_none() {
+                    let Main { pid, start_ticks, .. } = main;
+                    self.journal.note(&Record::Running { attempt, pid, start_ticks });
+                }
+                if main.foreign.is_none() {
+                    self.pids.insert(main.pid, attempt);
+                }
+                // Whether SIGKILL was sent is not in the journal; twice does no harm.
+                let stop = stop.map(|PastStop { reason, kill_at }| Stop {
+                    reason,
+                    kill_at: Moment::of_millis(kill_at),
+                    killed: false,
+                });
+                let (slot, forgotten, phase) = (None, false, Phase::Running);
+                let live = Live { started_at, note, main, slot, stop, forgotten, phase };
+                self.live.insert(attempt, live);
+            }
+            Found::Ended => {
+                let outcome = How::Unknown.outcome(stop.as_ref().map(|stop| stop.reason.as_str()));
+                self.ended_unseen(attempt, started_at, note, outcome);
+            }
+            Found::NeverRan => {
+                let outcome = Outcome::Lost { reason: NEVER_BEGAN.into(), again: true };
+                self.ended_unseen(attempt, started_at, note, outcome);
+            }
+        }
+    }
+
+    fn find(&self, attempt: AttemptId, process: Option<(i32, u64)>) -> Found {
+        let Some((pid, start_ticks)) = process else {
+            return self.find_by_mark(attempt);
+        };
+        match proc::stat(pid).filter(|now| now.start_ticks == start_ticks).and_then(watch) {
+            Some(main) => Found::Running(main),
+            None => Found::Ended,
+        }
+    }
+
+    /// The keeper before was killed around the very birth of it, and did not write down who it is.
+    fn find_by_mark(&self, attempt: AttemptId) -> Found {
+        let marked = Snapshot::take(&self.layout.state).map(|mut all| all.marked()).unwrap_or_default();
+        let mut leaders: Vec<Stat> = marked
+            .into_iter()
+            .filter(|(process, of)| *of == attempt && process.session == process.pid)
+            .map(|(process, _)| process)
+            .collect();
+        leaders.sort_by_key(|process| process.start_ticks);
+        if let Some(main) = leaders.into_iter().find_map(watch) {
+            return Found::Running(main);
+        }
+        // Its output is made by the process itself, just before it becomes the program. And no process is on its way to
+        // there any more: it would still hold the lock of the state folder.
+        if self.layout.stdout(attempt).exists() { Found::Ended } else { Found::NeverRan }
+    }
+
+    fn ended_unseen(&mut self, attempt: AttemptId, started_at: UnixMillis, note: Value, outcome: Outcome) {
+        let never_began = matches!(&outcome, Outcome::Lost { reason, .. } if reason == NEVER_BEGAN);
+        let began = (!never_began).then_some(started_at);
+        let ended = Ended { attempt, outcome, started_at: began, ended_at: wall(), ran_ms: None };
+        self.journal.note(&Record::Ended(ended.clone()));
+        self.over.insert(attempt, Over { started_at, note, ended });
+    }
+
+    /// Gives every task its cgroup back, and empties the others.
+    fn sort_slots(&mut self, slots: Vec<Slot>) {
+        let Some(pool) = &self.pool else { return };
+        let mut slots: BTreeMap<u32, Slot> = slots.into_iter().map(|slot| (slot.number(), slot)).collect();
+        for live in self.live.values_mut() {
+            live.slot = pool.slot_of(live.main.pid).and_then(|number| slots.remove(&number));
+        }
+        for slot in slots.into_values() {
+            let empty = until_done(|| slot.is_empty() || slot.kill().is_err() || slot.is_empty());
+            if empty && slot.is_empty() {
+                self.give_back(slot);
+            } else {
+                tracing::warn!("cgroup {} of an ended task cannot be emptied", slot.number());
+            }
+        }
+    }
+
+    /// Kills what is marked as ours and belongs to no task that runs.
+    fn kill_what_is_nobodys(&self) {
+        let done = until_done(|| {
+            let marked = Snapshot::take(&self.layout.state).map(|mut all| all.marked()).unwrap_or_default();
+            let nobodys = marked.iter().filter(|(_, attempt)| !self.live.contains_key(attempt));
+            let killed = nobodys.inspect(|(process, _)| remains::signal(process, &[Signal::KILL])).count();
+            killed == 0
+        });
+        if !done {
+            tracing::warn!("something of an ended task does not end, although it was killed");
+        }
+    }
+}
+
+/// Waiting here is the exception: almost always the first look suffices.
+fn until_done(mut is_done: impl FnMut() -> bool) -> bool {
+    let until = Moment::now() + PATIENCE;
+    while !is_done() {
+        if Moment::now() >= until {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    true
+}
+
+/// A process that may have ended, but has not been reaped by anybody else than us.
+fn watch(process: Stat) -> Option<Main> {
+    let ours = process.parent == std::process::id() as i32;
+    let foreign: Option<OwnedFd> = if ours {
+        None
+    } else {
+        let pidfd = pidfd_open(Pid::from_raw(process.pid)?, PidfdFlags::empty()).ok()?;
+        // Only now can its number not become another's any more.
+        let now = proc::stat(process.pid)?;
+        if now.dead || now.start_ticks != process.start_ticks {
+            return None;
+        }
+        Some(pidfd)
+    };
+    Some(Main {
+        pid: process.pid,
+        start_ticks: process.start_ticks,
+        uid: proc::uid(process.pid).unwrap_or(0),
+        began: Moment::of_ticks(process.start_ticks),
+        foreign,
+    })
+}

@@ -1,0 +1,72 @@
+//! `cargo xtask bench …`: measures real processes from outside, as they are shipped, beside what is to be reached.
+//!
+//! It knows the protocol and nothing else of ours: what it starts are the programs a person would start, what it
+//! reads are the kernel's own numbers.
+
+mod accept;
+mod bare;
+mod door;
+mod follow;
+mod idle;
+mod latency;
+mod machine;
+mod process;
+mod rig;
+mod row;
+mod spine;
+mod stamp;
+mod statistics;
+mod table;
+mod throughput;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Measures Bramble; started by `cargo xtask bench`, which builds what is measured
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench")]
+enum Line {
+    /// Throughput, CPU per task, latency and memory of one manager and one worker
+    Spine(Spine),
+    /// Prints the monotonic clock, line by line: the task whose output is followed
+    #[command(hide = true)]
+    Stamp { lines: u32, interval_ms: u64 },
+}
+
+#[derive(Debug, clap::Args)]
+struct Spine {
+    /// A tenth of everything, once: to see that it works, not how fast
+    #[arg(long)]
+    quick: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// How often everything is measured; medians are shown
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    runs: u32,
+    /// Where state is kept meanwhile: a real disk, every parent of which all users may pass through
+    #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
+    state: PathBuf,
+    /// The `bramble` to measure
+    #[arg(long, value_name = "FILE", env = "BRAMBLE_BENCH_MANAGER", hide_env = true)]
+    manager: PathBuf,
+    /// The `worker-agent` to measure
+    #[arg(long, value_name = "FILE", env = "BRAMBLE_BENCH_WORKER", hide_env = true)]
+    worker: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let done = match Line::parse() {
+        Line::Spine(args) => spine::run(&args),
+        Line::Stamp { lines, interval_ms } => stamp::print(lines, interval_ms),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

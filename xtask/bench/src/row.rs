@@ -1,0 +1,176 @@
+//! A row of the table: what is measured, what must be reached, and whether it was.
+
+use serde::Serialize;
+
+use crate::statistics::median;
+
+/// What is measured, and the numbers of TARGETS.md for it where it has some.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Goal {
+    /// Tells it from others, for programs.
+    pub key: &'static str,
+    pub name: &'static str,
+    pub unit: &'static str,
+    pub better: Better,
+    pub must: Option<f64>,
+    pub aim: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    More,
+    Less,
+}
+
+/// Where a number stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// Better than the aim even.
+    Aim,
+    Ok,
+    /// Missed by less than half.
+    Within,
+    Missed,
+    /// Nothing must be reached: it is there to compare with.
+    None,
+}
+
+impl Mark {
+    pub fn word(self) -> &'static str {
+        match self {
+            Mark::Aim => "ok, aim reached",
+            Mark::Ok => "ok",
+            Mark::Within => "within 1.5×",
+            Mark::Missed => "MISSED",
+            Mark::None => "",
+        }
+    }
+}
+
+impl Goal {
+    const fn less(key: &'static str, name: &'static str, unit: &'static str, must: f64, aim: f64) -> Self {
+        Self { key, name, unit, better: Better::Less, must: Some(must), aim: Some(aim) }
+    }
+
+    const fn told(key: &'static str, name: &'static str, unit: &'static str) -> Self {
+        Self { key, name, unit, better: Better::Less, must: None, aim: None }
+    }
+
+    pub fn mark(&self, value: f64) -> Mark {
+        let reaches = |goal: f64, times: f64| match self.better {
+            Better::More => value * times >= goal,
+            Better::Less => value <= goal * times,
+        };
+        match (self.must, self.aim) {
+            (None, _) => Mark::None,
+            (_, Some(aim)) if reaches(aim, 1.0) => Mark::Aim,
+            (Some(must), _) if reaches(must, 1.0) => Mark::Ok,
+            (Some(must), _) if reaches(must, 1.5) => Mark::Within,
+            _ => Mark::Missed,
+        }
+    }
+}
+
+pub const BARE: Goal = Goal::told("bare", "bare posix_spawn, 2 at once", "tasks/s");
+pub const BARE_CPU: Goal = Goal::told("bare_cpu", "  CPU of one", "ms");
+pub const PIPES: Goal = Goal::told("pipes", "tokio with pipes, 2 at once", "tasks/s");
+pub const PIPES_CPU: Goal = Goal::told("pipes_cpu", "  CPU of one", "ms");
+pub const TASKS_1K: Goal = Goal::told("tasks_1k", "1,000 no-op tasks, 2 slots", "tasks/s");
+pub const TASKS_10K: Goal = Goal {
+    key: "tasks_10k",
+    name: "10,000 no-op tasks, 2 slots",
+    unit: "tasks/s",
+    better: Better::More,
+    must: Some(1600.0),
+    aim: None,
+};
+pub const RATIO: Goal =
+    Goal { key: "ratio", name: "  against bare", unit: "×", better: Better::More, must: Some(0.45), aim: Some(0.65) };
+pub const TASK_CPU: Goal = Goal::less("task_cpu", "  CPU of one: all our processes and the task", "ms", 0.9, 0.75);
+pub const SOCKET_P50: Goal = Goal::less("socket_p50", "submit → known done, idle, by socket, p50", "ms", 2.0, 1.2);
+pub const SOCKET_P99: Goal = Goal::told("socket_p99", "  p99", "ms");
+pub const VERB_P50: Goal = Goal::less("verb_p50", "submit → known done, idle, by verb, p50", "ms", 6.0, 3.0);
+pub const VERB_P99: Goal = Goal::told("verb_p99", "  p99", "ms");
+pub const LINE_P50: Goal = Goal::less("line_p50", "a printed line is seen by a follower, p50", "ms", 1.0, 0.5);
+pub const LINE_P99: Goal = Goal::told("line_p99", "  p99", "ms");
+pub const ARRAY: Goal = Goal::less("array", "100,000 tasks accepted as one array", "s", 0.25, 0.1);
+pub const PIPELINED: Goal = Goal::less("pipelined", "100,000 tasks accepted as pipelined requests", "s", 10.0, 3.0);
+pub const ARRAY_RSS: Goal = Goal::less("array_rss", "manager RSS, 100,000 queued as one array", "MB", 60.0, 40.0);
+pub const PIPELINED_RSS: Goal =
+    Goal::less("pipelined_rss", "manager RSS, 100,000 queued as jobs of their own", "MB", 60.0, 40.0);
+pub const WORKER_RSS: Goal = Goal::less("worker_rss", "agent + keeper RSS, idle, fresh", "MB", 8.0, 5.0);
+pub const WORKER_PRIVATE: Goal = Goal::less("worker_private", "  private part", "MB", 3.0, 2.0);
+pub const WORKER_RSS_AFTER: Goal =
+    Goal::less("worker_rss_after", "agent + keeper RSS, idle, after all of the above", "MB", 8.0, 5.0);
+pub const WORKER_PRIVATE_AFTER: Goal = Goal::less("worker_private_after", "  private part", "MB", 3.0, 2.0);
+pub const WORKER_PSS_AFTER: Goal = Goal::told("worker_pss_after", "  PSS", "MB");
+pub const KEEPER_RSS: Goal = Goal::told("keeper_rss", "  keeper alone, RSS", "MB");
+pub const AGENT_RSS: Goal = Goal::told("agent_rss", "  agent alone, RSS", "MB");
+pub const MANAGER_RSS: Goal = Goal::told("manager_rss", "manager RSS, idle, after all of the above", "MB");
+pub const MANAGER_PRIVATE: Goal = Goal::told("manager_private", "  private part", "MB");
+pub const WORKER_CPU: Goal = Goal::less("worker_cpu", "agent + keeper CPU, idle, metrics each second", "%", 0.3, 0.1);
+pub const KEEPER_CPU: Goal = Goal::told("keeper_cpu", "  keeper alone", "%");
+pub const MANAGER_CPU: Goal = Goal::told("manager_cpu", "manager CPU, idle", "%");
+
+/// What was measured of each goal, in the order in which it was measured first.
+#[derive(Debug, Default)]
+pub struct Rows(Vec<Row>);
+
+#[derive(Debug)]
+pub struct Row {
+    pub goal: Goal,
+    pub runs: Vec<f64>,
+}
+
+impl Rows {
+    pub fn add(&mut self, goal: Goal, value: f64) {
+        match self.0.iter_mut().find(|row| row.goal.key == goal.key) {
+            Some(row) => row.runs.push(value),
+            None => self.0.push(Row { goal, runs: vec![value] }),
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Row> {
+        self.0.iter()
+    }
+}
+
+impl Row {
+    /// What is shown of all runs.
+    pub fn value(&self) -> f64 {
+        median(&self.runs)
+    }
+
+    pub fn mark(&self) -> Mark {
+        self.goal.mark(self.value())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_marked_by_what_it_reaches() {
+        assert_eq!(TASK_CPU.mark(0.7), Mark::Aim);
+        assert_eq!(TASK_CPU.mark(0.9), Mark::Ok);
+        assert_eq!(TASK_CPU.mark(1.3), Mark::Within);
+        assert_eq!(TASK_CPU.mark(1.4), Mark::Missed);
+        assert_eq!(TASKS_10K.mark(1600.0), Mark::Ok);
+        assert_eq!(TASKS_10K.mark(1100.0), Mark::Within);
+        assert_eq!(TASKS_10K.mark(1000.0), Mark::Missed);
+        assert_eq!(BARE.mark(0.0), Mark::None);
+    }
+
+    #[test]
+    fn of_several_runs_the_median_is_shown() {
+        let mut rows = Rows::default();
+        for value in [3.0, 1.0, 2.0] {
+            rows.add(BARE, value);
+        }
+        rows.add(PIPES, 7.0);
+        let shown: Vec<f64> = rows.iter().map(Row::value).collect();
+        assert_eq!(shown, [2.0, 7.0]);
+    }
+}

@@ -1,0 +1,139 @@
+//! `bench spine`: one manager and one worker with two slots, everything durable, beside the bare loop.
+
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::rig::{Ground, Manager, Programs, Worker};
+use crate::row::{self, Rows};
+use crate::statistics::{median, percentile};
+use crate::{Spine, accept, bare, follow, idle, latency, machine, table, throughput};
+
+/// How much of everything.
+struct Size {
+    bare: u32,
+    few: u32,
+    many: u32,
+    by_socket: u32,
+    by_verb: u32,
+    lines: u32,
+    accepted: u32,
+    settle: Duration,
+    idle: Duration,
+}
+
+const WHOLE: Size = Size {
+    bare: 10_000,
+    few: 1_000,
+    many: 10_000,
+    by_socket: 500,
+    by_verb: 200,
+    lines: 300,
+    accepted: 100_000,
+    settle: Duration::from_secs(3),
+    idle: Duration::from_secs(20),
+};
+
+const QUICK: Size = Size {
+    bare: 1_000,
+    few: 100,
+    many: 1_000,
+    by_socket: 50,
+    by_verb: 20,
+    lines: 30,
+    accepted: 10_000,
+    settle: Duration::from_secs(1),
+    idle: Duration::from_secs(3),
+};
+
+pub fn run(args: &Spine) -> anyhow::Result<()> {
+    let machine = machine::Machine::look(&args.state);
+    let programs = Programs { bramble: whole(&args.manager)?, worker: whole(&args.worker)? };
+    let (size, runs) = if args.quick { (QUICK, 1) } else { (WHOLE, args.runs) };
+    let mut rows = Rows::default();
+    for n in 1..=runs {
+        eprintln!("run {n} of {runs}");
+        once(&programs, args, &size, &mut rows)?;
+    }
+    match args.json {
+        true => println!("{:#}", table::json(&machine, &rows, args.quick)),
+        false => print!("{}", table::text(&machine, &rows, runs, args.quick)),
+    }
+    Ok(())
+}
+
+fn whole(program: &std::path::Path) -> anyhow::Result<std::path::PathBuf> {
+    program.canonicalize().with_context(|| format!("there is no program {}", program.display()))
+}
+
+fn once(programs: &Programs, args: &Spine, size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
+    let ground = Ground::below(&args.state)?;
+    work(programs, &ground, size, rows)?;
+    queue(programs, &ground, size, rows)
+}
+
+/// What it does with tasks.
+fn work(programs: &Programs, ground: &Ground, size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
+    eprintln!("  bare spawns");
+    let alone = bare::spawn(size.bare)?;
+    rows.add(row::BARE, alone.per_second);
+    rows.add(row::BARE_CPU, alone.cpu_ms);
+    let pipes = bare::tokio_with_pipes(size.bare)?;
+    rows.add(row::PIPES, pipes.per_second);
+    rows.add(row::PIPES_CPU, pipes.cpu_ms);
+
+    let manager = Manager::start(programs, ground, "manager")?;
+    let worker = Worker::start(programs, ground, &manager)?;
+    let fresh = idle::measure(&manager, &worker, size.settle)?.worker().memory;
+
+    eprintln!("  {} and {} no-op tasks", size.few, size.many);
+    rows.add(row::TASKS_1K, throughput::measure(&manager, &worker, size.few)?.per_second);
+    let many = throughput::measure(&manager, &worker, size.many)?;
+    rows.add(row::TASKS_10K, many.per_second);
+    rows.add(row::RATIO, many.per_second / alone.per_second);
+    rows.add(row::TASK_CPU, many.cpu_ms);
+
+    eprintln!("  one task at a time");
+    let by_socket = latency::by_socket(&manager, size.by_socket)?;
+    rows.add(row::SOCKET_P50, median(&by_socket));
+    rows.add(row::SOCKET_P99, percentile(&by_socket, 0.99));
+    let by_verb = latency::by_verb(&manager, size.by_verb)?;
+    rows.add(row::VERB_P50, median(&by_verb));
+    rows.add(row::VERB_P99, percentile(&by_verb, 0.99));
+    let lines = follow::measure(&manager, ground, size.lines)?;
+    rows.add(row::LINE_P50, median(&lines));
+    rows.add(row::LINE_P99, percentile(&lines, 0.99));
+
+    eprintln!("  nothing, for {} s", size.idle.as_secs());
+    let rest = idle::measure(&manager, &worker, size.idle)?;
+    rows.add(row::WORKER_RSS, mb(fresh.rss));
+    rows.add(row::WORKER_PRIVATE, mb(fresh.private));
+    rows.add(row::WORKER_RSS_AFTER, mb(rest.worker().memory.rss));
+    rows.add(row::WORKER_PRIVATE_AFTER, mb(rest.worker().memory.private));
+    rows.add(row::WORKER_PSS_AFTER, mb(rest.worker().memory.pss));
+    rows.add(row::KEEPER_RSS, mb(rest.keeper.memory.rss));
+    rows.add(row::AGENT_RSS, mb(rest.agent.memory.rss));
+    rows.add(row::WORKER_CPU, rest.worker().cpu_percent);
+    rows.add(row::KEEPER_CPU, rest.keeper.cpu_percent);
+    rows.add(row::MANAGER_RSS, mb(rest.manager.memory.rss));
+    rows.add(row::MANAGER_PRIVATE, mb(rest.manager.memory.private));
+    rows.add(row::MANAGER_CPU, rest.manager.cpu_percent);
+    Ok(())
+}
+
+/// How it takes work in that nobody is there to do. A manager of its own for each way.
+fn queue(programs: &Programs, ground: &Ground, size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
+    eprintln!("  {} tasks accepted, both ways", size.accepted);
+    let array = accept::one_array(&Manager::start(programs, ground, "array")?, size.accepted)?;
+    let pipelined = accept::pipelined(&Manager::start(programs, ground, "pipelined")?, size.accepted)?;
+    rows.add(row::ARRAY, array.took.as_secs_f64());
+    rows.add(row::PIPELINED, pipelined.took.as_secs_f64());
+    rows.add(row::ARRAY_RSS, mb(array.rss));
+    rows.add(row::PIPELINED_RSS, mb(pipelined.rss));
+    Ok(())
+}
+
+/// Millions of bytes.
+fn mb(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
