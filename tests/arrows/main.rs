@@ -88,7 +88,9 @@ fn rooms_name_only_what_their_arrows_allow() {
 fn the_core_has_no_clock_no_files_no_network_and_no_async() {
     let crates: BTreeSet<String> = depends_on(&fs::read_to_string(workspace().join("Cargo.toml")).unwrap());
     let mut wrong = vec![];
-    let core = sources(&workspace().join(CORE));
+    let mut core = sources(&workspace().join(CORE));
+    // Its dice may be told their seed from outside.
+    core.retain(|file| !file.starts_with(workspace().join(CORE).join("tests")));
     assert!(!core.is_empty(), "{CORE} has no sources: was it moved?");
     for file in core {
         let name = file.strip_prefix(workspace()).unwrap().to_owned();
