@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use protocol::api::{Answer, Body, Call, More, Refusal, Reply, Request};
 use protocol::frame;
 use tempfile::TempDir;
-use tokio_util::bytes::BytesMut;
+use bytes::BytesMut;
 
 /// What the manager does about a request, in order.
 pub enum Say {
