@@ -9,7 +9,7 @@ use protocol::time::UnixMillis;
 
 use super::Cluster;
 use super::ids::NodeIx;
-use super::orders::{Phase, Room};
+use super::orders::Phase;
 use super::port::LinkId;
 use super::sane;
 use super::turn::Turn;
@@ -37,7 +37,7 @@ impl Cluster {
         }
         self.unasked(ix, link, held, &mut phases, turn);
         if let Some(node) = self.nodes.get_mut(ix) {
-            node.orders.reset(Room::new(hello.slots, hello.cpus), |task| phases.get(&task).copied());
+            node.orders.reset(hello.slots, |task| phases.get(&task).copied());
         }
         self.send_again(ix, link, &phases, turn);
         // After a restart more may wait here than its turn to run explains.

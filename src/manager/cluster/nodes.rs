@@ -9,7 +9,7 @@ use protocol::time::UnixMillis;
 
 use super::change::{KeyPrint, NodeRow};
 use super::ids::{ClassIx, NodeIx, PersonIx};
-use super::orders::{Orders, Room};
+use super::orders::Orders;
 use super::port::{LinkId, Mono};
 use super::valve::Valve;
 
@@ -89,7 +89,7 @@ impl Node {
         node.shared_uid = row.shared_uid;
         node.taken_by = taken_by;
         node.facts = row.facts;
-        node.orders.reset(Room::new(row.slots, row.cpus), |_| None);
+        node.orders.reset(row.slots, |_| None);
         (row.name, node)
     }
 

@@ -1,5 +1,6 @@
-//! What one node has been given, and what of it must be running by now. The agent starts what waits there in the
-//! order it came, skipping what does not fit yet; doing the same here tells how many CPUs are free without asking.
+//! What one node has been given, and what of it must be running by now. A task takes as many slots as it asked for
+//! CPUs; the agent starts what waits there strictly in the order it came. Doing the same here tells what is free
+//! without asking.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +8,9 @@ use protocol::id::TaskId;
 
 use super::ids::NodeIx;
 
-/// What a node can run at once: at most so many tasks, on so many CPUs together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Room {
-    pub slots: u32,
-    pub cpus: u32,
-}
-
-impl Room {
-    /// More slots than CPUs is a wish for several tasks on one CPU.
-    pub fn new(slots: u32, cpus: u32) -> Self {
-        Self { slots, cpus: cpus.max(slots) }
-    }
-
-    /// The most CPUs one task can have here.
-    pub fn largest(self) -> u32 {
-        if self.slots == 0 { 0 } else { self.cpus }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Waits there for a CPU.
+    /// Waits there for its slots.
     Waiting,
     /// Should be starting.
     Sent,
@@ -41,7 +23,7 @@ pub enum Phase {
 /// For whom an order was called back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recall {
-    /// This node has CPUs free.
+    /// This node has slots free.
     For(NodeIx),
     /// Whoever comes: its own node is to be emptied.
     Away,
@@ -60,14 +42,13 @@ pub struct Order {
 
 #[derive(Debug, Default)]
 pub struct Orders {
-    room: Room,
+    slots: u32,
     by_task: BTreeMap<TaskId, Order>,
     waiting: BTreeMap<u64, TaskId>,
     waiting_cpus: u64,
     /// Waiting orders that could be called back for another node: how many ask for how many CPUs.
     movable: Sizes,
-    used_slots: u64,
-    used_cpus: u64,
+    used: u64,
     /// The same of all orders that are not over.
     sizes: Sizes,
     last_place: u64,
@@ -82,8 +63,8 @@ impl Orders {
         self.by_task.is_empty()
     }
 
-    pub fn room(&self) -> Room {
-        self.room
+    pub fn slots(&self) -> u32 {
+        self.slots
     }
 
     /// By task, oldest first.
@@ -103,12 +84,12 @@ impl Orders {
         self.waiting.values().rev().filter_map(|task| Some((*task, self.by_task.get(task)?)))
     }
 
-    /// CPUs a further order would find free at once.
+    /// Slots a further order would find free at once. Behind one that waits, it would wait as well.
     pub fn free(&self) -> u32 {
-        if self.used_slots >= u64::from(self.room.slots) {
+        if !self.waiting.is_empty() {
             return 0;
         }
-        u32::try_from(u64::from(self.room.cpus).saturating_sub(self.used_cpus)).unwrap_or(u32::MAX)
+        u32::try_from(u64::from(self.slots).saturating_sub(self.used)).unwrap_or(0)
     }
 
     pub fn waiting_cpus(&self) -> u64 {
@@ -124,15 +105,15 @@ impl Orders {
         self.movable.smallest().map(|smallest| (self.movable.all, smallest))
     }
 
-    pub fn used(&self) -> (u64, u64) {
-        (self.used_slots, self.used_cpus)
+    pub fn used(&self) -> u64 {
+        self.used
     }
 
-    /// Whether an order may wait here behind what runs: only if it fits as soon as any one of those ends, so that
-    /// it never holds CPUs idle that a smaller task could use.
+    /// Whether an order may wait here behind what runs. Never so that slots stay empty while it waits, which a
+    /// smaller task could use: it takes one slot, or all that is here takes just as many and leaves none over.
     pub fn may_wait(&self, cpus: u32, backlog: u32) -> bool {
-        self.sizes.smallest().is_some_and(|smallest| cpus <= smallest)
-            && self.waiting_cpus + u64::from(cpus) <= u64::from(backlog)
+        let alike = self.sizes.only() == Some(cpus) && self.slots.is_multiple_of(cpus);
+        (cpus == 1 || alike) && self.waiting_cpus + u64::from(cpus) <= u64::from(backlog)
     }
 
     pub fn has_backlog_room(&self, backlog: u32) -> bool {
@@ -142,13 +123,11 @@ impl Orders {
     pub fn give(&mut self, task: TaskId, number: u32, cpus: u32, movable: bool) {
         self.last_place += 1;
         let place = self.last_place;
-        let order = Order { number, cpus, movable, phase: Phase::Waiting, recall: None, place };
         self.sizes.add(cpus);
+        let order = Order { number, cpus, movable, phase: Phase::Waiting, recall: None, place };
         self.by_task.insert(task, order);
         self.wait(task, place, cpus, movable);
-        if self.free() >= cpus {
-            self.begin(task, Phase::Sent);
-        }
+        self.advance();
     }
 
     /// It is over, gone or given back. Returns what it was.
@@ -164,11 +143,10 @@ impl Orders {
             (Phase::Waiting, Phase::Ending) => {
                 self.leave_waiting(task);
                 self.close(task);
+                self.advance();
             }
             (Phase::Sent | Phase::Running, Phase::Ending) => {
-                let cpus = u64::from(self.by_task.get(&task)?.cpus);
-                self.used_slots -= 1;
-                self.used_cpus -= cpus;
+                self.used -= self.takes(self.by_task.get(&task)?.cpus);
                 self.close(task);
                 self.advance();
             }
@@ -192,9 +170,9 @@ impl Orders {
     }
 
     /// After a new hello: `running` is what the node said it runs; everything else there waits anew, in order.
-    pub fn reset(&mut self, room: Room, running: impl Fn(TaskId) -> Option<Phase>) {
+    pub fn reset(&mut self, slots: u32, running: impl Fn(TaskId) -> Option<Phase>) {
         let all = self.in_order();
-        *self = Self { room, last_place: self.last_place, ..Self::default() };
+        *self = Self { slots, last_place: self.last_place, ..Self::default() };
         for (task, order) in &all {
             if let Some(phase) = running(*task) {
                 self.put(*task, order, phase);
@@ -238,8 +216,13 @@ impl Orders {
         self.leave_waiting(task);
         let Some(order) = self.by_task.get_mut(&task) else { return };
         order.phase = phase;
-        self.used_slots += 1;
-        self.used_cpus += u64::from(order.cpus);
+        let cpus = order.cpus;
+        self.used += self.takes(cpus);
+    }
+
+    /// One larger than the node takes all of it.
+    fn takes(&self, cpus: u32) -> u64 {
+        u64::from(cpus.min(self.slots))
     }
 
     fn close(&mut self, task: TaskId) {
@@ -248,15 +231,14 @@ impl Orders {
         self.sizes.sub(order.cpus);
     }
 
-    /// What waits and fits begins.
+    /// What waits begins, in order, as far as there are slots. Nobody overtakes.
     fn advance(&mut self) {
-        let mut from = 0;
-        while self.free() > 0 {
-            let fits = |task: &TaskId| self.by_task.get(task).is_some_and(|order| order.cpus <= self.free());
-            let next = self.waiting.range(from..).find(|(_, task)| fits(task)).map(|(place, task)| (*place, *task));
-            let Some((place, task)) = next else { return };
+        while let Some(task) = self.waiting.first_key_value().map(|(_, task)| *task) {
+            let fits = self.by_task.get(&task).is_some_and(|o| self.used + self.takes(o.cpus) <= self.slots.into());
+            if !fits || self.slots == 0 {
+                return;
+            }
             self.begin(task, Phase::Sent);
-            from = place;
         }
     }
 }
@@ -271,6 +253,11 @@ struct Sizes {
 impl Sizes {
     fn smallest(&self) -> Option<u32> {
         self.counts.first_key_value().map(|(size, _)| *size)
+    }
+
+    /// The one size all have.
+    fn only(&self) -> Option<u32> {
+        self.smallest().filter(|_| self.counts.len() == 1)
     }
 
     fn add(&mut self, size: u32) {
@@ -294,7 +281,7 @@ mod tests {
 
     fn node(slots: u32) -> Orders {
         let mut orders = Orders::default();
-        orders.reset(Room::new(slots, slots), |_| None);
+        orders.reset(slots, |_| None);
         orders
     }
 
@@ -315,42 +302,43 @@ mod tests {
         assert_eq!(orders.movable(), None);
         orders.take(TaskId::new(1, 2));
         orders.take(TaskId::new(1, 1));
-        assert_eq!((orders.free(), orders.waiting_cpus(), orders.used()), (1, 0, (0, 0)));
+        assert_eq!((orders.free(), orders.waiting_cpus(), orders.used()), (1, 0, 0));
     }
 
     #[test]
-    fn only_what_fits_after_any_one_end_may_wait() {
-        let mut orders = node(4);
-        assert!(!orders.may_wait(1, 8));
-        orders.give(TaskId::new(1, 0), 1, 3, true);
-        orders.give(TaskId::new(1, 1), 1, 1, true);
-        assert!(!orders.may_wait(2, 8));
-        assert!(orders.may_wait(1, 8));
-        assert!(!orders.may_wait(1, 0));
-    }
-
-    #[test]
-    fn a_small_one_starts_beside_a_large_one_that_does_not_fit_yet() {
+    fn only_what_leaves_no_slot_idle_may_wait() {
         let mut orders = node(4);
         orders.give(TaskId::new(1, 0), 1, 2, true);
-        orders.give(TaskId::new(1, 1), 1, 1, true);
-        orders.give(TaskId::new(1, 2), 1, 2, true);
-        assert_eq!((phase(&orders, 2), orders.free()), (Phase::Waiting, 1));
-        orders.give(TaskId::new(1, 3), 1, 1, true);
-        assert_eq!((phase(&orders, 3), orders.free()), (Phase::Sent, 0));
-        orders.take(TaskId::new(1, 0));
-        assert_eq!(phase(&orders, 2), Phase::Sent);
+        orders.give(TaskId::new(1, 1), 1, 2, true);
+        assert!(orders.may_wait(2, 8) && orders.may_wait(1, 8));
+        assert!(!orders.may_wait(4, 8) && !orders.may_wait(2, 1));
+        orders.give(TaskId::new(1, 2), 1, 1, true);
+        assert!(!orders.may_wait(2, 8), "two slots of it would stay empty until both are free");
+        let mut orders = node(3);
+        orders.give(TaskId::new(1, 0), 1, 2, true);
+        assert!(!orders.may_wait(2, 8), "one slot would be left over");
     }
 
     #[test]
-    fn slots_bound_tasks_and_cpus_bound_their_sum() {
-        let mut orders = Orders::default();
-        orders.reset(Room::new(2, 8), |_| None);
-        orders.give(TaskId::new(1, 0), 1, 1, true);
-        assert_eq!(orders.free(), 7);
+    fn nobody_overtakes_what_waits() {
+        let mut orders = node(4);
+        orders.give(TaskId::new(1, 0), 1, 2, true);
+        orders.give(TaskId::new(1, 1), 1, 4, true);
+        orders.give(TaskId::new(1, 2), 1, 1, true);
+        assert_eq!((phase(&orders, 2), orders.free()), (Phase::Waiting, 0));
+        orders.take(TaskId::new(1, 1));
+        assert_eq!((phase(&orders, 2), orders.free()), (Phase::Sent, 1));
+    }
+
+    #[test]
+    fn one_larger_than_the_node_takes_all_of_it() {
+        let mut orders = node(2);
+        orders.give(TaskId::new(1, 0), 1, 8, true);
         orders.give(TaskId::new(1, 1), 1, 1, true);
-        assert_eq!(orders.free(), 0);
-        assert_eq!(Room::new(0, 4).largest(), 0);
+        assert_eq!((phase(&orders, 0), phase(&orders, 1)), (Phase::Sent, Phase::Waiting));
+        orders.take(TaskId::new(1, 0));
+        assert_eq!(orders.free(), 1);
+        assert_eq!(node(0).free(), 0);
     }
 
     #[test]
@@ -359,9 +347,9 @@ mod tests {
         for index in 0..3 {
             orders.give(TaskId::new(1, index), 1, 1, true);
         }
-        orders.reset(Room::new(1, 1), |task| (task.index == 2).then_some(Phase::Running));
+        orders.reset(1, |task| (task.index == 2).then_some(Phase::Running));
         assert_eq!((phase(&orders, 0), phase(&orders, 2)), (Phase::Waiting, Phase::Running));
-        orders.reset(Room::new(2, 2), |task| (task.index == 2).then_some(Phase::Ending));
+        orders.reset(2, |task| (task.index == 2).then_some(Phase::Ending));
         assert_eq!((phase(&orders, 0), phase(&orders, 1), orders.free()), (Phase::Sent, Phase::Sent, 0));
     }
 }

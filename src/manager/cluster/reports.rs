@@ -52,10 +52,8 @@ impl Cluster {
         let id = attempt.task;
         if self.is_live(attempt, on) {
             self.mark_started(on, attempt, at, turn);
-        } else if self.jobs.past.get(&attempt).is_some_and(|past| past.node == Some(on))
-            || self.may_take_back(attempt, on)
-        {
-            // It began after it had been given up for lost: another attempt is to run instead.
+        } else if self.jobs.past.get(&attempt).is_some_and(|past| past.node == Some(on)) {
+            // It began after it had been given up for lost: another attempt runs instead.
             turn.send(link, ToAgent::Discard { attempts: vec![attempt] });
         } else if self.jobs.task(id).is_some_and(|(_, task)| task.attempt == attempt.number && task.node == Some(on)) {
             // Its end came first.

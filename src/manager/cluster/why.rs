@@ -67,21 +67,20 @@ impl Cluster {
         let meant = || workers.iter().filter(|(ix, _)| key.pin.is_none_or(|pin| pin == *ix));
         // A node that never said hello has not said how large it is.
         let known = || meant().filter(|(_, node)| node.version.is_some());
-        let largest = known().max_by_key(|(_, node)| node.orders.room().largest());
+        let largest = known().max_by_key(|(_, node)| node.orders.slots());
         if let Some((ix, node)) = largest
-            && node.orders.room().largest() < key.cpus
+            && node.orders.slots() < key.cpus
         {
-            let (name, has) = (self.nodes.name(*ix), node.orders.room().largest());
-            let needs = key.cpus;
+            let (name, has, needs) = (self.nodes.name(*ix), slots(node), cpus(key.cpus));
             return match key.pin {
-                Some(_) => format!("needs {needs} CPUs, and {name} has {has}: it can never run there{after}"),
+                Some(_) => format!("needs {needs}, and {name} has {has}: it can never run there{after}"),
                 None => format!(
-                    "no worker has {needs} CPUs, the largest, {name}, has {has}: it waits for a larger one to join{after}"
+                    "needs {needs}, and the largest worker, {name}, has {has}: it waits for a larger one to join{after}"
                 ),
             };
         }
         let usable = |(ix, node): &&(NodeIx, &Node)| {
-            node.open() && node.orders.room().largest() >= key.cpus && self.welcome(*ix, node, key.owner)
+            node.open() && node.orders.slots() >= key.cpus && self.welcome(*ix, node, key.owner)
         };
         if !meant().any(|one| usable(&one)) {
             return match pinned {
@@ -100,7 +99,7 @@ impl Cluster {
     }
 
     fn why_not(&self, ix: NodeIx, node: &Node, key: &Key, id: TaskId, now: Now) -> String {
-        let largest = node.orders.room().largest();
+        let largest = node.orders.slots();
         if let Some(pin) = key.pin.filter(|pin| *pin != ix) {
             return format!("the task is pinned to {}", self.nodes.name(pin));
         }
@@ -117,7 +116,7 @@ impl Cluster {
             return "draining: it takes no new work".into();
         }
         if largest < key.cpus {
-            return format!("the task needs {}, it has {largest}", cpus(key.cpus));
+            return format!("the task needs {}, it has {}", cpus(key.cpus), slots(node));
         }
         if !self.welcome(ix, node, key.owner) {
             let by = node.taken_by.map(|by| self.people.name(by).to_string()).unwrap_or_default();
@@ -131,17 +130,13 @@ impl Cluster {
                 false => format!("is kept free for {head}, which needs {} and has waited longer", cpus(other.cpus)),
             };
         }
-        let ((tasks, used), room) = (node.orders.used(), node.orders.room());
         let waiting = match node.orders.waiting() {
             0 => String::new(),
             1 => ", 1 task waits there".into(),
             n => format!(", {n} tasks wait there"),
         };
         let needs = if key.cpus > 1 { format!(", the task needs {}", key.cpus) } else { String::new() };
-        if tasks >= u64::from(room.slots) && used < u64::from(room.cpus) {
-            return format!("full: all {} slots are busy{waiting}", room.slots);
-        }
-        format!("full: {used} of {} busy{needs}{waiting}", cpus(room.cpus))
+        format!("full: {} of {} busy{needs}{waiting}", node.orders.used(), slots(node))
     }
 
     fn why_live(&self, id: TaskId, job: &Job, task: &Task, now: Now) -> String {
@@ -178,6 +173,15 @@ impl Cluster {
 
 fn cpus(n: u32) -> String {
     if n == 1 { "1 CPU".into() } else { format!("{n} CPUs") }
+}
+
+/// How many CPUs a node gives to tasks: its slots.
+fn slots(node: &Node) -> String {
+    match (node.orders.slots(), node.cpus) {
+        (slots, has) if slots == has => cpus(slots),
+        (1, _) => "1 slot".into(),
+        (slots, _) => format!("{slots} slots"),
+    }
 }
 
 /// A time span as people say it, in one unit.

@@ -109,9 +109,9 @@ impl Agent {
             ToAgent::Start(order) if !self.holds(order.attempt) => self.waiting.push(order),
             ToAgent::Stop { attempt, reason } => self.stop(attempt, reason, now),
             ToAgent::Recall { attempt } => {
-                let before = self.waiting.len();
+                // Also what is not here any more is given back; what has started is not.
                 self.waiting.retain(|order| order.attempt != attempt);
-                if self.waiting.len() < before {
+                if !self.holds(attempt) {
                     self.outbox.push_back(FromAgent::Recalled { attempt });
                 }
             }
@@ -137,20 +137,19 @@ impl Agent {
         }
     }
 
-    /// What fits begins, in the order it came.
+    /// What waits begins, strictly in the order it came. One larger than the node takes all of it.
     fn begin(&mut self, now: UnixMillis) {
-        let mut at = 0;
-        while at < self.waiting.len() {
-            let used: u32 = self.running.values().map(|(order, _)| order.cpus).sum();
-            if used + self.waiting[at].cpus <= self.slots {
-                let order = self.waiting.remove(at);
-                let attempt = order.attempt;
-                assert!(self.begun.insert(attempt), "{attempt} begins on {} a second time", self.name);
-                self.running.insert(attempt, (order, now));
-                self.outbox.push_back(FromAgent::Started { attempt, at: now });
-            } else {
-                at += 1;
+        while let Some(order) = self.waiting.first() {
+            let takes = |order: &Order| order.cpus.min(self.slots);
+            let used: u32 = self.running.values().map(|(order, _)| takes(order)).sum();
+            if used + takes(order) > self.slots {
+                return;
             }
+            let order = self.waiting.remove(0);
+            let attempt = order.attempt;
+            assert!(self.begun.insert(attempt), "{attempt} begins on {} a second time", self.name);
+            self.running.insert(attempt, (order, now));
+            self.outbox.push_back(FromAgent::Started { attempt, at: now });
         }
     }
 

@@ -263,6 +263,9 @@ impl Chaos {
             return;
         }
         self.agents[at].unlinked();
+        if self.noise && self.dice.chance(5) {
+            self.agents[at].slots = 1 + self.dice.below(4) as u32;
+        }
         let link = LinkId(self.world.number());
         let agent = &mut self.agents[at];
         let hello = Box::new(agent.hello());

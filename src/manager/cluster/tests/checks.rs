@@ -8,6 +8,8 @@ use protocol::job::{Counts, TaskState};
 
 use super::agent::Agent;
 use super::world::{World, name};
+use crate::manager::cluster::ids::NodeIx;
+use crate::manager::cluster::nodes::Node;
 use crate::manager::cluster::orders::{Phase, Recall};
 use crate::manager::cluster::queue::Key;
 use crate::manager::cluster::{Cluster, Image};
@@ -45,15 +47,31 @@ pub fn indexes_agree(core: &Cluster) {
             }
         }
         assert!(node.up() || node.orders.is_empty() || node.lease.is_some(), "{} has no lease", core.nodes.name(ix));
-        let (slots, cpus) = node.orders.used();
         let counted = node.orders.iter().filter(|(_, o)| matches!(o.phase, Phase::Sent | Phase::Running));
-        let counted = counted.fold((0, 0), |(n, cpus), (_, o)| (n + 1, cpus + u64::from(o.cpus)));
-        assert_eq!((slots, cpus), counted);
+        let counted: u64 = counted.map(|(_, order)| u64::from(order.cpus.min(node.orders.slots()))).sum();
+        assert_eq!(node.orders.used(), counted);
     }
     for (ix, node) in core.nodes.iter() {
         assert_eq!(node.expecting, expected.remove(&ix).unwrap_or(0), "{}", core.nodes.name(ix));
     }
     assert!(live.is_empty(), "live, but on no node: {live:?}");
+    openings_are_true(core);
+}
+
+fn openings_are_true(core: &Cluster) {
+    let sorted = |found: &mut dyn Iterator<Item = NodeIx>| found.collect::<BTreeSet<_>>();
+    let those =
+        |which: &dyn Fn(&Node) -> bool| sorted(&mut core.nodes.iter().filter(|(_, n)| which(n)).map(|(ix, _)| ix));
+    let open = |node: &Node| node.open() && node.reserved_for.is_none();
+    let backlog = |node: &Node| core.config.backlog_of(node.slots);
+    assert_eq!(sorted(&mut core.openings.with_free(1)), those(&|n| open(n) && n.orders.free() > 0));
+    assert_eq!(
+        sorted(&mut core.openings.with_backlog_room()),
+        those(&|n| open(n) && n.orders.has_backlog_room(backlog(n)))
+    );
+    let movable =
+        |node: &Node| node.orders.iter().any(|(_, o)| o.phase == Phase::Waiting && o.movable && o.recall.is_none());
+    assert_eq!(sorted(&mut core.openings.with_backlog_for(u64::MAX)), those(&|n| n.up() && movable(n)));
 }
 
 /// No CPU is idle while a task that waits could take it, unless a recall for it is on its way or it is kept free.
@@ -170,6 +188,6 @@ pub fn accounts_are_right(core: &Cluster, agent: &Agent) {
     assert_eq!(of(&[Phase::Waiting]), waits, "what waits on {}", agent.name);
     assert!(of(&[Phase::Sent, Phase::Ending]).is_empty());
     assert!(agent.ended.is_empty(), "{} keeps results nobody wants: {:?}", agent.name, agent.ended);
-    let free = agent.slots - agent.running.values().map(|(order, _)| order.cpus).sum::<u32>();
-    assert_eq!(node.orders.free(), free, "{}", agent.name);
+    let used: u32 = agent.running.values().map(|(order, _)| order.cpus.min(agent.slots)).sum();
+    assert_eq!(node.orders.used(), u64::from(used), "{}", agent.name);
 }

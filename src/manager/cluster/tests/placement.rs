@@ -6,7 +6,6 @@ use protocol::job::{JobSpec, TaskState};
 
 use super::checks;
 use super::world::*;
-use crate::manager::cluster::orders::Phase;
 
 #[test]
 fn tasks_are_spread_over_the_nodes_with_the_most_free_cpus() {
@@ -61,15 +60,25 @@ fn a_task_has_as_many_cpus_as_it_asked_for() {
     world.submit(JobSpec::of(["true"]));
     let orders = world.start_orders("pi-1");
     let told: Vec<_> = orders.iter().map(|order| (order.attempt.to_string(), order.cpus)).collect();
-    assert_eq!(told, [("1.0#1".into(), 3), ("2.0#1".into(), 2), ("3.0#1".into(), 1)]);
-    let phase = |world: &World, id: &str| {
-        let node = world.cluster.nodes.find(&name("pi-1")).and_then(|ix| world.cluster.nodes.get(ix)).unwrap();
-        node.orders.get(task(id)).unwrap().phase
-    };
-    assert_eq!(phase(&world, "2.0"), Phase::Waiting, "two CPUs do not fit beside three of four");
-    assert_eq!(phase(&world, "3.0"), Phase::Sent);
+    assert_eq!(told, [("1.0#1".into(), 3), ("3.0#1".into(), 1)], "two CPUs do not fit beside three of four");
     world.succeeds("pi-1", "1.0#1");
-    assert_eq!(phase(&world, "2.0"), Phase::Sent);
+    assert_eq!(world.state("2.0"), TaskState::Starting);
+}
+
+#[test]
+fn wide_tasks_wait_in_a_backlog_only_where_they_leave_no_cpu_idle() {
+    let mut world = World::of(&[("pi-1", 4)]);
+    for _ in 0..6 {
+        world.submit(wide(2));
+    }
+    assert_eq!(world.starts("pi-1").len(), 6, "two that run, and eight CPUs' worth");
+    let mut world = World::of(&[("pi-1", 3)]);
+    for _ in 0..6 {
+        world.submit(wide(2));
+    }
+    assert_eq!(world.starts("pi-1"), ["1.0#1"], "the third CPU is for a smaller one");
+    world.submit(JobSpec::of(["true"]));
+    assert_eq!(world.starts("pi-1"), ["7.0#1"]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn each_node_has_its_own_reason() {
             "down: down for 5 min",
             "drains: draining: it takes no new work",
             "gone: its key is revoked",
-            "small: the task needs 2 CPUs, it has 1"
+            "small: the task needs 2 CPUs, it has 1 CPU"
         ]
     );
 }
@@ -61,9 +61,9 @@ fn what_can_never_run_says_so() {
     world.add("pi-1", 2);
     world.add("pi-2", 4);
     let summary = why(&mut world, "1.0").summary;
-    assert_eq!(summary, "no worker has 64 CPUs, the largest, pi-2, has 4: it waits for a larger one to join");
+    assert_eq!(summary, "needs 64 CPUs, and the largest worker, pi-2, has 4 CPUs: it waits for a larger one to join");
     world.submit(JobSpec { cpus: 3, ..pinned("pi-1") });
-    assert_eq!(why(&mut world, "2.0").summary, "needs 3 CPUs, and pi-1 has 2: it can never run there");
+    assert_eq!(why(&mut world, "2.0").summary, "needs 3 CPUs, and pi-1 has 2 CPUs: it can never run there");
     assert_eq!(reasons(&why(&mut world, "2.0"))[1], "pi-2: the task is pinned to pi-1");
 }
 
