@@ -38,6 +38,23 @@ fn a_program_that_ended_before_its_stop_keeps_its_own_end() {
 }
 
 #[test]
+fn a_stop_that_came_true_and_is_told_twice_counts_once() {
+    let mut world = World::of(&[("pi-1", 1)]);
+    world.submit(JobSpec::of(["true"]));
+    world.stop("1.0").unwrap();
+    world.finished("pi-1", "1.0#1", stopped("by root"));
+    world.orders("pi-1");
+    world.said();
+    world.unlink("pi-1");
+    world.link("pi-1", 1, vec![held("1.0#1", true)]);
+    world.orders("pi-1");
+    world.finished("pi-1", "1.0#1", stopped("by root"));
+    assert_eq!(World::acked(&world.orders("pi-1")), ["1.0#1"]);
+    assert_eq!(world.said(), ["pi-1 down: the link broke", "pi-1 up"]);
+    assert_eq!(world.attempts("1.0")[0].late, None);
+}
+
+#[test]
 fn a_stop_is_sent_again_after_the_node_was_away() {
     let mut world = World::of(&[("pi-1", 2)]);
     world.submit(array(0, 1));
