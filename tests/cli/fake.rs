@@ -5,10 +5,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use bytes::BytesMut;
 use protocol::api::{Answer, Body, Call, More, Refusal, Reply, Request};
 use protocol::frame;
 use tempfile::TempDir;
-use bytes::BytesMut;
 
 /// What the manager does about a request, in order.
 pub enum Say {

@@ -14,7 +14,8 @@ pub struct ClusterConfig {
     pub output_limit: u64,
     /// How often a task whose attempt was lost is queued again by itself.
     pub most_losses: u32,
-    /// CPUs' worth of orders a node may have beyond its free ones; `None`: twice its slots, at least 4.
+    /// CPUs' worth of orders a node may have beyond its free ones; `None`: twice its slots, at least 8: enough for tasks of a
+    /// millisecond while a commit and a round trip take two.
     pub backlog: Option<u32>,
     /// How long the head of the queue may be overtaken by smaller tasks before a node is kept free for it.
     pub patience_ms: u64,
@@ -49,6 +50,6 @@ impl Default for ClusterConfig {
 
 impl ClusterConfig {
     pub fn backlog_of(&self, slots: u32) -> u32 {
-        self.backlog.unwrap_or_else(|| slots.saturating_mul(2).max(4))
+        self.backlog.unwrap_or_else(|| slots.saturating_mul(2).max(8))
     }
 }

@@ -34,7 +34,8 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        Self::with(ClusterConfig::default())
+        // A short one: then few tasks are enough to fill it.
+        Self::with(ClusterConfig { backlog: Some(4), ..ClusterConfig::default() })
     }
 
     pub fn with(config: ClusterConfig) -> Self {
