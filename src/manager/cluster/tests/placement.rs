@@ -4,6 +4,7 @@ use protocol::agent::ToAgent;
 use protocol::api::Request;
 use protocol::job::{JobSpec, TaskState};
 
+use super::super::ClusterConfig;
 use super::checks;
 use super::world::*;
 
@@ -67,7 +68,8 @@ fn a_task_has_as_many_cpus_as_it_asked_for() {
 
 #[test]
 fn wide_tasks_wait_in_a_backlog_only_where_they_leave_no_cpu_idle() {
-    let mut world = World::of(&[("pi-1", 4)]);
+    let mut world = World::with(ClusterConfig::default());
+    world.add("pi-1", 4);
     for _ in 0..6 {
         world.submit(wide(2));
     }
@@ -189,7 +191,8 @@ fn what_a_draining_node_had_not_taken_when_its_link_broke_goes_elsewhere() {
 
 #[test]
 fn a_wide_task_is_overtaken_for_a_minute_and_then_a_node_is_kept_free_for_it() {
-    let mut world = World::of(&[("pi-1", 4)]);
+    let mut world = World::with(ClusterConfig::default());
+    world.add("pi-1", 4);
     world.submit(array(0, 3));
     world.submit(wide(4));
     world.submit(array(0, 9));
