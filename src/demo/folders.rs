@@ -74,6 +74,16 @@ impl Folders {
         Ok(())
     }
 
+    /// Sockets of daemons that have ended are no use to anybody.
+    pub fn clear_run(&self) -> anyhow::Result<()> {
+        match fs::remove_dir_all(&self.run) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("{} cannot be removed", self.run.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.run.join(crate::manager::config::SOCKET)
     }

@@ -116,17 +116,15 @@ impl Stage {
 
     /// Stops the tasks, then ends workers and manager. Whatever was set up so far, nothing is left behind.
     pub async fn clear(mut self) -> anyhow::Result<()> {
-        if let Some(client) = self.client.take() {
-            match timeout(GRACE + Duration::from_secs(3), stop_jobs(&client)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!("the manager did not stop all jobs: {error:#}"),
-                Err(_) => tracing::warn!("not every task ended in time; the keepers end what is left"),
-            }
+        let mut failed = None;
+        if self.client.take().is_some() && timeout(GRACE + Duration::from_secs(3), self.stop_jobs()).await.is_err() {
+            // What waits in the queue would start with the next demo.
+            failed =
+                Some(anyhow::anyhow!("the manager did not stop all jobs in time; the next demo goes on with them"));
         }
         drop(self.boards.take());
         // What the manager could not reach, the keepers end.
         self.workers.iter().for_each(|(_, worker)| worker.retire());
-        let mut failed = None;
         for (name, worker) in &self.workers {
             if let Err(error) = self.end_worker(name, worker).await {
                 failed.get_or_insert(error);
@@ -138,7 +136,18 @@ impl Stage {
         if let Some(manager) = self.manager {
             manager.end().await;
         }
-        failed.map_or(Ok(()), Err)
+        match failed {
+            Some(error) => Err(error),
+            None => self.folders.clear_run(),
+        }
+    }
+
+    /// By a connection of its own: the manager may have died and come back since the first.
+    async fn stop_jobs(&self) {
+        while let Err(error) = stop_jobs(&self.connect().await).await {
+            tracing::warn!("the jobs are not stopped yet: {error:#}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// A keeper that has only just been started is waited for: it may have found tasks of an earlier demo.

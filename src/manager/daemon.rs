@@ -148,6 +148,7 @@ impl Manager {
 /// One manager a state folder.
 fn lock_state(state: &Path) -> anyhow::Result<File> {
     make_folder(state, 0o700)?;
+    close_to_others(state)?;
     let path = state.join("lock");
     let file = File::options().create(true).append(true).open(&path).with_context(|| {
         format!(
@@ -164,6 +165,20 @@ fn lock_state(state: &Path) -> anyhow::Result<File> {
             Err(error).with_context(|| format!("{} cannot be locked", path.display()))
         }
     }
+}
+
+/// What people submit, their environments among it, is nobody else's to read, whoever made the folder.
+fn close_to_others(state: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let closed = std::fs::metadata(state).and_then(|found| {
+        let mode = found.permissions().mode();
+        if mode & 0o077 == 0 {
+            Ok(())
+        } else {
+            std::fs::set_permissions(state, PermissionsExt::from_mode(mode & 0o700))
+        }
+    });
+    closed.with_context(|| format!("the state folder {} cannot be closed to others", state.display()))
 }
 
 fn make_folder(path: &Path, mode: u32) -> anyhow::Result<()> {
