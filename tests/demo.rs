@@ -80,3 +80,33 @@ fn ctrl_c_at_any_moment_leaves_nothing_behind() {
         assert_eq!(processes_of(here.path()), Vec::<String>::new(), "left behind when interrupted after {moment} ms");
     }
 }
+
+#[test]
+fn a_demo_whose_line_nobody_reads_leaves_nothing_behind() {
+    let here = folder();
+    let mut command = demo_command(here.path(), &["--nodes", "1"]);
+    let mut demo = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(demo.stdout.take());
+    let done = demo.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(1), "{}", said(&done));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("nobody reads"), "{}", said(&done));
+    assert_eq!(processes_of(here.path()), Vec::<String>::new(), "left behind");
+}
+
+#[test]
+fn a_manager_goes_on_where_its_log_cannot_be_written() {
+    let here = folder();
+    let config = here.path().join("manager.toml");
+    let (state, run) = (here.path().join("state"), here.path().join("run"));
+    std::fs::write(&config, format!("ssh = \"127.0.0.1:0\"\nstate = {state:?}\nrun = {run:?}\n")).unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(common::BRAMBLE);
+    let mut manager = command.args(["manager", "--config"]).arg(&config).stderr(full).spawn().unwrap();
+    let answers = until("an answer, or its end", || {
+        let answered = common::verb(&run.join("manager.sock"), &["node"]).output().unwrap().status.success();
+        (answered || manager.try_wait().unwrap().is_some()).then_some(answered)
+    });
+    common::signal_pid(manager.id() as i32, Signal::TERM);
+    let ended = manager.wait().unwrap();
+    assert!(answers && ended.success(), "answered: {answers}, {ended}");
+}
