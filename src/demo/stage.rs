@@ -18,6 +18,8 @@ use crate::client::{Client, ManagerAddress};
 
 /// Everything on this machine is up in a second or two; much later it never will be.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// For a worker that was killed to be started again and to listen.
+const RETURN: Duration = Duration::from_secs(5);
 /// A demo is quit quickly: its tasks get less time than on real machines.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -116,8 +118,10 @@ impl Stage {
 
     /// Stops the tasks, then ends workers and manager. Whatever was set up so far, nothing is left behind.
     pub async fn clear(mut self) -> anyhow::Result<()> {
-        if let Some(client) = self.client.take() {
-            match timeout(GRACE + Duration::from_secs(3), stop_jobs(&client)).await {
+        if self.client.take().is_some() {
+            // Asked anew: the manager may have died and come back since.
+            let stopping = async { stop_jobs(&self.connect().await).await };
+            match timeout(GRACE + Duration::from_secs(3), stopping).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!("the manager did not stop all jobs: {error:#}"),
                 Err(_) => tracing::warn!("not every task ended in time; the keepers end what is left"),
@@ -125,7 +129,6 @@ impl Stage {
         }
         drop(self.boards.take());
         // What the manager could not reach, the keepers end.
-        self.workers.iter().for_each(|(_, worker)| worker.retire());
         let mut failed = None;
         for (name, worker) in &self.workers {
             if let Err(error) = self.end_worker(name, worker).await {
@@ -135,22 +138,29 @@ impl Stage {
         for (_, worker) in self.workers {
             worker.end().await;
         }
+        // Those of a killed demo with more workers, or that this one was interrupted before it came to: they have
+        // worked on until now.
+        let left = |end: &dyn Fn() -> anyhow::Result<()>| tokio::task::block_in_place(end);
+        failed = failed.or(left(&|| daemon::end_left_workers(&self.folders, GRACE)).err());
         if let Some(manager) = self.manager {
             manager.end().await;
         }
+        failed = failed.or(left(&|| daemon::end_left_manager(&self.folders)).err());
         failed.map_or(Ok(()), Err)
     }
 
-    /// A keeper that has only just been started is waited for: it may have found tasks of an earlier demo.
+    /// A keeper that has only just been started is waited for: it may have found tasks of an earlier demo. So is one
+    /// that was killed: only the next one can end its tasks.
     async fn end_worker(&self, name: &NodeName, worker: &Daemon) -> anyhow::Result<()> {
         let listens = async {
             let socket = self.folders.worker_run(name.as_str()).join("keeper.sock");
-            while !worker.has_ended() && std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            while std::os::unix::net::UnixStream::connect(&socket).is_err() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         // One that never listens is ended by signals.
-        let _ = timeout(GRACE, listens).await;
+        let _ = timeout(RETURN, listens).await;
+        worker.retire();
         tokio::task::block_in_place(|| daemon::end_worker(&self.folders, name.as_str(), GRACE))
     }
 }
