@@ -10,6 +10,8 @@ use bramble::{cli, demo, install, manager};
 use clap::Subcommand;
 use protocol::node::{Facts, Metrics};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use worker_agent::facts::Sampler;
 use worker_agent::facts::interpreters::Finder;
 
@@ -86,9 +88,16 @@ impl Observer for ThisMachine {
 /// The journal has its own clock.
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("BRAMBLE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let log = log.with_ansi(std::io::stderr().is_terminal());
-    if std::env::var_os("JOURNAL_STREAM").is_some() { log.without_time().init() } else { log.init() }
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    // What cannot be written is lost: the layer would tell so on stderr by `eprintln!`, which panics where stderr is
+    // a file on a full disk, or gone.
+    let log = log.with_ansi(std::io::stderr().is_terminal()).log_internal_errors(false);
+    let all = tracing_subscriber::registry().with(filter);
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        all.with(log.without_time()).init()
+    } else {
+        all.with(log).init()
+    }
 }
 
 fn told(outcome: Result<ExitCode, impl Into<anyhow::Error>>) -> ExitCode {

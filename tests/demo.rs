@@ -68,6 +68,49 @@ fn what_a_killed_demo_left_is_adopted_by_the_next() {
 }
 
 #[test]
+fn workers_of_a_killed_demo_are_ended_even_where_the_next_one_has_fewer_or_no_time() {
+    for moment in [None, Some(0), Some(40), Some(120)] {
+        let here = folder();
+        let mut killed = Demo::start(here.path(), &["--nodes", "3"]);
+        killed.verb(&["run", "--node", "pi-3", "--", "sleep", "1000"]);
+        until("it runs", || (killed.json(&["task", "1.0", "--json"])["task"]["state"] == "running").then_some(()));
+        killed.signal(Signal::KILL);
+        killed.child.wait().unwrap();
+        match moment {
+            None => Demo::start(here.path(), &["--nodes", "1"]).quit(),
+            Some(moment) => {
+                let mut next = demo_command(here.path(), &["--nodes", "1"]).spawn().unwrap();
+                std::thread::sleep(Duration::from_millis(moment)); // why: the moment is what is tested
+                common::signal_pid(next.id() as i32, Signal::INT);
+                next.wait().unwrap();
+                if moment == 0 {
+                    // It may not even have begun: then it ended nothing, and the next one does.
+                    Demo::start(here.path(), &["--nodes", "1"]).quit();
+                }
+            }
+        }
+        assert_eq!(processes_of(here.path()), Vec::<String>::new(), "left behind: {moment:?}");
+    }
+}
+
+#[test]
+fn a_keeper_killed_just_before_the_demo_is_quit_leaves_no_task_behind() {
+    let here = folder();
+    let demo = Demo::start(here.path(), &["--nodes", "1"]);
+    demo.verb(&["run", "--", "sleep", "1000"]);
+    until("it runs", || (demo.json(&["task", "1.0", "--json"])["task"]["state"] == "running").then_some(()));
+    // Without its manager too: nothing delays the end until the keeper is back by itself.
+    for pid in [daemons(here.path(), "manager"), daemons(here.path(), "run")].concat() {
+        common::signal_pid(pid, Signal::KILL);
+    }
+    demo.quit();
+    let again = Demo::start(here.path(), &["--nodes", "1"]);
+    let task = again.json(&["task", "1.0", "--json"]);
+    assert_eq!(task["task"]["reason"], "demo ended", "{task}");
+    again.quit();
+}
+
+#[test]
 fn ctrl_c_at_any_moment_leaves_nothing_behind() {
     for moment in [0, 20, 60, 120, 250, 400, 700] {
         let here = folder();
@@ -79,4 +122,34 @@ fn ctrl_c_at_any_moment_leaves_nothing_behind() {
         demo.wait().unwrap();
         assert_eq!(processes_of(here.path()), Vec::<String>::new(), "left behind when interrupted after {moment} ms");
     }
+}
+
+#[test]
+fn a_demo_whose_line_nobody_reads_leaves_nothing_behind() {
+    let here = folder();
+    let mut command = demo_command(here.path(), &["--nodes", "1"]);
+    let mut demo = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(demo.stdout.take());
+    let done = demo.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(1), "{}", said(&done));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("nobody reads"), "{}", said(&done));
+    assert_eq!(processes_of(here.path()), Vec::<String>::new(), "left behind");
+}
+
+#[test]
+fn a_manager_goes_on_where_its_log_cannot_be_written() {
+    let here = folder();
+    let config = here.path().join("manager.toml");
+    let (state, run) = (here.path().join("state"), here.path().join("run"));
+    std::fs::write(&config, format!("ssh = \"127.0.0.1:0\"\nstate = {state:?}\nrun = {run:?}\n")).unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(common::BRAMBLE);
+    let mut manager = command.args(["manager", "--config"]).arg(&config).stderr(full).spawn().unwrap();
+    let answers = until("an answer, or its end", || {
+        let answered = common::verb(&run.join("manager.sock"), &["node"]).output().unwrap().status.success();
+        (answered || manager.try_wait().unwrap().is_some()).then_some(answered)
+    });
+    common::signal_pid(manager.id() as i32, Signal::TERM);
+    let ended = manager.wait().unwrap();
+    assert!(answers && ended.success(), "answered: {answers}, {ended}");
 }

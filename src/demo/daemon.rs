@@ -63,10 +63,6 @@ impl Daemon {
         self.ending.send_replace(Ending::ByItself);
     }
 
-    pub fn has_ended(&self) -> bool {
-        self.care.is_finished()
-    }
-
     /// It ends, by itself or made to.
     pub async fn end(self) {
         self.ending.send_replace(Ending::Now);
@@ -114,9 +110,12 @@ impl Recipe {
         if let Some((name, value)) = &self.secret {
             command.env(name, value);
         }
-        let child = command.spawn().with_context(|| format!("{} could not be started", self.name))?;
+        let mut child = command.spawn().with_context(|| format!("{} could not be started", self.name))?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a pid out of range")?;
-        Process::of(pid, true)
+        Process::of(pid, true).inspect_err(|_| {
+            // Nobody would end it later.
+            let _ = child.kill().and_then(|()| child.wait());
+        })
     }
 }
 
@@ -165,15 +164,14 @@ pub fn listener(socket: &Path) -> Option<Pid> {
     Some(rustix::net::sockopt::socket_peercred(&stream).ok()?.pid)
 }
 
-/// Ends what a killed demo left running, tasks included, and waits for it.
-pub fn end_leftovers(folders: &Folders) -> anyhow::Result<()> {
-    for name in folders.left_workers() {
-        end_worker(folders, &name, Duration::ZERO)?;
-    }
-    if let Some(pid) = listener(&folders.socket()) {
-        end_process(pid)?;
-    }
-    Ok(())
+/// Ends the workers a killed demo left running, tasks included, and waits for them.
+pub fn end_left_workers(folders: &Folders, grace: Duration) -> anyhow::Result<()> {
+    folders.left_workers().iter().try_for_each(|name| end_worker(folders, name, grace))
+}
+
+/// The same for its manager.
+pub fn end_left_manager(folders: &Folders) -> anyhow::Result<()> {
+    listener(&folders.socket()).map_or(Ok(()), end_process)
 }
 
 /// Asks a worker's keeper to stop its tasks, then to end with its agent.

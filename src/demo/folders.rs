@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -61,7 +62,8 @@ impl Folders {
 
     /// Everything of earlier runs but the lock. What they left running is ended first: it holds files open here.
     fn forget(&self) -> anyhow::Result<()> {
-        super::daemon::end_leftovers(self)?;
+        super::daemon::end_left_workers(self, Duration::ZERO)?;
+        super::daemon::end_left_manager(self)?;
         for folder in ["manager", "workers", "boards", "logs"] {
             let path = self.state.join(folder);
             match fs::remove_dir_all(&path) {

@@ -11,6 +11,7 @@ mod samples;
 mod stage;
 mod view;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -67,7 +68,7 @@ async fn play(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     if !args.headless {
-        eprintln!("ending the demo: its tasks are stopped");
+        note("ending the demo: its tasks are stopped");
     }
     let cleared = stage.clear().await;
     played.and(cleared).map(|()| ExitCode::SUCCESS)
@@ -75,17 +76,22 @@ async fn play(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Returns when the person has seen enough; headless: never.
 async fn perform(stage: &mut Stage, args: &Args) -> anyhow::Result<()> {
-    let notes = !args.headless;
-    if notes {
-        eprintln!("starting a manager and {} workers in {} …", args.nodes, stage.folders.state.display());
+    if !args.headless {
+        note(&format!("starting a manager and {} workers in {} …", args.nodes, stage.folders.state.display()));
     }
     let client = stage.set().await?;
     if !args.no_samples {
         samples::submit(&client).await?;
     }
     if args.headless {
-        println!("{}", stage.line().await?);
+        let line = stage.line().await?;
+        writeln!(std::io::stdout(), "{line}").context("nobody reads what the demo prints")?;
         return std::future::pending().await;
     }
     view::show(&client, &stage.folders).await
+}
+
+/// Where the terminal is gone nobody can be told, and the stage is to be cleared all the same: `eprintln!` panics.
+fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -18,6 +18,8 @@ use crate::client::{Client, ManagerAddress};
 
 /// Everything on this machine is up in a second or two; much later it never will be.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// For a worker that was killed to be started again and to listen.
+const RETURN: Duration = Duration::from_secs(5);
 /// A demo is quit quickly: its tasks get less time than on real machines.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -119,12 +121,11 @@ impl Stage {
         let mut failed = None;
         if self.client.take().is_some() && timeout(GRACE + Duration::from_secs(3), self.stop_jobs()).await.is_err() {
             // What waits in the queue would start with the next demo.
-            failed =
-                Some(anyhow::anyhow!("the manager did not stop all jobs in time; the next demo goes on with them"));
+            let late = "the manager did not stop all jobs in time; the next demo goes on with what waits";
+            failed = Some(anyhow::anyhow!(late));
         }
         drop(self.boards.take());
         // What the manager could not reach, the keepers end.
-        self.workers.iter().for_each(|(_, worker)| worker.retire());
         for (name, worker) in &self.workers {
             if let Err(error) = self.end_worker(name, worker).await {
                 failed.get_or_insert(error);
@@ -133,9 +134,14 @@ impl Stage {
         for (_, worker) in self.workers {
             worker.end().await;
         }
+        // Those of a killed demo with more workers, or that this one was interrupted before it came to: they have
+        // worked on until now.
+        let left = |end: &dyn Fn() -> anyhow::Result<()>| tokio::task::block_in_place(end);
+        failed = failed.or(left(&|| daemon::end_left_workers(&self.folders, GRACE)).err());
         if let Some(manager) = self.manager {
             manager.end().await;
         }
+        failed = failed.or(left(&|| daemon::end_left_manager(&self.folders)).err());
         match failed {
             Some(error) => Err(error),
             None => self.folders.clear_run(),
@@ -150,16 +156,18 @@ impl Stage {
         }
     }
 
-    /// A keeper that has only just been started is waited for: it may have found tasks of an earlier demo.
+    /// A keeper that has only just been started is waited for: it may have found tasks of an earlier demo. So is one
+    /// that was killed: only the next one can end its tasks.
     async fn end_worker(&self, name: &NodeName, worker: &Daemon) -> anyhow::Result<()> {
         let listens = async {
             let socket = self.folders.worker_run(name.as_str()).join("keeper.sock");
-            while !worker.has_ended() && std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            while std::os::unix::net::UnixStream::connect(&socket).is_err() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         // One that never listens is ended by signals.
-        let _ = timeout(GRACE, listens).await;
+        let _ = timeout(RETURN, listens).await;
+        worker.retire();
         tokio::task::block_in_place(|| daemon::end_worker(&self.folders, name.as_str(), GRACE))
     }
 }

@@ -253,6 +253,8 @@ pub struct Owner {
     keys: watch::Sender<Arc<Keys>>,
     started: Instant,
     effects: Vec<Effect>,
+    /// What changed since the last batch was passed on.
+    touched: BTreeSet<Touched>,
 }
 
 impl Owner {
@@ -275,6 +277,7 @@ impl Owner {
             keys,
             started,
             effects: vec![],
+            touched: BTreeSet::new(),
         };
         (owner, heart)
     }
@@ -371,8 +374,6 @@ impl Owner {
         let now = self.now();
         let mut effects = std::mem::take(&mut self.effects);
         self.cluster.handle(input, now, &mut effects);
-        let mut touched = BTreeSet::new();
-        let first_event = batch.events.len();
         for effect in effects.drain(..) {
             match effect {
                 Effect::Persist(change) => {
@@ -399,21 +400,25 @@ impl Owner {
                     }
                 }
                 Effect::Touch(one) => {
-                    touched.insert(one);
+                    self.touched.insert(one);
                 }
             }
         }
         self.effects = effects;
-        let events = &batch.events[first_event..];
-        if self.news.receiver_count() > 0 && !(touched.is_empty() && events.is_empty()) {
-            let news = Arc::new(News::Changed { events: events.to_vec(), touched });
-            let to = self.news.clone();
-            // Without a subscriber left there is nobody to tell.
-            batch.releases.push(Box::new(move || drop(to.send(news))));
-        }
     }
 
-    async fn pass_on(&self, batch: Batch) {
+    async fn pass_on(&mut self, mut batch: Batch) {
+        let touched = std::mem::take(&mut self.touched);
+        if !(touched.is_empty() && batch.events.is_empty()) {
+            let to = self.news.clone();
+            batch.announce = Some(Box::new(move |events| {
+                // Looked at only now: who subscribes before the commit does not find the events in the store yet.
+                if to.receiver_count() > 0 {
+                    // Without a subscriber left there is nobody to tell.
+                    let _ = to.send(Arc::new(News::Changed { events, touched }));
+                }
+            }));
+        }
         if !batch.is_empty() {
             self.writer.commit(batch).await;
         }

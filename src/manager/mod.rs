@@ -12,6 +12,8 @@ mod heart;
 mod reply;
 mod rule;
 mod store;
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub use daemon::{Observer, run};

@@ -111,7 +111,7 @@ fn event(no: u64) -> Event {
 async fn commit(writer: &Writer, changes: Vec<Change>, events: Vec<Event>) {
     let (done, is_done) = tokio::sync::oneshot::channel();
     let release = Box::new(move || done.send(()).unwrap());
-    writer.commit(Batch { changes, events, releases: vec![release] }).await;
+    writer.commit(Batch { changes, events, releases: vec![release], announce: None }).await;
     is_done.await.unwrap();
 }
 
@@ -155,7 +155,7 @@ async fn nothing_is_let_out_by_a_commit_that_failed_until_memory_and_disk_agree_
     let failing = |n: u32| {
         let let_out = let_out.clone();
         let releases: Vec<super::writer::Release> = vec![Box::new(move || let_out.send(n).unwrap())];
-        Batch { changes: vec![Change::Job(job(n).into())], events: vec![], releases }
+        Batch { changes: vec![Change::Job(job(n).into())], releases, ..Batch::default() }
     };
     writer.commit(failing(2)).await;
     assert!(alarm.recv().await.unwrap().contains("job"));

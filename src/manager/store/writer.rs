@@ -15,16 +15,21 @@ use crate::manager::cluster::{Change, Image};
 /// Something to be let out after the commit. Dropped unsent where the commit failed.
 pub type Release = Box<dyn FnOnce() + Send>;
 
+/// Tells the events of a batch to those who listen then: who begins to listen after that finds them in the store.
+pub type Announce = Box<dyn FnOnce(Vec<Event>) + Send>;
+
 #[derive(Default)]
 pub struct Batch {
     pub changes: Vec<Change>,
     pub events: Vec<Event>,
     pub releases: Vec<Release>,
+    /// After the releases.
+    pub announce: Option<Announce>,
 }
 
 impl Batch {
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.events.is_empty() && self.releases.is_empty()
+        self.changes.is_empty() && self.events.is_empty() && self.releases.is_empty() && self.announce.is_none()
     }
 }
 
@@ -148,6 +153,9 @@ impl Thread {
                         }
                     }
                     batch.releases.into_iter().for_each(|release| release());
+                    if let Some(announce) = batch.announce {
+                        announce(batch.events);
+                    }
                 }
             }
             Err(error) => {

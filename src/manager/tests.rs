@@ -1,0 +1,94 @@
+//! Heart and store together, with a disk that is slow or fails when a test wants it to.
+
+use std::time::Duration;
+
+use link::Fingerprint;
+use protocol::agent::JoinReply;
+use protocol::api::{EventQuery, Right};
+use protocol::event::What;
+use protocol::node::Role;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::cluster::{Caller, ClusterConfig, Input, KeyPrint, SecretHash, Told};
+use super::heart::{Heart, News, Owner};
+use super::store::writer::Writer;
+use super::store::{Reader, database};
+
+/// Longer than anything here takes; reached only by what would never happen.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Manager {
+    state: TempDir,
+    heart: Heart,
+    running: JoinHandle<()>,
+}
+
+impl Manager {
+    fn start() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let (alarm_to, alarm) = mpsc::channel(1);
+        let (writer, image) = Writer::start(state.path(), alarm_to).unwrap();
+        let (owner, heart) = Owner::new(ClusterConfig::default(), image, writer, alarm);
+        Self { state, heart, running: tokio::spawn(owner.run()) }
+    }
+
+    /// Another program at the same database.
+    fn disk(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(database(self.state.path())).unwrap()
+    }
+
+    async fn token(&self) -> SecretHash {
+        let (hash, ttl_ms) = (SecretHash("0f".into()), 60_000);
+        let kept = hash.clone();
+        let told =
+            self.heart.ask(|call| Input::MakeToken { call, caller: admin(), hash, role: Role::Worker, ttl_ms }).await;
+        assert!(matches!(told, Ok(Told::Token { .. })), "{told:?}");
+        kept
+    }
+
+    /// Not waited for.
+    fn join(&self, hash: SecretHash) -> JoinHandle<Result<Told, protocol::api::Refusal>> {
+        let heart = self.heart.clone();
+        tokio::spawn(async move { heart.ask(|call| joining(call, hash)).await })
+    }
+}
+
+fn joining(call: super::cluster::CallId, hash: SecretHash) -> Input {
+    let (key, name) = (KeyPrint("SHA256:abc".into()), "pi-1".parse().unwrap());
+    Input::Join { call, key, hash, name, role: Role::Worker, address: None }
+}
+
+fn admin() -> Caller {
+    Caller { person: "root".parse().unwrap(), right: Right::Admin }
+}
+
+#[tokio::test]
+async fn who_subscribes_while_a_commit_is_under_way_misses_no_event() {
+    let manager = Manager::start();
+    let hash = manager.token().await;
+    let disk = manager.disk();
+    disk.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut keys = manager.heart.keys();
+    let joined = manager.join(hash);
+    // The core has decided; the commit waits for the disk.
+    keys.wait_for(|keys| keys.contains_key(&Fingerprint::from("SHA256:abc".to_owned()))).await.unwrap();
+    let mut news = manager.heart.news();
+    let past = Reader::open(&database(manager.state.path())).unwrap().events(&EventQuery::default()).unwrap();
+    assert!(!past.iter().any(|event| matches!(event.what, What::NodeJoined { .. })));
+    disk.execute_batch("ROLLBACK").unwrap();
+    let told = tokio::time::timeout(PATIENCE, async {
+        loop {
+            if let News::Changed { events, .. } = &*news.recv().await.unwrap()
+                && events.iter().any(|event| matches!(event.what, What::NodeJoined { .. }))
+            {
+                return;
+            }
+        }
+    });
+    told.await.expect("the event is told");
+    assert!(matches!(joined.await.unwrap(), Ok(Told::Join(JoinReply::Joined { .. }))));
+    manager.heart.stop().await;
+    manager.running.await.unwrap();
+}
