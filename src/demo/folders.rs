@@ -3,7 +3,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,12 +23,22 @@ pub struct Folders {
     _lock: File,
 }
 
+/// What a unix socket's path may have, without its final zero.
+const SOCKET_BYTES: usize = 107;
+const LONGEST_SOCKET: &str = "pi-200/keeper.sock";
+
 impl Folders {
     pub fn prepare(state: Option<&Path>, fresh: bool) -> anyhow::Result<Self> {
         let state = match state {
             Some(state) => std::path::absolute(state).with_context(|| format!("{} is no folder", state.display()))?,
             None => default_state()?,
         };
+        if state.to_str().is_none() {
+            bail!(
+                "{} is not UTF-8, and could not be written into a configuration; choose another --state DIR",
+                state.display()
+            );
+        }
         make(&state, 0o755)?;
         let root = rustix::process::geteuid().is_root();
         if root {
@@ -48,8 +58,9 @@ impl Folders {
             }
             Err(fs::TryLockError::Error(error)) => return Err(error).context("the demo's folder cannot be locked"),
         }
-        let run = run_folder(&state, root)?;
+        let run = run_folder(&state, &run_base(root))?;
         make(&run, if root { 0o755 } else { 0o700 })?;
+        owned(&run)?;
         let folders = Self { state, run, _lock: lock };
         if fresh {
             folders.forget()?;
@@ -126,16 +137,39 @@ fn default_state() -> anyhow::Result<PathBuf> {
     Ok(own.data_dir().to_owned())
 }
 
+/// Where sockets belong.
+fn run_base(root: bool) -> PathBuf {
+    if root {
+        return "/run".into();
+    }
+    // A relative one is to be ignored, says its specification.
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|base| base.is_absolute());
+    own.unwrap_or_else(std::env::temp_dir)
+}
+
 /// One short folder for each state folder.
-fn run_folder(state: &Path, root: bool) -> anyhow::Result<PathBuf> {
+fn run_folder(state: &Path, base: &Path) -> anyhow::Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
     state.hash(&mut hasher);
-    let name = format!("bramble-demo-{:08x}", hasher.finish() as u32);
-    if root {
-        return Ok(Path::new("/run").join(name));
+    let run = base.join(format!("bramble-demo-{:08x}", hasher.finish() as u32));
+    let longest = run.join(LONGEST_SOCKET).as_os_str().len();
+    if longest > SOCKET_BYTES {
+        bail!(
+            "sockets below {} would have paths of {longest} bytes, and {SOCKET_BYTES} is the most; set XDG_RUNTIME_DIR \
+             to a folder with a shorter path",
+            base.display()
+        );
     }
-    let base = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-    Ok(base.join(name))
+    Ok(run)
+}
+
+/// In a folder for everyone its name could be taken by somebody else, who would then answer in the manager's place.
+fn owned(run: &Path) -> anyhow::Result<()> {
+    let found = fs::symlink_metadata(run).with_context(|| format!("{} cannot be looked at", run.display()))?;
+    if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+        bail!("{} belongs to somebody else; set XDG_RUNTIME_DIR to a folder of your own", run.display());
+    }
+    Ok(())
 }
 
 fn make(path: &Path, mode: u32) -> anyhow::Result<()> {
@@ -175,6 +209,23 @@ mod tests {
         fs::create_dir(&inside).unwrap();
         let why = passable(&inside).unwrap_err().to_string();
         assert!(why.contains("mode 700") && why.contains("--state"), "{why}");
+    }
+
+    #[test]
+    fn sockets_whose_path_would_be_too_long_are_told_before_anything_starts() {
+        let base = PathBuf::from("/").join("r".repeat(70));
+        let why = run_folder(Path::new("/demo"), &base).unwrap_err().to_string();
+        assert!(why.contains("112 bytes") && why.contains("XDG_RUNTIME_DIR"), "{why}");
+        assert!(run_folder(Path::new("/demo"), Path::new("/run/user/1000")).is_ok());
+    }
+
+    #[test]
+    fn a_run_folder_that_is_not_ours_is_not_taken() {
+        let temp = tempfile::tempdir().unwrap();
+        assert!(owned(temp.path()).is_ok());
+        let elsewhere = temp.path().join("link");
+        std::os::unix::fs::symlink("/", &elsewhere).unwrap();
+        assert!(owned(&elsewhere).unwrap_err().to_string().contains("somebody else"));
     }
 
     #[test]

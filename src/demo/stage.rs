@@ -191,12 +191,17 @@ fn write_config(folders: &Folders) -> anyhow::Result<()> {
     let again = old.and_then(|old| TcpListener::bind(old.ssh).ok());
     let bound = again.map_or_else(|| TcpListener::bind("127.0.0.1:0"), Ok);
     let address = bound.and_then(|listener| listener.local_addr()).context("no port on loopback is free")?;
-    let (state, run, grace) = (folders.state.join("manager"), &folders.run, GRACE.as_secs());
-    let text = format!(
-        "# Written by `bramble demo` at each start.\nssh = \"{address}\"\nstate = {state:?}\nrun = {run:?}\n\
-         name = \"shelf\"\nstop_grace = \"{grace}s\"\n"
-    );
+    let text = config(&address.to_string(), &folders.state.join("manager"), &folders.run)?;
     std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn config(address: &str, state: &Path, run: &Path) -> anyhow::Result<String> {
+    // What is a string in JSON is one in TOML. What Rust prints for debugging is not: it escapes differently.
+    let (state, run, grace) = (serde_json::to_string(state)?, serde_json::to_string(run)?, GRACE.as_secs());
+    Ok(format!(
+        "# Written by `bramble demo` at each start.\nssh = \"{address}\"\nstate = {state}\nrun = {run}\n\
+         name = \"shelf\"\nstop_grace = \"{grace}s\"\n"
+    ))
 }
 
 async fn join_token(client: &Client) -> anyhow::Result<String> {
@@ -236,4 +241,19 @@ async fn stop_jobs(client: &Client) -> anyhow::Result<()> {
     client.call(Request::Stop { targets: targets.clone(), reason: Some(ENDED.into()) }).await?;
     client.call(Request::Wait { targets }).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_folder_may_have_any_name() {
+        for name in ["ana's demo", "a \"b\" \\ c", "zero\u{200b}width", "tab\tand\nline", "ünï"] {
+            let state = Path::new("/tmp").join(name);
+            let text = config("127.0.0.1:1", &state, Path::new("/run/x")).unwrap();
+            let read: toml::Table = text.parse().unwrap_or_else(|e| panic!("{name:?}: {e}"));
+            assert_eq!(read["state"].as_str(), state.to_str());
+        }
+    }
 }
