@@ -37,7 +37,7 @@ fn samples() -> Vec<JobSpec> {
 
 /// Trial division over a share of the numbers that depends on the index, so that tasks take different times.
 const PRIMES: &str = r#"
-low=$((BRAMBLE_INDEX * 9000 + 2)); high=$((low + 9000)); found=0; n=$low
+low=$((BRAMBLE_INDEX * 30000 + 2)); high=$((low + 30000)); found=0; n=$low
 while [ $n -lt $high ]; do
   d=2; prime=1
   while [ $((d * d)) -le $n ]; do
