@@ -69,9 +69,23 @@ enum Message {
         link: LinkId,
         order: ToAgent,
     },
-    Picture(oneshot::Sender<Picture>),
-    Views(BTreeSet<Touched>, oneshot::Sender<Views>),
+    Picture(oneshot::Sender<Result<Picture, Refusal>>),
+    Views(BTreeSet<Touched>, oneshot::Sender<Result<Views, Refusal>>),
     Stop(oneshot::Sender<()>),
+}
+
+impl Message {
+    /// Nothing of it has happened.
+    fn refuse(self, refusal: &Refusal) {
+        // Whoever asked may have stopped waiting.
+        match self {
+            Message::Input { reply: Some((_, reply)), .. } => reply.tell(Told::Refused(refusal.clone())),
+            Message::Linked { orders, .. } => orders.cut.notify_one(),
+            Message::Picture(tell) => drop(tell.send(Err(refusal.clone()))),
+            Message::Views(_, tell) => drop(tell.send(Err(refusal.clone()))),
+            Message::Input { reply: None, .. } | Message::Order { .. } | Message::Stop(_) => {}
+        }
+    }
 }
 
 /// The way to one linked agent.
@@ -91,8 +105,13 @@ pub struct Heart {
     keys: watch::Receiver<Arc<Keys>>,
 }
 
-fn stopping() -> Refusal {
+pub fn stopping() -> Refusal {
     Refusal::unavailable("the manager is stopping; try again when it is back")
+}
+
+/// What was to be shown turned out not to be kept.
+fn not_kept() -> Refusal {
+    Refusal::unavailable("the manager could not write to its disk and loads its state again; ask again")
 }
 
 impl Heart {
@@ -101,8 +120,10 @@ impl Heart {
     }
 
     async fn send(&self, message: Message) {
-        // The heart ends only with the manager; a dropped reply tells its caller so.
-        let _ = self.to.send(message).await;
+        // The heart ends only with the manager.
+        if let Err(mpsc::error::SendError(message)) = self.to.send(message).await {
+            message.refuse(&stopping());
+        }
     }
 
     /// A person's request; the answer goes to `reply`.
@@ -190,13 +211,13 @@ impl Heart {
     pub async fn picture(&self) -> Result<Picture, Refusal> {
         let (tell, told) = oneshot::channel();
         self.send(Message::Picture(tell)).await;
-        told.await.map_err(|_| stopping())
+        told.await.unwrap_or_else(|_| Err(not_kept()))
     }
 
     pub async fn views(&self, touched: BTreeSet<Touched>) -> Result<Views, Refusal> {
         let (tell, told) = oneshot::channel();
         self.send(Message::Views(touched, tell)).await;
-        told.await.map_err(|_| stopping())
+        told.await.unwrap_or_else(|_| Err(not_kept()))
     }
 
     pub fn news(&self) -> broadcast::Receiver<Arc<News>> {
@@ -349,8 +370,8 @@ impl Owner {
             Message::Picture(tell) => {
                 let mut picture = self.cluster.picture(PICTURE_JOBS);
                 picture.at = self.now().wall;
-                // A subscriber that has gone away needs no picture.
-                let _ = tell.send(picture);
+                // Like any answer, once what it shows is kept. A subscriber that has gone away needs none.
+                batch.releases.push(Box::new(move || drop(tell.send(Ok(picture)))));
             }
             Message::Views(touched, tell) => {
                 let mut views = Views::default();
@@ -360,7 +381,7 @@ impl Owner {
                         Touched::Job(id) => views.jobs.push((id, self.cluster.job_view(id))),
                     }
                 }
-                let _ = tell.send(views);
+                batch.releases.push(Box::new(move || drop(tell.send(Ok(views)))));
             }
             Message::Stop(_) => {}
         }
@@ -464,11 +485,7 @@ impl Owner {
             pause = (pause * 2).min(Duration::from_secs(30));
             // Who asks meanwhile is told why there is no answer.
             while let Ok(Some(message)) = tokio::time::timeout_at(until, self.from.recv()).await {
-                match message {
-                    Message::Input { reply: Some((_, reply)), .. } => reply.tell(Told::Refused(refusal.clone())),
-                    Message::Linked { orders, .. } => orders.cut.notify_one(),
-                    _ => {}
-                }
+                message.refuse(&refusal);
             }
         };
         self.keys.send_replace(Arc::new(keys_of(&image)));

@@ -92,3 +92,18 @@ async fn who_subscribes_while_a_commit_is_under_way_misses_no_event() {
     manager.heart.stop().await;
     manager.running.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_picture_shows_nothing_that_was_not_kept() {
+    let manager = Manager::start();
+    let hash = manager.token().await;
+    let disk = manager.disk();
+    disk.execute_batch("ALTER TABLE node RENAME TO away").unwrap();
+    let joining = manager.heart.ask(|call| joining(call, hash));
+    let (joined, picture) = tokio::join!(joining, manager.heart.picture());
+    assert!(matches!(joined, Err(_) | Ok(Told::Refused(_))), "{joined:?}");
+    // Refused, or of the state as it was loaded again.
+    assert!(!picture.is_ok_and(|picture| picture.nodes.iter().any(|node| node.name.as_str() == "pi-1")));
+    disk.execute_batch("ALTER TABLE away RENAME TO node").unwrap();
+    manager.heart.stop().await;
+}
