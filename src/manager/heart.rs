@@ -101,6 +101,7 @@ pub struct Orders {
 pub struct Heart {
     to: mpsc::Sender<Message>,
     numbers: Arc<AtomicU64>,
+    reloads: Arc<AtomicU64>,
     news: broadcast::Sender<Arc<News>>,
     keys: watch::Receiver<Arc<Keys>>,
 }
@@ -220,6 +221,11 @@ impl Heart {
         told.await.unwrap_or_else(|_| Err(not_kept()))
     }
 
+    /// How often the state was loaded again: what is not kept has to be said anew after each time.
+    pub fn reloads(&self) -> u64 {
+        self.reloads.load(Ordering::Relaxed)
+    }
+
     pub fn news(&self) -> broadcast::Receiver<Arc<News>> {
         self.news.subscribe()
     }
@@ -270,6 +276,7 @@ pub struct Owner {
     from: mpsc::Receiver<Message>,
     replies: HashMap<CallId, ReplyTo>,
     links: BTreeMap<LinkId, Orders>,
+    reloads: Arc<AtomicU64>,
     news: broadcast::Sender<Arc<News>>,
     keys: watch::Sender<Arc<Keys>>,
     started: Instant,
@@ -283,7 +290,9 @@ impl Owner {
         let (to, from) = mpsc::channel(INPUTS);
         let (news, _) = broadcast::channel(NEWS);
         let (keys, known) = watch::channel(Arc::new(keys_of(&image)));
-        let heart = Heart { to, numbers: Arc::new(AtomicU64::new(1)), news: news.clone(), keys: known };
+        let reloads = Arc::new(AtomicU64::new(0));
+        let numbers = Arc::new(AtomicU64::new(1));
+        let heart = Heart { to, numbers, reloads: reloads.clone(), news: news.clone(), keys: known };
         let started = Instant::now();
         let cluster = Cluster::new(config.clone(), image, now(started));
         let owner = Self {
@@ -294,6 +303,7 @@ impl Owner {
             from,
             replies: HashMap::new(),
             links: BTreeMap::new(),
+            reloads,
             news,
             keys,
             started,
@@ -490,6 +500,7 @@ impl Owner {
         };
         self.keys.send_replace(Arc::new(keys_of(&image)));
         self.cluster = Cluster::new(self.config.clone(), image, self.now());
+        self.reloads.fetch_add(1, Ordering::Relaxed);
         // Without a subscriber there is no picture to forget.
         let _ = self.news.send(Arc::new(News::Reset));
         tracing::info!("the state was loaded again from the disk");
