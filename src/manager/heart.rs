@@ -323,7 +323,11 @@ impl Owner {
             let wakeup = self.cluster.next_wakeup().map(|at| self.started + Duration::from_millis(at.0));
             tokio::select! {
                 biased;
-                Some(why) = self.alarm.recv() => self.recover(why).await,
+                why = self.alarm.recv() => match why {
+                    Some(why) => self.recover(why).await,
+                    // It never ends by itself. Nothing could be kept any more: a new start finds what was.
+                    None => return tracing::error!("the store's thread has failed"),
+                },
                 message = self.from.recv() => {
                     let mut batch = Batch::default();
                     let mut next = message;

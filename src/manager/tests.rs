@@ -163,3 +163,13 @@ async fn the_managers_own_card_is_whole_again_after_a_reload() {
     observing.abort();
     manager.heart.stop().await;
 }
+
+#[tokio::test]
+async fn a_heart_whose_store_has_failed_ends() {
+    let state = tempfile::tempdir().unwrap();
+    let (alarm_to, _held) = mpsc::channel(1);
+    let (writer, image) = Writer::start(state.path(), alarm_to).unwrap();
+    let (_, alarm_of_a_thread_that_ended) = mpsc::channel(1);
+    let (owner, _heart) = Owner::new(ClusterConfig::default(), image, writer, alarm_of_a_thread_that_ended);
+    tokio::time::timeout(PATIENCE, owner.run()).await.expect("it ends");
+}
