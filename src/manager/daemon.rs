@@ -212,18 +212,26 @@ fn address_for_nodes(bound: SocketAddr) -> String {
 }
 
 /// Feeds the manager's own card, once a second, only what changed.
-async fn observe(heart: Heart, name: NodeName, mut observer: Box<dyn Observer>) -> anyhow::Result<()> {
+pub(super) async fn observe(heart: Heart, name: NodeName, mut observer: Box<dyn Observer>) -> anyhow::Result<()> {
+    let facts = tokio::task::block_in_place(|| observer.facts());
     let mut known = Metrics::default();
-    let mut facts = Some(Box::new(tokio::task::block_in_place(|| observer.facts())));
+    let mut told_at = None;
     let mut every = tokio::time::interval(Duration::from_secs(1));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
         let metrics = observer.metrics();
+        // This card is not kept: after a reload all of it is new again.
+        let reloads = Some(heart.reloads());
+        let all = told_at != reloads;
+        if all {
+            known = Metrics::default();
+        }
         let changed = metrics.since(&known);
         known = metrics;
-        if facts.is_some() || !changed.is_empty() {
-            heart.own(name.clone(), facts.take(), changed).await;
+        told_at = reloads;
+        if all || !changed.is_empty() {
+            heart.own(name.clone(), all.then(|| Box::new(facts.clone())), changed).await;
         }
     }
 }

@@ -69,9 +69,23 @@ enum Message {
         link: LinkId,
         order: ToAgent,
     },
-    Picture(oneshot::Sender<Picture>),
-    Views(BTreeSet<Touched>, oneshot::Sender<Views>),
+    Picture(oneshot::Sender<Result<Picture, Refusal>>),
+    Views(BTreeSet<Touched>, oneshot::Sender<Result<Views, Refusal>>),
     Stop(oneshot::Sender<()>),
+}
+
+impl Message {
+    /// Nothing of it has happened.
+    fn refuse(self, refusal: &Refusal) {
+        // Whoever asked may have stopped waiting.
+        match self {
+            Message::Input { reply: Some((_, reply)), .. } => reply.tell(Told::Refused(refusal.clone())),
+            Message::Linked { orders, .. } => orders.cut.notify_one(),
+            Message::Picture(tell) => drop(tell.send(Err(refusal.clone()))),
+            Message::Views(_, tell) => drop(tell.send(Err(refusal.clone()))),
+            Message::Input { reply: None, .. } | Message::Order { .. } | Message::Stop(_) => {}
+        }
+    }
 }
 
 /// The way to one linked agent.
@@ -87,12 +101,18 @@ pub struct Orders {
 pub struct Heart {
     to: mpsc::Sender<Message>,
     numbers: Arc<AtomicU64>,
+    reloads: Arc<AtomicU64>,
     news: broadcast::Sender<Arc<News>>,
     keys: watch::Receiver<Arc<Keys>>,
 }
 
-fn stopping() -> Refusal {
+pub fn stopping() -> Refusal {
     Refusal::unavailable("the manager is stopping; try again when it is back")
+}
+
+/// What was to be shown turned out not to be kept.
+fn not_kept() -> Refusal {
+    Refusal::unavailable("the manager could not write to its disk and loads its state again; ask again")
 }
 
 impl Heart {
@@ -101,8 +121,10 @@ impl Heart {
     }
 
     async fn send(&self, message: Message) {
-        // The heart ends only with the manager; a dropped reply tells its caller so.
-        let _ = self.to.send(message).await;
+        // The heart ends only with the manager.
+        if let Err(mpsc::error::SendError(message)) = self.to.send(message).await {
+            message.refuse(&stopping());
+        }
     }
 
     /// A person's request; the answer goes to `reply`.
@@ -190,13 +212,18 @@ impl Heart {
     pub async fn picture(&self) -> Result<Picture, Refusal> {
         let (tell, told) = oneshot::channel();
         self.send(Message::Picture(tell)).await;
-        told.await.map_err(|_| stopping())
+        told.await.unwrap_or_else(|_| Err(not_kept()))
     }
 
     pub async fn views(&self, touched: BTreeSet<Touched>) -> Result<Views, Refusal> {
         let (tell, told) = oneshot::channel();
         self.send(Message::Views(touched, tell)).await;
-        told.await.map_err(|_| stopping())
+        told.await.unwrap_or_else(|_| Err(not_kept()))
+    }
+
+    /// How often the state was loaded again: what is not kept has to be said anew after each time.
+    pub fn reloads(&self) -> u64 {
+        self.reloads.load(Ordering::Relaxed)
     }
 
     pub fn news(&self) -> broadcast::Receiver<Arc<News>> {
@@ -249,6 +276,7 @@ pub struct Owner {
     from: mpsc::Receiver<Message>,
     replies: HashMap<CallId, ReplyTo>,
     links: BTreeMap<LinkId, Orders>,
+    reloads: Arc<AtomicU64>,
     news: broadcast::Sender<Arc<News>>,
     keys: watch::Sender<Arc<Keys>>,
     started: Instant,
@@ -262,7 +290,9 @@ impl Owner {
         let (to, from) = mpsc::channel(INPUTS);
         let (news, _) = broadcast::channel(NEWS);
         let (keys, known) = watch::channel(Arc::new(keys_of(&image)));
-        let heart = Heart { to, numbers: Arc::new(AtomicU64::new(1)), news: news.clone(), keys: known };
+        let reloads = Arc::new(AtomicU64::new(0));
+        let numbers = Arc::new(AtomicU64::new(1));
+        let heart = Heart { to, numbers, reloads: reloads.clone(), news: news.clone(), keys: known };
         let started = Instant::now();
         let cluster = Cluster::new(config.clone(), image, now(started));
         let owner = Self {
@@ -273,6 +303,7 @@ impl Owner {
             from,
             replies: HashMap::new(),
             links: BTreeMap::new(),
+            reloads,
             news,
             keys,
             started,
@@ -292,7 +323,11 @@ impl Owner {
             let wakeup = self.cluster.next_wakeup().map(|at| self.started + Duration::from_millis(at.0));
             tokio::select! {
                 biased;
-                Some(why) = self.alarm.recv() => self.recover(why).await,
+                why = self.alarm.recv() => match why {
+                    Some(why) => self.recover(why).await,
+                    // It never ends by itself. Nothing could be kept any more: a new start finds what was.
+                    None => return tracing::error!("the store's thread has failed"),
+                },
                 message = self.from.recv() => {
                     let mut batch = Batch::default();
                     let mut next = message;
@@ -349,8 +384,8 @@ impl Owner {
             Message::Picture(tell) => {
                 let mut picture = self.cluster.picture(PICTURE_JOBS);
                 picture.at = self.now().wall;
-                // A subscriber that has gone away needs no picture.
-                let _ = tell.send(picture);
+                // Like any answer, once what it shows is kept. A subscriber that has gone away needs none.
+                batch.releases.push(Box::new(move || drop(tell.send(Ok(picture)))));
             }
             Message::Views(touched, tell) => {
                 let mut views = Views::default();
@@ -360,7 +395,7 @@ impl Owner {
                         Touched::Job(id) => views.jobs.push((id, self.cluster.job_view(id))),
                     }
                 }
-                let _ = tell.send(views);
+                batch.releases.push(Box::new(move || drop(tell.send(Ok(views)))));
             }
             Message::Stop(_) => {}
         }
@@ -464,15 +499,12 @@ impl Owner {
             pause = (pause * 2).min(Duration::from_secs(30));
             // Who asks meanwhile is told why there is no answer.
             while let Ok(Some(message)) = tokio::time::timeout_at(until, self.from.recv()).await {
-                match message {
-                    Message::Input { reply: Some((_, reply)), .. } => reply.tell(Told::Refused(refusal.clone())),
-                    Message::Linked { orders, .. } => orders.cut.notify_one(),
-                    _ => {}
-                }
+                message.refuse(&refusal);
             }
         };
         self.keys.send_replace(Arc::new(keys_of(&image)));
         self.cluster = Cluster::new(self.config.clone(), image, self.now());
+        self.reloads.fetch_add(1, Ordering::Relaxed);
         // Without a subscriber there is no picture to forget.
         let _ = self.news.send(Arc::new(News::Reset));
         tracing::info!("the state was loaded again from the disk");

@@ -6,12 +6,13 @@ use link::Fingerprint;
 use protocol::agent::JoinReply;
 use protocol::api::{EventQuery, Right};
 use protocol::event::What;
-use protocol::node::Role;
+use protocol::node::{Facts, Metrics, Role};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::cluster::{Caller, ClusterConfig, Input, KeyPrint, SecretHash, Told};
+use super::daemon::{Observer, observe};
 use super::heart::{Heart, News, Owner};
 use super::store::writer::Writer;
 use super::store::{Reader, database};
@@ -46,6 +47,32 @@ impl Manager {
             self.heart.ask(|call| Input::MakeToken { call, caller: admin(), hash, role: Role::Worker, ttl_ms }).await;
         assert!(matches!(told, Ok(Told::Token { .. })), "{told:?}");
         kept
+    }
+
+    async fn until(&self, what: &str, condition: impl Fn() -> bool) {
+        let comes = async {
+            while !condition() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, comes).await.unwrap_or_else(|_| panic!("waited in vain: {what}"));
+    }
+
+    async fn own_card_is_whole(&self) {
+        let whole = async {
+            loop {
+                let picture = self.heart.picture().await.unwrap();
+                let shelf = picture.nodes.iter().find(|node| node.name.as_str() == "shelf");
+                if shelf.is_some_and(|node| {
+                    node.facts.hostname.is_some()
+                        && node.metrics.as_ref().is_some_and(|metrics| metrics.uptime_minutes.is_some())
+                }) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, whole).await.expect("the card is whole");
     }
 
     /// Not waited for.
@@ -91,4 +118,58 @@ async fn who_subscribes_while_a_commit_is_under_way_misses_no_event() {
     assert!(matches!(joined.await.unwrap(), Ok(Told::Join(JoinReply::Joined { .. }))));
     manager.heart.stop().await;
     manager.running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_picture_shows_nothing_that_was_not_kept() {
+    let manager = Manager::start();
+    let hash = manager.token().await;
+    let disk = manager.disk();
+    disk.execute_batch("ALTER TABLE node RENAME TO away").unwrap();
+    let joining = manager.heart.ask(|call| joining(call, hash));
+    let (joined, picture) = tokio::join!(joining, manager.heart.picture());
+    assert!(matches!(joined, Err(_) | Ok(Told::Refused(_))), "{joined:?}");
+    // Refused, or of the state as it was loaded again.
+    assert!(!picture.is_ok_and(|picture| picture.nodes.iter().any(|node| node.name.as_str() == "pi-1")));
+    disk.execute_batch("ALTER TABLE away RENAME TO node").unwrap();
+    manager.heart.stop().await;
+}
+
+struct Nothing;
+
+impl Observer for Nothing {
+    fn facts(&mut self) -> Facts {
+        Facts { hostname: Some("shelf".into()), ..Default::default() }
+    }
+
+    fn metrics(&mut self) -> Metrics {
+        Metrics { uptime_minutes: Some(7), ..Default::default() }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_managers_own_card_is_whole_again_after_a_reload() {
+    let manager = Manager::start();
+    let observing = tokio::spawn(observe(manager.heart.clone(), "shelf".parse().unwrap(), Box::new(Nothing)));
+    manager.own_card_is_whole().await;
+    let disk = manager.disk();
+    disk.execute_batch("ALTER TABLE token RENAME TO away").unwrap();
+    let (hash, ttl_ms) = (SecretHash("0e".into()), 60_000);
+    let asked = manager.heart.ask(|call| Input::MakeToken { call, caller: admin(), hash, role: Role::Worker, ttl_ms });
+    asked.await.unwrap_err();
+    disk.execute_batch("ALTER TABLE away RENAME TO token").unwrap();
+    manager.until("the reload", || manager.heart.reloads() == 1).await;
+    manager.own_card_is_whole().await;
+    observing.abort();
+    manager.heart.stop().await;
+}
+
+#[tokio::test]
+async fn a_heart_whose_store_has_failed_ends() {
+    let state = tempfile::tempdir().unwrap();
+    let (alarm_to, _held) = mpsc::channel(1);
+    let (writer, image) = Writer::start(state.path(), alarm_to).unwrap();
+    let (_, alarm_of_a_thread_that_ended) = mpsc::channel(1);
+    let (owner, _heart) = Owner::new(ClusterConfig::default(), image, writer, alarm_of_a_thread_that_ended);
+    tokio::time::timeout(PATIENCE, owner.run()).await.expect("it ends");
 }

@@ -170,6 +170,23 @@ async fn nothing_is_let_out_by_a_commit_that_failed_until_memory_and_disk_agree_
 }
 
 #[tokio::test]
+async fn the_state_is_not_loaded_again_before_the_disk_takes_something() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, _, mut alarm) = start(state.path());
+    let other = rusqlite::Connection::open(database(state.path())).unwrap();
+    let full = "BEFORE INSERT ON number BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    other.execute_batch(&format!("CREATE TRIGGER full {full}")).unwrap();
+    let changes = vec![Change::Job(job(1).into())];
+    writer.commit(Batch { changes, ..Batch::default() }).await;
+    assert!(alarm.recv().await.unwrap().contains("full"));
+    assert!(writer.reload().await.unwrap_err().to_string().contains("full"));
+    other.execute_batch("DROP TRIGGER full").unwrap();
+    writer.reload().await.unwrap();
+    commit(&writer, vec![Change::Job(job(2).into())], vec![]).await;
+    writer.close().await;
+}
+
+#[tokio::test]
 async fn an_older_bramble_refuses_a_newer_file_with_a_sentence() {
     let state = tempfile::tempdir().unwrap();
     let (writer, ..) = start(state.path());

@@ -210,6 +210,9 @@ impl Thread {
     fn reload(&mut self) -> Result<Image, StoreError> {
         self.db = super::open(&self.path)?;
         let image = image::load(&self.db)?;
+        // Reading works on a full disk too. Without this the next commit would fail, all links would be cut again,
+        // and so on in a circle.
+        write::number(&self.db, "event", image.last_event)?;
         self.last_event = image.last_event;
         self.failed = false;
         Ok(image)
