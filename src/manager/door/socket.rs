@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use super::Door;
 use super::caller::identify;
@@ -42,12 +42,17 @@ pub async fn listen(path: &Path) -> Result<UnixListener, DoorError> {
     Ok(listener)
 }
 
-/// Serves callers until dropped.
+/// Serves callers until the door is closed and all of them have been told so.
 pub async fn serve(listener: UnixListener, door: Arc<Door>) {
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut connections = JoinSet::new();
     loop {
-        let place = room.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let stream = match listener.accept().await {
+        let room = connections.len() < MOST_CONNECTIONS;
+        let accepted = tokio::select! {
+            accepted = listener.accept(), if room => accepted,
+            Some(_) = connections.join_next() => continue,
+            () = door.closing.cancelled() => break,
+        };
+        let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Out of descriptors, most likely: wait for some to be given back rather than spin.
@@ -64,10 +69,10 @@ pub async fn serve(listener: UnixListener, door: Arc<Door>) {
             }
         };
         let door = door.clone();
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let (read, write) = stream.into_split();
             connection::serve(&door, caller, read, write).await;
-            drop(place);
         });
     }
+    while connections.join_next().await.is_some() {}
 }
