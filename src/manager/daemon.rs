@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::agents::{self, Agents, Follows};
 use super::config::Config;
-use super::door::{self, Door};
+use super::door::{self, Door, Plate};
 use super::heart::{Heart, Owner};
 use super::store::writer::Writer;
 use super::store::{self, Outputs, Reader, Space};
@@ -78,6 +78,7 @@ struct Manager {
     tasks: JoinSet<anyhow::Result<()>>,
     door: tokio::task::Id,
     closing: CancellationToken,
+    plate: Plate,
     /// Held while the manager lives.
     _lock: File,
 }
@@ -97,7 +98,7 @@ impl Manager {
         })?;
         let bound = ssh.local_addr().context("the listening address is unknown")?;
         let socket = config.socket();
-        let listener = door::listen(&socket).await?;
+        let (listener, plate) = door::listen(&socket).await?;
 
         let (owner, heart) = Owner::new(config.cluster(), image, writer, alarm);
         let outputs = Outputs::new(&state);
@@ -131,7 +132,7 @@ impl Manager {
         // Not running under systemd is no error.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         let door = serving.id();
-        Ok(Self { serving: Serving { socket, ssh: bound }, heart, tasks, door, closing, _lock })
+        Ok(Self { serving: Serving { socket, ssh: bound }, heart, tasks, door, closing, plate, _lock })
     }
 
     /// Returns only if a part that should run for ever ends.
@@ -146,9 +147,7 @@ impl Manager {
 
     /// Tasks run on; what was taken in is committed and told; then the links go.
     async fn stop(mut self) {
-        if let Err(error) = std::fs::remove_file(&self.serving.socket) {
-            tracing::warn!("{} stays behind: {error}", self.serving.socket.display());
-        }
+        self.plate.remove();
         self.heart.stop().await;
         self.closing.cancel();
         let told = async {

@@ -19,7 +19,7 @@ use super::config::Config;
 use super::heart::Heart;
 use super::store::{Outputs, Reader, Space};
 
-pub use socket::{listen, serve};
+pub use socket::{Plate, listen, serve};
 
 /// What every connection needs.
 pub struct Door {
