@@ -153,3 +153,30 @@ fn a_manager_goes_on_where_its_log_cannot_be_written() {
     let ended = manager.wait().unwrap();
     assert!(answers && ended.success(), "answered: {answers}, {ended}");
 }
+
+#[test]
+fn who_waits_while_the_manager_stops_is_told_that_it_went_away() {
+    let here = folder();
+    let config = here.path().join("manager.toml");
+    let (state, run) = (here.path().join("state"), here.path().join("run"));
+    std::fs::write(&config, format!("ssh = \"127.0.0.1:0\"\nstate = {state:?}\nrun = {run:?}\n")).unwrap();
+    let mut manager = std::process::Command::new(common::BRAMBLE);
+    let mut manager = manager.args(["manager", "--config"]).arg(&config).spawn().unwrap();
+    let socket = run.join("manager.sock");
+    until("an answer", || {
+        common::verb(&socket, &["run", "--", "true"]).output().unwrap().status.success().then_some(())
+    });
+    // An answer that had been given arrives, whatever the moment; who still waits is not told a riddle.
+    let waits = common::verb(&socket, &["wait", "1"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    until("it waits", || (connections(&socket) >= 2).then_some(()));
+    common::signal_pid(manager.id() as i32, Signal::TERM);
+    let done = waits.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&done.stderr).contains("went away"), "{}", said(&done));
+    assert!(manager.wait().unwrap().success());
+}
+
+/// Sockets of this name in the kernel's list: the one that listens, and one for each caller that was let in.
+fn connections(socket: &std::path::Path) -> usize {
+    let list = std::fs::read_to_string("/proc/net/unix").unwrap();
+    list.lines().filter(|line| line.ends_with(socket.to_str().unwrap())).count()
+}

@@ -14,10 +14,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::agents::{self, Agents, Follows};
 use super::config::Config;
-use super::door::{self, Door};
+use super::door::{self, Door, Plate};
 use super::heart::{Heart, Owner};
 use super::store::writer::Writer;
 use super::store::{self, Outputs, Reader, Space};
@@ -67,11 +68,17 @@ pub fn run(config: Config, observer: impl FnOnce(&Path) -> Box<dyn Observer>) ->
     })
 }
 
+/// For answers to be written when the manager stops.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 struct Manager {
     serving: Serving,
     heart: Heart,
     /// None of them ends by itself.
     tasks: JoinSet<anyhow::Result<()>>,
+    door: tokio::task::Id,
+    closing: CancellationToken,
+    plate: Plate,
     /// Held while the manager lives.
     _lock: File,
 }
@@ -91,12 +98,13 @@ impl Manager {
         })?;
         let bound = ssh.local_addr().context("the listening address is unknown")?;
         let socket = config.socket();
-        let listener = door::listen(&socket).await?;
+        let (listener, plate) = door::listen(&socket).await?;
 
         let (owner, heart) = Owner::new(config.cluster(), image, writer, alarm);
         let outputs = Outputs::new(&state);
         let follows = Follows::default();
         let config = Arc::new(config);
+        let closing = CancellationToken::new();
         let door = Arc::new(Door {
             heart: heart.clone(),
             config: config.clone(),
@@ -106,6 +114,7 @@ impl Manager {
             follows: follows.clone(),
             address: config.address.clone().unwrap_or_else(|| address_for_nodes(bound)),
             host_key: host_key.fingerprint(),
+            closing: closing.clone(),
         });
         let agents = Agents { heart: heart.clone(), outputs, follows };
         let own = own_name(&config);
@@ -114,7 +123,7 @@ impl Manager {
             owner.run().await;
             Ok(())
         });
-        tasks.spawn(async move {
+        let serving = tasks.spawn(async move {
             door::serve(listener, door).await;
             Ok(())
         });
@@ -122,7 +131,8 @@ impl Manager {
         tasks.spawn(async move { Ok(agents::serve(ssh, host_key, &config, agents).await?) });
         // Not running under systemd is no error.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        Ok(Self { serving: Serving { socket, ssh: bound }, heart, tasks, _lock })
+        let door = serving.id();
+        Ok(Self { serving: Serving { socket, ssh: bound }, heart, tasks, door, closing, plate, _lock })
     }
 
     /// Returns only if a part that should run for ever ends.
@@ -135,12 +145,20 @@ impl Manager {
         }
     }
 
-    /// Tasks run on; what was taken in is committed; then the links go.
+    /// Tasks run on; what was taken in is committed and told; then the links go.
     async fn stop(mut self) {
-        if let Err(error) = std::fs::remove_file(&self.serving.socket) {
-            tracing::warn!("{} stays behind: {error}", self.serving.socket.display());
-        }
+        self.plate.remove();
         self.heart.stop().await;
+        self.closing.cancel();
+        let told = async {
+            while let Some(ended) = self.tasks.join_next_with_id().await {
+                if ended.is_ok_and(|(id, _)| id == self.door) {
+                    return;
+                }
+            }
+        };
+        // Callers who do not read their answers do not hold up the end.
+        let _ = tokio::time::timeout(LAST_WORDS, told).await;
         self.tasks.abort_all();
     }
 }

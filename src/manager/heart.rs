@@ -345,7 +345,7 @@ impl Owner {
                     }
                     self.pass_on(batch).await;
                     if let Some(tell) = said.take() {
-                        self.writer.close().await;
+                        self.close().await;
                         // Whoever asked may have stopped waiting.
                         let _ = tell.send(());
                         return;
@@ -358,6 +358,17 @@ impl Owner {
                 }
             }
         }
+    }
+
+    /// What was taken in is committed and told; who waits for more learns from the end of the connection that there
+    /// is none for now.
+    async fn close(mut self) {
+        self.writer.close().await;
+        self.from.close();
+        while let Some(message) = self.from.recv().await {
+            message.refuse(&stopping());
+        }
+        self.replies.drain().for_each(|(_, reply)| reply.leave());
     }
 
     fn take(&mut self, message: Message, batch: &mut Batch) {

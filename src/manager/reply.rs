@@ -40,6 +40,20 @@ impl ReplyTo {
             }
         }
     }
+
+    /// The manager ends while this waits for something that has not happened. A connection says so by ending itself:
+    /// programs know what to do about that.
+    pub fn leave(mut self) {
+        match &mut self {
+            ReplyTo::Connection { told, .. } => *told = true,
+            ReplyTo::One(to) => {
+                if let Some(to) = to.take() {
+                    // Whoever asked may have stopped waiting.
+                    let _ = to.send(Err(super::heart::stopping()));
+                }
+            }
+        }
+    }
 }
 
 impl Drop for ReplyTo {

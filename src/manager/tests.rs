@@ -173,3 +173,14 @@ async fn a_heart_whose_store_has_failed_ends() {
     let (owner, _heart) = Owner::new(ClusterConfig::default(), image, writer, alarm_of_a_thread_that_ended);
     tokio::time::timeout(PATIENCE, owner.run()).await.expect("it ends");
 }
+
+#[tokio::test]
+async fn a_stop_answers_what_was_taken_in_and_refuses_what_was_not() {
+    let manager = Manager::start();
+    let (hash, ttl_ms) = (SecretHash("0f".into()), 60_000);
+    let token = manager.heart.ask(|call| Input::MakeToken { call, caller: admin(), hash, role: Role::Worker, ttl_ms });
+    let (made, (), after) = tokio::join!(token, manager.heart.stop(), manager.heart.picture());
+    assert!(matches!(made, Ok(Told::Token { .. })), "{made:?}");
+    assert!(after.unwrap_err().message.contains("stopping"));
+    assert!(manager.heart.picture().await.unwrap_err().message.contains("stopping"));
+}

@@ -100,6 +100,10 @@ where
             }
             Some(piece) = pieces.recv() => me.put(&piece),
             Some(_) = me.streams.join_next() => true,
+            () = door.closing.cancelled() => {
+                me.farewell(&mut told).await;
+                break;
+            }
             call = reader.next::<Call>(), if room => match call {
                 Ok(Some(call)) => me.call(call).await,
                 Ok(None) => break,
@@ -174,6 +178,16 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
                 true
             }
         }
+    }
+
+    /// The heart has told all that it had to tell.
+    async fn farewell(&mut self, told: &mut mpsc::UnboundedReceiver<(u64, Result<Reply, Refusal>)>) {
+        while let Ok((id, answer)) = told.try_recv() {
+            self.waiting.remove(&id);
+            self.answer(id, answer);
+        }
+        // Who does not read it, or has gone, goes without.
+        let _ = self.out.flush().await;
     }
 
     fn hello(&self, caller: Caller, protocol: u32) -> Result<Reply, Refusal> {

@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 use link::Fingerprint;
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::agents::Follows;
 use super::config::Config;
 use super::heart::Heart;
 use super::store::{Outputs, Reader, Space};
 
-pub use socket::{listen, serve};
+pub use socket::{Plate, listen, serve};
 
 /// What every connection needs.
 pub struct Door {
@@ -31,4 +32,6 @@ pub struct Door {
     /// HOST:PORT for nodes to dial.
     pub address: String,
     pub host_key: Fingerprint,
+    /// The manager is stopping: connections write what they have and end.
+    pub closing: CancellationToken,
 }

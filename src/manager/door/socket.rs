@@ -1,12 +1,12 @@
 //! The unix socket. Everyone may connect; who may do what is decided by who it is.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use super::Door;
 use super::caller::identify;
@@ -25,13 +25,37 @@ pub enum DoorError {
     TooLong(PathBuf),
 }
 
-pub async fn listen(path: &Path) -> Result<UnixListener, DoorError> {
+/// The name of the door in the file system, taken away only where it is still ours.
+#[derive(Debug)]
+pub struct Plate {
+    path: PathBuf,
+    file: (u64, u64),
+}
+
+impl Plate {
+    fn of(path: &Path) -> io::Result<Self> {
+        let found = std::fs::symlink_metadata(path)?;
+        Ok(Self { path: path.into(), file: (found.dev(), found.ino()) })
+    }
+
+    pub fn remove(&self) {
+        let ours = Self::of(&self.path).is_ok_and(|found| found.file == self.file);
+        if ours && let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::warn!("{} stays behind: {error}", self.path.display());
+        }
+    }
+}
+
+pub async fn listen(path: &Path) -> Result<(UnixListener, Plate), DoorError> {
     let failed = |source| DoorError::Bind { path: path.into(), source };
     if path.as_os_str().len() > 107 {
         return Err(DoorError::TooLong(path.into()));
     }
-    if UnixStream::connect(path).await.is_ok() {
-        return Err(DoorError::Taken(path.into()));
+    match UnixStream::connect(path).await {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {}
+        // So busy that its queue is full is not gone.
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(failed(error)),
+        _ => return Err(DoorError::Taken(path.into())),
     }
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -39,15 +63,21 @@ pub async fn listen(path: &Path) -> Result<UnixListener, DoorError> {
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(failed)?;
-    Ok(listener)
+    let plate = Plate::of(path).map_err(failed)?;
+    Ok((listener, plate))
 }
 
-/// Serves callers until dropped.
+/// Serves callers until the door is closed and all of them have been told so.
 pub async fn serve(listener: UnixListener, door: Arc<Door>) {
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut connections = JoinSet::new();
     loop {
-        let place = room.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let stream = match listener.accept().await {
+        let room = connections.len() < MOST_CONNECTIONS;
+        let accepted = tokio::select! {
+            accepted = listener.accept(), if room => accepted,
+            Some(_) = connections.join_next() => continue,
+            () = door.closing.cancelled() => break,
+        };
+        let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Out of descriptors, most likely: wait for some to be given back rather than spin.
@@ -64,10 +94,46 @@ pub async fn serve(listener: UnixListener, door: Arc<Door>) {
             }
         };
         let door = door.clone();
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let (read, write) = stream.into_split();
             connection::serve(&door, caller, read, write).await;
-            drop(place);
         });
+    }
+    while connections.join_next().await.is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_manager_too_busy_to_answer_keeps_its_socket() {
+        let run = tempfile::tempdir().unwrap();
+        let path = run.path().join("manager.sock");
+        // Nobody accepts, and its queue is full after two.
+        use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen as listen_at, socket};
+        let busy = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        bind(&busy, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        listen_at(&busy, 1).unwrap();
+        let mut callers = vec![];
+        while let Ok(caller) = UnixStream::connect(&path).await {
+            callers.push(caller);
+        }
+        let refused = listen(&path).await.map(|_| ()).unwrap_err();
+        assert!(matches!(refused, DoorError::Taken(_)), "{refused}");
+        assert!(path.exists());
+    }
+
+    #[tokio::test]
+    async fn only_our_own_socket_is_taken_away() {
+        let run = tempfile::tempdir().unwrap();
+        let path = run.path().join("manager.sock");
+        let (_listener, plate) = listen(&path).await.unwrap();
+        std::fs::rename(&path, run.path().join("elsewhere")).unwrap();
+        let (_other, others) = listen(&path).await.unwrap();
+        plate.remove();
+        assert!(path.exists());
+        others.remove();
+        assert!(!path.exists());
     }
 }
