@@ -40,7 +40,8 @@ pub struct Serving {
 pub fn run(config: Config, observer: impl FnOnce(&Path) -> Box<dyn Observer>) -> anyhow::Result<()> {
     let observer = observer(&config.state);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        // One for all that is asked and answered: a second would mostly wake the first. The disk has its own.
+        .worker_threads(1)
         .max_blocking_threads(16)
         .thread_name("manager")
         .enable_all()

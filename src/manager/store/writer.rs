@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use protocol::event::Event;
 use rusqlite::Connection;
@@ -47,12 +46,6 @@ pub struct Writer {
 /// The events kept; older ones are trimmed.
 const MOST_EVENTS: u64 = 200_000;
 const TRIM_EVERY: u64 = 1_000;
-/// While commits chase each other, each waits this long for more to come along: a sync costs more than all it writes.
-const COMPANY: Duration = Duration::from_millis(1);
-/// A batch that comes so soon after a commit chases it.
-const CHASE: Duration = Duration::from_micros(250);
-/// So many in a row, and there is a crowd. One task alone never makes it: its own commits are further apart.
-const CROWD: u32 = 4;
 /// Batches committed as one at most, so that the first of them does not wait for ever.
 const MOST_BATCHES: usize = 512;
 
@@ -109,13 +102,7 @@ impl Writer {
 impl Thread {
     fn run(&mut self, from: &mut mpsc::Receiver<Message>) {
         let mut waiting: Vec<Batch> = vec![];
-        let mut last = Instant::now();
-        let mut chases = 0;
         while let Some(message) = from.blocking_recv() {
-            chases = if last.elapsed() < CHASE { chases + 1 } else { 0 };
-            if chases >= CROWD {
-                std::thread::sleep(COMPANY);
-            }
             let mut next = Some(message);
             while let Some(message) = next.take() {
                 match message {
@@ -131,7 +118,6 @@ impl Thread {
                 }
             }
             self.commit(&mut waiting);
-            last = Instant::now();
         }
     }
 
