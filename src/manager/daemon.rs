@@ -167,7 +167,8 @@ impl Manager {
 fn lock_state(state: &Path) -> anyhow::Result<File> {
     make_folder(state, 0o700)?;
     let path = state.join("lock");
-    let file = File::options().create(true).append(true).open(&path).with_context(|| {
+    // Not for others to open either: whoever can open it can hold it.
+    let file = store::private(&path).and_then(|()| File::options().append(true).open(&path)).with_context(|| {
         format!(
             "the state folder {} cannot be written; check its owner and that its disk is not read-only",
             state.display()
