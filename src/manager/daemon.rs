@@ -108,7 +108,7 @@ impl Manager {
         let door = Arc::new(Door {
             heart: heart.clone(),
             config: config.clone(),
-            reader: Mutex::new(reader),
+            reader: Arc::new(Mutex::new(reader)),
             outputs: outputs.clone(),
             space: Space::new(&state),
             follows: follows.clone(),

@@ -220,6 +220,10 @@ async fn events_are_read_by_number_time_and_count() {
     assert_eq!(numbers(EventQuery { after: Some(17), ..Default::default() }), [18, 19, 20]);
     assert_eq!(numbers(EventQuery { since: Some(UnixMillis(190)), ..Default::default() }), [19, 20]);
     assert_eq!(numbers(EventQuery { limit: 2, ..Default::default() }), [19, 20]);
+    let next = |no| -> Vec<u64> { reader.events_after(no).unwrap().iter().map(|e| e.no).collect() };
+    assert_eq!(next(18), [19, 20]);
+    commit(&writer, vec![], (21..=2500).map(event).collect()).await;
+    assert_eq!((next(20).first(), next(20).len()), (Some(&21), 1000), "the oldest first: none is left out");
     writer.close().await;
 }
 
