@@ -65,7 +65,8 @@ impl Folders {
         if fresh {
             folders.forget()?;
         }
-        for folder in ["manager", "workers", "boards", "logs"] {
+        make(&folders.state.join("manager"), 0o700)?;
+        for folder in ["workers", "boards", "logs"] {
             make(&folders.state.join(folder), 0o755)?;
         }
         Ok(folders)

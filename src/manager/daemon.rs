@@ -109,7 +109,7 @@ impl Manager {
         let door = Arc::new(Door {
             heart: heart.clone(),
             config: config.clone(),
-            reader: Mutex::new(reader),
+            reader: Arc::new(Mutex::new(reader)),
             outputs: outputs.clone(),
             space: Space::new(&state),
             follows: follows.clone(),
@@ -169,7 +169,8 @@ fn lock_state(state: &Path) -> anyhow::Result<File> {
     make_folder(state, 0o700)?;
     close_to_others(state)?;
     let path = state.join("lock");
-    let file = File::options().create(true).append(true).open(&path).with_context(|| {
+    // Not for others to open either: whoever can open it can hold it.
+    let file = store::private(&path).and_then(|()| File::options().append(true).open(&path)).with_context(|| {
         format!(
             "the state folder {} cannot be written; check its owner and that its disk is not read-only",
             state.display()

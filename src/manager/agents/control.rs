@@ -95,23 +95,97 @@ async fn order<W: AsyncWrite + Unpin>(
             Some(name) = unknown.recv() => Some(ToAgent::NotUnderstood { name }),
             () = cut.notified() => None,
         };
-        let ends = order.is_none();
-        let mut next = order.or_else(|| orders.try_recv().ok());
-        while let Some(order) = next.take() {
-            if let Err(error) = writer.feed(&order) {
-                tracing::error!("an order could not be written: {error}");
+        let Some(order) = order else { return end(orders, writer).await };
+        gather(Some(order), &mut orders, writer);
+        tokio::select! {
+            flushed = writer.flush() => if let Err(error) = flushed {
+                return format!("the link broke: {error}");
+            },
+            // Also where the agent has long stopped reading.
+            () = cut.notified() => return end(orders, writer).await,
+        }
+    }
+}
+
+/// As many orders as fit into one write.
+fn gather<W: AsyncWrite + Unpin>(
+    mut next: Option<ToAgent>,
+    orders: &mut mpsc::Receiver<ToAgent>,
+    writer: &mut FrameWriter<W>,
+) {
+    while let Some(order) = next.take() {
+        if let Err(error) = writer.feed(&order) {
+            tracing::error!("an order could not be written: {error}");
+        }
+        if writer.pending() < GATHER {
+            next = orders.try_recv().ok();
+        }
+    }
+}
+
+/// What was ordered before is still said, why the link ends last of all; taken or not, it ends here.
+async fn end<W: AsyncWrite + Unpin>(mut orders: mpsc::Receiver<ToAgent>, writer: &mut FrameWriter<W>) -> String {
+    let last_words = async {
+        while writer.flush().await.is_ok()
+            && let Ok(order) = orders.try_recv()
+        {
+            gather(Some(order), &mut orders, writer);
+        }
+    };
+    let _ = timeout(LAST_WORDS, last_words).await;
+    "the manager ended the link".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::id::TaskId;
+
+    fn discard(index: u32) -> ToAgent {
+        ToAgent::Discard { attempts: (1..=100).map(|number| TaskId::new(1, index).attempt(number)).collect() }
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_reads_nothing_is_cut_off_all_the_same() {
+        let (near, _far) = tokio::io::duplex(64);
+        let (to, orders) = mpsc::channel(8);
+        let (_unknown_to, unknown) = mpsc::channel(1);
+        let cut = Arc::new(Notify::new());
+        let ordering = tokio::spawn({
+            let cut = cut.clone();
+            async move { order(orders, unknown, &cut, &mut FrameWriter::new(near)).await }
+        });
+        to.send(discard(1)).await.unwrap();
+        // It has been taken, and is being written.
+        while to.capacity() < 8 {
+            tokio::task::yield_now().await;
+        }
+        cut.notify_one();
+        let reason = timeout(LAST_WORDS * 5, ordering).await.expect("it ends").unwrap();
+        assert_eq!(reason, "the manager ended the link");
+    }
+
+    #[tokio::test]
+    async fn the_last_words_are_said_behind_however_many_orders() {
+        let (near, far) = tokio::io::duplex(1 << 20);
+        let (to, orders) = mpsc::channel(ORDERS);
+        let (_unknown_to, unknown) = mpsc::channel(1);
+        let (cut, mut writer) = (Notify::new(), FrameWriter::new(near));
+        for index in 0..200 {
+            to.try_send(discard(index)).unwrap();
+        }
+        to.try_send(ToAgent::Bye { reason: "revoked".into(), stay_away: true }).unwrap();
+        cut.notify_one();
+        let ordering = async move { order(orders, unknown, &cut, &mut writer).await };
+        let heard = async {
+            let mut reader = FrameReader::new(far);
+            let mut last = None;
+            while let Ok(Some(order)) = reader.next::<ToAgent>().await {
+                last = Some(order);
             }
-            if writer.pending() < GATHER {
-                next = orders.try_recv().ok();
-            }
-        }
-        if ends {
-            // Said or not, the link ends here.
-            let _ = timeout(LAST_WORDS, writer.flush()).await;
-            return "the manager ended the link".into();
-        }
-        if let Err(error) = writer.flush().await {
-            return format!("the link broke: {error}");
-        }
+            last
+        };
+        let (_, last) = tokio::join!(ordering, heard);
+        assert!(matches!(last, Some(ToAgent::Bye { .. })), "{last:?}");
     }
 }

@@ -21,9 +21,10 @@ async fn tell(door: &Arc<Door>, query: EventQuery, out: &Outlet) -> Result<(), E
     // Subscribed before the past is read, so that nothing falls between the two.
     let mut news = door.heart.news();
     let mut last = query.after.unwrap_or(0);
-    let past = read(door, query.clone()).await?;
+    let (asked, follow) = (query.clone(), query.follow);
+    let past = door.read(move |reader| reader.events(&asked)).await?;
     put(out, past, &mut last).await?;
-    if !query.follow {
+    if !follow {
         return Ok(());
     }
     loop {
@@ -35,8 +36,8 @@ async fn tell(door: &Arc<Door>, query: EventQuery, out: &Outlet) -> Result<(), E
             }
             // Fallen behind: what was missed is in the store.
             Err(RecvError::Lagged(_)) => loop {
-                let missed =
-                    read(door, EventQuery { after: Some(last), limit: u32::MAX, ..Default::default() }).await?;
+                let after = last;
+                let missed = door.read(move |reader| reader.events_after(after)).await?;
                 if missed.is_empty() {
                     break;
                 }
@@ -56,13 +57,4 @@ async fn put(out: &Outlet, mut events: Vec<Event>, last: &mut u64) -> Result<(),
         }
     }
     Ok(())
-}
-
-async fn read(door: &Arc<Door>, query: EventQuery) -> Result<Vec<Event>, Refusal> {
-    let door = door.clone();
-    let read = tokio::task::spawn_blocking(move || door.reader.blocking_lock().events(&query));
-    match read.await {
-        Ok(events) => events.map_err(|e| Refusal::unavailable(e.to_string())),
-        Err(_) => Err(Refusal::unavailable("the events could not be read; see the manager's log")),
-    }
 }

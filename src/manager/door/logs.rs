@@ -2,7 +2,7 @@
 //! its own; once it has ended, from the store. Offsets make the joins seamless: when a node goes away in the middle,
 //! the rest is told from the place reached.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use super::connection::{Ended, Outlet};
 use crate::manager::cluster::{Caller, LinkId, Place};
 
 const CHUNK: usize = 64 * 1024;
+/// Read at once from a file.
+const READ: usize = 4 * CHUNK;
 /// How long a node may take to dial back.
 const DIAL_BACK: Duration = Duration::from_secs(10);
 /// Follows that broke without telling anything new before the end of the task is waited for instead.
@@ -110,7 +112,8 @@ impl Telling<'_> {
     async fn chunk(&mut self, stream: Stream, offset: u64, bytes: Vec<u8>) -> Result<(), Ended> {
         let reached = &mut self.reached[stream as usize];
         let dropped = offset.saturating_sub(*reached);
-        *reached = offset + bytes.len() as u64;
+        // An agent may say what it likes.
+        *reached = offset.saturating_add(bytes.len() as u64);
         if dropped > 0 && self.wants(stream) {
             self.note(dropped_note(dropped)).await?;
         }
@@ -141,7 +144,7 @@ impl Telling<'_> {
 
     /// From the store: the rest of what an ended attempt printed.
     async fn kept(&mut self, attempt: AttemptId, caller: &Caller) -> Result<(), Ended> {
-        let outputs = read(self.door, attempt).await?;
+        let outputs = self.door.read(move |reader| reader.output(attempt)).await?;
         for (stream, output) in [Stream::Stdout, Stream::Stderr].into_iter().zip(outputs) {
             if !self.wants(stream) || output.length <= self.reached[stream as usize] {
                 continue;
@@ -149,9 +152,10 @@ impl Telling<'_> {
             match output.bytes {
                 Some(Blob(bytes)) => {
                     let skip = self.reached[stream as usize].saturating_sub(output.dropped);
-                    let rest = bytes.get(skip as usize..).unwrap_or_default();
+                    let rest = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)).unwrap_or_default();
                     for (n, part) in rest.chunks(CHUNK).enumerate() {
-                        self.chunk(stream, output.dropped + skip + (n * CHUNK) as u64, part.to_vec()).await?;
+                        self.chunk(stream, output.dropped.saturating_add(skip + (n * CHUNK) as u64), part.to_vec())
+                            .await?;
                     }
                     if self.reached[stream as usize] < output.length {
                         self.note(dropped_note(output.length - self.reached[stream as usize])).await?;
@@ -174,31 +178,39 @@ impl Telling<'_> {
             Refusal::not_found(format!("the {stream:?} of {attempt} is not on the manager any more: {why}"))
         };
         let node = self.door.heart.node_of(caller, attempt).await?;
-        let mut file = self.door.outputs.open(attempt, &node, stream).map_err(|e| gone(e.to_string()))?;
         let skip = self.reached[stream as usize].saturating_sub(output.dropped);
-        file.seek(SeekFrom::Start(skip)).map_err(|e| gone(e.to_string()))?;
-        let mut offset = output.dropped + skip;
+        let outputs = self.door.outputs.clone();
+        let opened = away(move || {
+            let mut file = outputs.open(attempt, &node, stream)?;
+            file.seek(SeekFrom::Start(skip))?;
+            Ok(file)
+        });
+        let mut file = opened.await.map_err(|e| gone(e.to_string()))?;
+        let mut offset = output.dropped.saturating_add(skip);
         loop {
-            let mut part = vec![0; CHUNK];
-            let read = file.read(&mut part).map_err(|e| gone(e.to_string()))?;
-            if read == 0 {
+            let read = away(move || {
+                let mut part = Vec::with_capacity(READ);
+                (&file).take(READ as u64).read_to_end(&mut part)?;
+                Ok((file, part))
+            });
+            let (again, part) = read.await.map_err(|e| gone(e.to_string()))?;
+            if part.is_empty() {
                 return Ok(());
             }
-            part.truncate(read);
-            self.chunk(stream, offset, part).await?;
-            offset += read as u64;
+            file = again;
+            for some in part.chunks(CHUNK) {
+                self.chunk(stream, offset, some.to_vec()).await?;
+                offset = offset.saturating_add(some.len() as u64);
+            }
         }
     }
 }
 
-fn dropped_note(dropped: u64) -> String {
-    format!("the oldest {} are not here any more: the limit for a task's output was reached", Bytes(dropped))
+/// Where a slow disk holds up nobody else.
+async fn away<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|failed| Err(io::Error::other(failed)))
 }
 
-async fn read(door: &Arc<Door>, attempt: AttemptId) -> Result<[Output; 2], Refusal> {
-    let door = door.clone();
-    match tokio::task::spawn_blocking(move || door.reader.blocking_lock().output(attempt)).await {
-        Ok(read) => read.map_err(|e| Refusal::unavailable(e.to_string())),
-        Err(_) => Err(Refusal::unavailable("the output could not be read; see the manager's log")),
-    }
+fn dropped_note(dropped: u64) -> String {
+    format!("the oldest {} are not here any more: the limit for a task's output was reached", Bytes(dropped))
 }

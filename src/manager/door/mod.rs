@@ -11,13 +11,14 @@ mod watch;
 use std::sync::Arc;
 
 use link::Fingerprint;
+use protocol::api::Refusal;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::agents::Follows;
 use super::config::Config;
 use super::heart::Heart;
-use super::store::{Outputs, Reader, Space};
+use super::store::{Outputs, Reader, Space, StoreError};
 
 pub use socket::{Plate, listen, serve};
 
@@ -25,7 +26,7 @@ pub use socket::{Plate, listen, serve};
 pub struct Door {
     pub heart: Heart,
     pub config: Arc<Config>,
-    pub reader: Mutex<Reader>,
+    pub reader: Arc<Mutex<Reader>>,
     pub outputs: Outputs,
     pub space: Space,
     pub follows: Follows,
@@ -34,4 +35,20 @@ pub struct Door {
     pub host_key: Fingerprint,
     /// The manager is stopping: connections write what they have and end.
     pub closing: CancellationToken,
+}
+
+impl Door {
+    /// Looks into the store. Readers take turns before they take a thread: however many there are, and however slow
+    /// the disk, only one of the few threads that may wait is theirs.
+    async fn read<T, F>(&self, look: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    {
+        let reader = self.reader.clone().lock_owned().await;
+        match tokio::task::spawn_blocking(move || look(&reader)).await {
+            Ok(read) => read.map_err(|e| Refusal::unavailable(e.to_string())),
+            Err(_) => Err(Refusal::unavailable("the store could not be read; see the manager's log")),
+        }
+    }
 }

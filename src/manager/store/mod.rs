@@ -13,6 +13,8 @@ mod tests;
 mod write;
 pub mod writer;
 
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -51,9 +53,25 @@ pub fn database(state: &Path) -> PathBuf {
     state.join("bramble.db")
 }
 
+/// Ours alone, also where the folder around it is open to others; made where there is none. What is there already is
+/// not opened: closing a file gives up the locks that SQLite holds on it in this process.
+pub fn private(path: &Path) -> std::io::Result<()> {
+    match File::options().create_new(true).append(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let open_to_others = std::fs::metadata(path)?.permissions().mode() & 0o077 != 0;
+            if open_to_others { std::fs::set_permissions(path, Permissions::from_mode(0o600)) } else { Ok(()) }
+        }
+        made => made.map(drop),
+    }
+}
+
 /// Opens for writing and brings an older schema forward.
 fn open(path: &Path) -> Result<Connection, StoreError> {
     let opening = |source| StoreError::Open { path: path.into(), source };
+    // It holds what people's tasks are given and print. SQLite's files beside it take over its mode.
+    if let Err(error) = private(path) {
+        tracing::warn!("{} may be read by others: {error}", path.display());
+    }
     let mut db = Connection::open(path).map_err(opening)?;
     db.busy_timeout(std::time::Duration::from_secs(10)).map_err(opening)?;
     // FULL: in WAL mode each commit is synced; an acknowledged request survives a power cut.

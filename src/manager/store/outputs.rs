@@ -1,9 +1,13 @@
 //! Large outputs, as files beside the database: `outputs/JOB/INDEX-ATTEMPT@NODE.out`. The node is part of the name,
 //! so that no node can write what another one's task printed.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::id::{AttemptId, JobId};
 use protocol::job::Stream;
@@ -12,11 +16,33 @@ use protocol::name::NodeName;
 #[derive(Debug, Clone)]
 pub struct Outputs {
     root: PathBuf,
+    /// Each arriving file has a name of its own: the same output may come twice at once, when a link broke in between.
+    parts: Arc<AtomicU64>,
 }
+
+const PART: &str = "part";
 
 impl Outputs {
     pub fn new(state: &Path) -> Self {
-        Self { root: state.join("outputs") }
+        Self { root: state.join("outputs"), parts: Arc::default() }
+    }
+
+    /// To be called before anything arrives: removes what a crash left, halves and files of forgotten jobs.
+    pub fn sweep(&self, known: &HashSet<JobId>) -> io::Result<()> {
+        let Some(folders) = entries(&self.root)? else { return Ok(()) };
+        for folder in folders {
+            let job = folder.file_name().and_then(|name| name.to_str()?.parse::<JobId>().ok());
+            match job {
+                Some(job) if known.contains(&job) => {
+                    let parts = entries(&folder)?.unwrap_or_default().into_iter();
+                    parts.filter(|file| file.extension().is_some_and(|e| e == PART)).try_for_each(fs::remove_file)?;
+                }
+                Some(job) => self.forget(job),
+                // Not of our making.
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     fn path(&self, attempt: AttemptId, node: &NodeName, stream: Stream) -> PathBuf {
@@ -36,12 +62,11 @@ impl Outputs {
     pub fn arrive(&self, attempt: AttemptId, node: &NodeName, stream: Stream) -> io::Result<Arriving> {
         let path = self.path(attempt, node, stream);
         let folder = path.parent().unwrap_or(&self.root).to_owned();
-        fs::create_dir_all(&folder)?;
-        let part = path.with_extension(match stream {
-            Stream::Stdout => "out.part",
-            Stream::Stderr => "err.part",
-        });
-        Ok(Arriving { file: File::create(&part)?, part, path, folder })
+        // What tasks print is for their owners only, whoever may look into the state folder.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        let number = self.parts.fetch_add(1, Ordering::Relaxed);
+        let part = path.with_added_extension(format!("{number}.{PART}"));
+        Ok(Arriving { file: File::create_new(&part)?, part: Part(part), path, folder })
     }
 
     pub fn forget(&self, job: JobId) {
@@ -55,9 +80,27 @@ impl Outputs {
     }
 }
 
+/// All in a folder, if there is one.
+fn entries(folder: &Path) -> io::Result<Option<Vec<PathBuf>>> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>().map(Some),
+    }
+}
+
+/// Takes no room any more where the rest does not come: on a full disk, most of all.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // Kept, it has another name by now.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
 pub struct Arriving {
     pub file: File,
-    part: PathBuf,
+    part: Part,
     path: PathBuf,
     folder: PathBuf,
 }
@@ -66,7 +109,7 @@ impl Arriving {
     /// Whole and on the disk: from here on it survives a power cut.
     pub fn keep(self) -> io::Result<()> {
         self.file.sync_all()?;
-        fs::rename(&self.part, &self.path)?;
+        fs::rename(&self.part.0, &self.path)?;
         File::open(&self.folder)?.sync_all()
     }
 }

@@ -32,11 +32,23 @@ impl Reader {
     /// The newest events that fit, oldest of them first.
     pub fn events(&self, query: &EventQuery) -> Result<Vec<Event>, StoreError> {
         let limit = if query.limit == 0 { 1000 } else { query.limit.min(MOST_EVENTS) };
-        let mut statement = self.db.prepare_cached(
-            "SELECT no, at, person, what FROM event WHERE no > ?1 AND at >= ?2 ORDER BY no DESC LIMIT ?3",
-        )?;
         let since = query.since.map_or(0, |t| int(t.0));
-        let mut rows = statement.query(params![int(query.after.unwrap_or(0)), since, limit])?;
+        let mut events = self.select(
+            "SELECT no, at, person, what FROM event WHERE no > ?1 AND at >= ?2 ORDER BY no DESC LIMIT ?3",
+            params![int(query.after.unwrap_or(0)), since, limit],
+        )?;
+        events.reverse();
+        Ok(events)
+    }
+
+    /// Those that come next after this one, for who reads all of them.
+    pub fn events_after(&self, no: u64) -> Result<Vec<Event>, StoreError> {
+        self.select("SELECT no, at, person, what FROM event WHERE no > ?1 ORDER BY no LIMIT 1000", params![int(no)])
+    }
+
+    fn select(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<Event>, StoreError> {
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query(values)?;
         let mut events = vec![];
         while let Some(row) = rows.next()? {
             let c = Columns { table: "event", row };
@@ -47,7 +59,6 @@ impl Reader {
                 what: c.json("what")?,
             });
         }
-        events.reverse();
         Ok(events)
     }
 

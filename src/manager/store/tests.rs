@@ -220,6 +220,10 @@ async fn events_are_read_by_number_time_and_count() {
     assert_eq!(numbers(EventQuery { after: Some(17), ..Default::default() }), [18, 19, 20]);
     assert_eq!(numbers(EventQuery { since: Some(UnixMillis(190)), ..Default::default() }), [19, 20]);
     assert_eq!(numbers(EventQuery { limit: 2, ..Default::default() }), [19, 20]);
+    let next = |no| -> Vec<u64> { reader.events_after(no).unwrap().iter().map(|e| e.no).collect() };
+    assert_eq!(next(18), [19, 20]);
+    commit(&writer, vec![], (21..=2500).map(event).collect()).await;
+    assert_eq!((next(20).first(), next(20).len()), (Some(&21), 1000), "the oldest first: none is left out");
     writer.close().await;
 }
 
@@ -258,4 +262,63 @@ fn an_output_file_counts_only_once_it_is_whole() {
     assert!(outputs.open(attempt, &liar, Stream::Stdout).is_err());
     outputs.forget(JobId(1));
     assert!(outputs.open(attempt, &node, Stream::Stdout).is_err());
+}
+
+#[test]
+fn an_output_that_breaks_off_takes_no_room_and_disturbs_no_other() {
+    use std::io::{Read, Write};
+    let state = tempfile::tempdir().unwrap();
+    let outputs = Outputs::new(state.path());
+    let (attempt, node) = (TaskId::new(1, 0).attempt(1), "pi-1".parse().unwrap());
+    let files = || std::fs::read_dir(state.path().join("outputs/1")).unwrap().count();
+    let mut broken = outputs.arrive(attempt, &node, Stream::Stdout).unwrap();
+    broken.file.write_all(b"the first ha").unwrap();
+    // The agent has dialled again before the manager noticed that its first connection was gone.
+    let mut again = outputs.arrive(attempt, &node, Stream::Stdout).unwrap();
+    again.file.write_all(b"whole").unwrap();
+    broken.file.write_all(b"lf").unwrap();
+    drop(broken);
+    again.keep().unwrap();
+    assert_eq!(files(), 1);
+    let mut text = String::new();
+    outputs.open(attempt, &node, Stream::Stdout).unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "whole");
+}
+
+#[tokio::test]
+async fn what_a_crash_left_of_outputs_is_swept_away_at_the_next_start() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, ..) = start(state.path());
+    commit(&writer, vec![Change::Job(job(7).into())], vec![]).await;
+    writer.close().await;
+    let outputs = Outputs::new(state.path());
+    let node = "pi-1".parse().unwrap();
+    for job in [7, 8] {
+        let attempt = TaskId::new(job, 0).attempt(1);
+        outputs.arrive(attempt, &node, Stream::Stdout).unwrap().keep().unwrap();
+        // As if killed: nobody drops it.
+        std::mem::forget(outputs.arrive(attempt, &node, Stream::Stderr).unwrap());
+    }
+    let (writer, ..) = start(state.path());
+    let left = |folder: &str| std::fs::read_dir(state.path().join("outputs").join(folder)).map(Iterator::count).ok();
+    assert_eq!((left("7"), left("8")), (Some(1), None));
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn the_state_is_nobody_elses_to_read_whatever_its_folder_allows() {
+    use std::os::unix::fs::PermissionsExt;
+    let state = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Left open by an older version.
+    std::fs::File::create(database(state.path())).unwrap();
+    let (writer, ..) = start(state.path());
+    commit(&writer, vec![Change::Job(job(1).into())], vec![]).await;
+    let outputs = Outputs::new(state.path());
+    outputs.arrive(TaskId::new(1, 0).attempt(1), &"pi-1".parse().unwrap(), Stream::Stdout).unwrap().keep().unwrap();
+    for name in ["bramble.db", "bramble.db-wal", "bramble.db-shm", "outputs"] {
+        let mode = std::fs::metadata(state.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+    }
+    writer.close().await;
 }

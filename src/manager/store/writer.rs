@@ -71,6 +71,9 @@ impl Writer {
         space.keep_reserve();
         let last_event = image.last_event;
         let outputs = Outputs::new(state);
+        if let Err(error) = outputs.sweep(&image.jobs.iter().map(|job| job.id).collect()) {
+            tracing::warn!("what an earlier manager left of outputs stays: {error}");
+        }
         let mut thread = Thread { db, path, space, outputs, failed: false, last_event, trimmed_at: 0, alarm };
         let (to, mut from) = mpsc::channel(64);
         let thread = std::thread::Builder::new()
