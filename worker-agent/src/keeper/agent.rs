@@ -123,16 +123,16 @@ impl Agent {
         Ok(Up { pid, socket, inbox: BytesMut::new(), outbox: BytesMut::new() })
     }
 
-    /// After its death: when it is started again.
-    pub fn ended(&mut self, how: How) {
+    /// After its death: how long until it is started again, should it be.
+    pub fn ended(&mut self) -> Duration {
         let now = Moment::now();
         if now - self.started >= GOOD_RUN {
             self.failures = 0;
         }
         self.restarts += 1;
         let pause = self.next_pause();
-        tracing::warn!("the agent {how}; it starts again in {pause:?}");
         self.state = State::Down { start_at: now + pause };
+        pause
     }
 
     /// Its last death was wanted.

@@ -1,7 +1,9 @@
 //! A cgroup for each task, where a v2 hierarchy can be written: nothing of a task can leave it, and all of it is killed
 //! by one write. No controllers are needed. The folders are used again by one task after the other, which costs a
-//! hundredth of a millisecond where making and removing them costs a tenth.
+//! hundredth of a millisecond where making and removing them costs a tenth; but never one that was killed: the kernel
+//! may kill at birth what is cloned into a cgroup whose `cgroup.kill` was ever written (seen on Linux 6.18).
 
+use std::cell::Cell;
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -17,12 +19,16 @@ pub struct Pool {
     /// The same, as /proc/PID/cgroup writes it.
     path: String,
     idle: Vec<Slot>,
+    /// Done with, and not yet gone.
+    worn: Vec<u32>,
     next: u32,
 }
 
 /// The cgroup of one task at a time.
 pub struct Slot {
     number: u32,
+    /// It was killed, or may have been before we knew it: no task is born into it any more.
+    worn: Cell<bool>,
     folder: OwnedFd,
     events: File,
 }
@@ -75,7 +81,7 @@ impl Pool {
         let name = format!("bramble-{:x}-{:x}", of.dev(), of.ino());
         let own = own_path("self").ok_or("this process is in no cgroup v2")?;
         let path = format!("{}/{name}/", own.trim_end_matches('/'));
-        let mut pool = Self { base: home.join(name), path, idle: vec![], next: 0 };
+        let mut pool = Self { base: home.join(name), path, idle: vec![], worn: vec![], next: 0 };
         let slots = pool.old_slots().map_err(|error| format!("{}: {error}", pool.base.display()))?;
         pool.next = slots.iter().map(|slot| slot.number + 1).max().unwrap_or(0);
         Ok((pool, slots))
@@ -88,7 +94,13 @@ impl Pool {
             entries => entries?,
         };
         let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        numbers.map(|number| self.enter(number)).collect()
+        numbers
+            .map(|number| {
+                let slot = self.enter(number)?;
+                slot.worn.set(true);
+                Ok(slot)
+            })
+            .collect()
     }
 
     pub fn take(&mut self) -> io::Result<Slot> {
@@ -104,13 +116,27 @@ impl Pool {
 
     /// Only when it is empty.
     pub fn give_back(&mut self, slot: Slot) {
-        self.idle.push(slot);
+        if slot.worn.get() {
+            self.worn.push(slot.number);
+        } else {
+            self.idle.push(slot);
+        }
+        self.remove_worn();
+    }
+
+    /// What the kernel still holds on to is tried again the next time.
+    fn remove_worn(&mut self) {
+        let base = &self.base;
+        self.worn.retain(|number| match std::fs::remove_dir(base.join(number.to_string())) {
+            Ok(()) => false,
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        });
     }
 
     fn enter(&self, number: u32) -> io::Result<Slot> {
         let path = self.base.join(number.to_string());
         let folder = rustix::fs::open(&path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Slot { number, folder, events: File::open(path.join("cgroup.events"))? })
+        Ok(Slot { number, worn: Cell::new(false), folder, events: File::open(path.join("cgroup.events"))? })
     }
 
     /// The number of the slot a process lives in.
@@ -124,6 +150,7 @@ impl Pool {
         for slot in self.idle.drain(..) {
             let _ = std::fs::remove_dir(self.base.join(slot.number.to_string()));
         }
+        self.remove_worn();
         let _ = std::fs::remove_dir(&self.base);
     }
 }
@@ -148,6 +175,7 @@ impl Slot {
 
     /// SIGKILL to everything in it, forks under way included.
     pub fn kill(&self) -> io::Result<()> {
+        self.worn.set(true);
         let kill =
             rustix::fs::openat(self.folder.as_fd(), c"cgroup.kill", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
         File::from(kill).write_all(b"1")

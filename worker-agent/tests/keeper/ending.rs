@@ -158,3 +158,21 @@ fn a_second_stop_can_shorten_the_grace_but_not_change_the_reason() {
     worker.say(&ToKeeper::Stop { attempt: attempt(0), reason: "another".into(), grace_ms: 0 });
     assert_eq!(worker.outcome(attempt(0)), stopped());
 }
+
+/// The kernel kills at birth what is cloned into a cgroup that was ever killed.
+#[test]
+fn after_a_task_was_killed_with_what_it_left_the_next_ones_live() {
+    for mode in modes() {
+        let mut worker = Worker::start_in(mode);
+        worker.shell(attempt(0), "sleep 1000 & exit 0");
+        assert_eq!(worker.outcome(attempt(0)), Outcome::Exited(0), "{mode:?}");
+        worker.shell(attempt(1), "trap '' TERM; echo ready; while :; do sleep 1000; done");
+        worker.lines(attempt(1), 1);
+        worker.stop(attempt(1), Duration::ZERO);
+        assert!(matches!(worker.outcome(attempt(1)), Outcome::Stopped { .. }), "{mode:?}");
+        for index in 2..12 {
+            worker.shell(attempt(index), "exit 7");
+            assert_eq!(worker.outcome(attempt(index)), Outcome::Exited(7), "{mode:?}, task {index}");
+        }
+    }
+}
