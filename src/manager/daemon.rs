@@ -39,6 +39,7 @@ pub struct Serving {
 /// Runs until SIGTERM, SIGINT or SIGHUP. `observer` is made for the state folder.
 pub fn run(config: Config, observer: impl FnOnce(&Path) -> Box<dyn Observer>) -> anyhow::Result<()> {
     let observer = observer(&config.state);
+    raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(16)
@@ -160,6 +161,16 @@ impl Manager {
         // Callers who do not read their answers do not hold up the end.
         let _ = tokio::time::timeout(LAST_WORDS, told).await;
         self.tasks.abort_all();
+    }
+}
+
+/// A shell gives 1024 descriptors; the door alone lets in as many callers, and nodes and the database need theirs.
+fn raise_descriptors() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!("no more files and connections can be open at once than the shell allows: {error}");
     }
 }
 
