@@ -39,6 +39,7 @@ pub struct Serving {
 /// Runs until SIGTERM, SIGINT or SIGHUP. `observer` is made for the state folder.
 pub fn run(config: Config, observer: impl FnOnce(&Path) -> Box<dyn Observer>) -> anyhow::Result<()> {
     let observer = observer(&config.state);
+    raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         // One for all that is asked and answered: a second would mostly wake the first. The disk has its own.
         .worker_threads(1)
@@ -161,6 +162,16 @@ impl Manager {
         // Callers who do not read their answers do not hold up the end.
         let _ = tokio::time::timeout(LAST_WORDS, told).await;
         self.tasks.abort_all();
+    }
+}
+
+/// A shell gives 1024 descriptors; the door alone lets in as many callers, and nodes and the database need theirs.
+fn raise_descriptors() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!("no more files and connections can be open at once than the shell allows: {error}");
     }
 }
 

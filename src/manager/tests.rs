@@ -1,5 +1,6 @@
 //! Heart and store together, with a disk that is slow or fails when a test wants it to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use link::Fingerprint;
@@ -8,31 +9,49 @@ use protocol::api::{EventQuery, Right};
 use protocol::event::What;
 use protocol::node::{Facts, Metrics, Role};
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
+use super::agents::Follows;
 use super::cluster::{Caller, ClusterConfig, Input, KeyPrint, SecretHash, Told};
 use super::daemon::{Observer, observe};
+use super::door::Door;
 use super::heart::{Heart, News, Owner};
 use super::store::writer::Writer;
-use super::store::{Reader, database};
+use super::store::{Outputs, Reader, Space, database};
 
 /// Longer than anything here takes; reached only by what would never happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-struct Manager {
+pub(super) struct Manager {
     state: TempDir,
     heart: Heart,
     running: JoinHandle<()>,
 }
 
 impl Manager {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let state = tempfile::tempdir().unwrap();
         let (alarm_to, alarm) = mpsc::channel(1);
         let (writer, image) = Writer::start(state.path(), alarm_to).unwrap();
         let (owner, heart) = Owner::new(ClusterConfig::default(), image, writer, alarm);
         Self { state, heart, running: tokio::spawn(owner.run()) }
+    }
+
+    pub(super) fn door(&self) -> Arc<Door> {
+        let state = self.state.path();
+        Arc::new(Door {
+            heart: self.heart.clone(),
+            config: Arc::default(),
+            reader: Arc::new(Mutex::new(Reader::open(&database(state)).unwrap())),
+            outputs: Outputs::new(state),
+            space: Space::new(state),
+            follows: Follows::default(),
+            address: "127.0.0.1:2222".into(),
+            host_key: Fingerprint::from("SHA256:host".to_owned()),
+            closing: CancellationToken::new(),
+        })
     }
 
     /// Another program at the same database.
@@ -87,7 +106,7 @@ fn joining(call: super::cluster::CallId, hash: SecretHash) -> Input {
     Input::Join { call, key, hash, name, role: Role::Worker, address: None }
 }
 
-fn admin() -> Caller {
+pub(super) fn admin() -> Caller {
     Caller { person: "root".parse().unwrap(), right: Right::Admin }
 }
 

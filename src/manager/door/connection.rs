@@ -19,6 +19,11 @@ use crate::manager::token;
 
 /// Calls under way at once on one connection; further ones are not read until some are answered.
 const MOST_CALLS: usize = 4096;
+/// Those among them that wait for something to happen: they may never be answered, and who hangs up is noticed only
+/// where there is room for a further call.
+const MOST_WAITS: usize = 3072;
+/// Those among them whose answers may be large.
+const MOST_LOOKS: usize = 16;
 /// Streams (`logs`, `watch`, `events --follow`) among them.
 const MOST_STREAMS: usize = 64;
 /// Pieces of streams waiting to be written.
@@ -70,12 +75,29 @@ impl From<Refusal> for Ended {
     }
 }
 
+#[derive(Clone, Copy)]
+enum Kind {
+    Wait,
+    Look,
+    Act,
+}
+
+fn kind(request: &Request) -> Kind {
+    match request {
+        Request::Wait { .. } => Kind::Wait,
+        Request::Jobs(_) | Request::Tasks(_) | Request::Task { .. } | Request::Nodes => Kind::Look,
+        _ => Kind::Act,
+    }
+}
+
 struct Connection<'a, W> {
     door: &'a Arc<Door>,
     caller: Result<Caller, Refusal>,
     out: FrameWriter<W>,
     /// Calls the core has, by the number their caller gave them.
-    waiting: HashMap<u64, CallId>,
+    waiting: HashMap<u64, (CallId, Kind)>,
+    /// How many of each kind.
+    under_way: [usize; 3],
     told_to: mpsc::UnboundedSender<(u64, Result<Reply, Refusal>)>,
     pieces_to: mpsc::Sender<Answer>,
     streams: JoinSet<()>,
@@ -90,14 +112,12 @@ where
     let (told_to, mut told) = mpsc::unbounded_channel();
     let (pieces_to, mut pieces) = mpsc::channel(PIECES);
     let out = FrameWriter::new(write);
-    let mut me = Connection { door, caller, out, waiting: HashMap::new(), told_to, pieces_to, streams: JoinSet::new() };
+    let (waiting, streams) = (HashMap::new(), JoinSet::new());
+    let mut me = Connection { door, caller, out, waiting, under_way: [0; 3], told_to, pieces_to, streams };
     loop {
-        let room = me.waiting.len() + me.streams.len() < MOST_CALLS;
+        let room = me.waiting.len() + me.streams.len() < MOST_CALLS && me.under_way[Kind::Look as usize] < MOST_LOOKS;
         let going_on = tokio::select! {
-            Some((id, answer)) = told.recv() => {
-                me.waiting.remove(&id);
-                me.answer(id, answer)
-            }
+            Some((id, answer)) = told.recv() => me.told(id, answer),
             Some(piece) = pieces.recv() => me.put(&piece),
             Some(_) = me.streams.join_next() => true,
             () = door.closing.cancelled() => {
@@ -124,8 +144,7 @@ where
         // Whatever else is ready goes out with the same write.
         while me.out.pending() < GATHER {
             if let Ok((id, answer)) = told.try_recv() {
-                me.waiting.remove(&id);
-                me.answer(id, answer);
+                me.told(id, answer);
             } else if let Ok(piece) = pieces.try_recv() {
                 me.put(&piece);
             } else {
@@ -137,7 +156,7 @@ where
             break;
         }
     }
-    for call in me.waiting.into_values() {
+    for (call, _) in me.waiting.into_values() {
         door.heart.gone(call).await;
     }
 }
@@ -171,10 +190,16 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
             Request::Submit(_) if let Some(why) = self.door.space.low() => {
                 self.answer(id, Err(Refusal::unavailable(why)))
             }
+            Request::Wait { .. } if self.under_way[Kind::Wait as usize] >= MOST_WAITS => {
+                let many = format!("at most {MOST_WAITS} waits at once on one connection; name several tasks in one");
+                self.answer(id, Err(Refusal::refused(many)))
+            }
             request => {
+                let kind = kind(&request);
                 let reply = ReplyTo::connection(self.told_to.clone(), id);
                 let call = self.door.heart.request(caller, request, reply).await;
-                self.waiting.insert(id, call);
+                self.waiting.insert(id, (call, kind));
+                self.under_way[kind as usize] += 1;
                 true
             }
         }
@@ -183,8 +208,7 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
     /// The heart has told all that it had to tell.
     async fn farewell(&mut self, told: &mut mpsc::UnboundedReceiver<(u64, Result<Reply, Refusal>)>) {
         while let Ok((id, answer)) = told.try_recv() {
-            self.waiting.remove(&id);
-            self.answer(id, answer);
+            self.told(id, answer);
         }
         // Who does not read it, or has gone, goes without.
         let _ = self.out.flush().await;
@@ -206,6 +230,13 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
             ssh: self.door.address.clone(),
             host_key: self.door.host_key.to_string(),
         }))
+    }
+
+    fn told(&mut self, id: u64, answer: Result<Reply, Refusal>) -> bool {
+        if let Some((_, kind)) = self.waiting.remove(&id) {
+            self.under_way[kind as usize] -= 1;
+        }
+        self.answer(id, answer)
     }
 
     fn stream<F, Fut>(&mut self, id: u64, run: F) -> bool
@@ -249,5 +280,48 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
                 false
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manager::tests::{Manager, admin};
+    use protocol::id::Target;
+    use protocol::job::JobSpec;
+    use tokio::io::{ReadHalf, WriteHalf, duplex, split};
+
+    type Near = tokio::io::DuplexStream;
+
+    async fn connect(manager: &Manager) -> (FrameReader<ReadHalf<Near>>, FrameWriter<WriteHalf<Near>>, JoinHandle) {
+        let (near, far) = duplex(1 << 16);
+        let (door, (read, write)) = (manager.door(), split(far));
+        let serving = tokio::spawn(async move { serve(&door, Ok(admin()), read, write).await });
+        let (read, write) = split(near);
+        (FrameReader::new(read), FrameWriter::new(write), serving)
+    }
+
+    type JoinHandle = tokio::task::JoinHandle<()>;
+
+    #[tokio::test]
+    async fn who_hangs_up_is_noticed_however_much_was_waited_for() {
+        let manager = Manager::start();
+        let (mut read, mut write, serving) = connect(&manager).await;
+        write.send(&Call { id: 0, request: Request::Submit(JobSpec::of(["true"])) }).await.unwrap();
+        assert!(matches!(read.next::<Answer>().await, Ok(Some(Answer { body: Body::Reply(_), .. }))));
+        let wait = || Request::Wait { targets: vec![Target::Job(protocol::id::JobId(1))] };
+        let asking = tokio::spawn(async move {
+            for id in 1..=MOST_CALLS as u64 + 10 {
+                write.send(&Call { id, request: wait() }).await.unwrap();
+            }
+            write
+        });
+        // Refused beyond a measure, so that reading goes on.
+        let refused = tokio::time::timeout(std::time::Duration::from_secs(20), read.next::<Answer>()).await;
+        assert!(matches!(refused, Ok(Ok(Some(Answer { body: Body::Error(_), .. })))), "{refused:?}");
+        let reading = tokio::spawn(async move { while let Ok(Some(_)) = read.next::<Answer>().await {} });
+        drop(asking.await.unwrap());
+        reading.abort();
+        tokio::time::timeout(std::time::Duration::from_secs(20), serving).await.expect("it ends").unwrap();
     }
 }

@@ -1,10 +1,14 @@
 //! The unix socket. Everyone may connect; who may do what is decided by who it is.
 
+use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use link::FrameWriter;
+use protocol::api::{Answer, Body, Refusal};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
@@ -14,6 +18,8 @@ use super::connection;
 
 /// Connections open at once; more wait in the kernel's queue.
 const MOST_CONNECTIONS: usize = 1024;
+/// Of these for one user: everyone on the machine may knock, tasks too, and none of them may keep out the others.
+const MOST_FOR_ONE: usize = 256;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DoorError {
@@ -67,9 +73,29 @@ pub async fn listen(path: &Path) -> Result<(UnixListener, Plate), DoorError> {
     Ok((listener, plate))
 }
 
+/// How many connections each user has: one for each clone that lives.
+#[derive(Default)]
+struct Seats(HashMap<u32, Arc<()>>);
+
+impl Seats {
+    fn take(&mut self, uid: u32) -> Option<Arc<()>> {
+        self.0.retain(|_, seat| Arc::strong_count(seat) > 1);
+        let seat = self.0.entry(uid).or_default();
+        (Arc::strong_count(seat) <= MOST_FOR_ONE).then(|| seat.clone())
+    }
+}
+
+fn turn_away(stream: UnixStream, uid: u32) {
+    let many = format!("uid {uid} has {MOST_FOR_ONE} connections to the manager already; close some first");
+    let answer = Answer { id: 0, body: Body::Error(Refusal::refused(many)) };
+    // A word that does not fit is not said.
+    let _ = FrameWriter::new(stream).send(&answer).now_or_never();
+}
+
 /// Serves callers until the door is closed and all of them have been told so.
 pub async fn serve(listener: UnixListener, door: Arc<Door>) {
     let mut connections = JoinSet::new();
+    let mut seats = Seats::default();
     loop {
         let room = connections.len() < MOST_CONNECTIONS;
         let accepted = tokio::select! {
@@ -86,17 +112,24 @@ pub async fn serve(listener: UnixListener, door: Arc<Door>) {
                 continue;
             }
         };
-        let caller = match stream.peer_cred() {
-            Ok(peer) => identify(&peer, &door.config),
+        let peer = match stream.peer_cred() {
+            Ok(peer) => peer,
             Err(error) => {
                 tracing::warn!("a caller without credentials was let go: {error}");
                 continue;
             }
         };
+        let Some(seat) = seats.take(peer.uid()) else {
+            turn_away(stream, peer.uid());
+            continue;
+        };
         let door = door.clone();
         connections.spawn(async move {
+            // The system's list of users may be far away.
+            let caller = tokio::task::block_in_place(|| identify(&peer, &door.config));
             let (read, write) = stream.into_split();
             connection::serve(&door, caller, read, write).await;
+            drop(seat);
         });
     }
     while connections.join_next().await.is_some() {}
@@ -122,6 +155,17 @@ mod tests {
         let refused = listen(&path).await.map(|_| ()).unwrap_err();
         assert!(matches!(refused, DoorError::Taken(_)), "{refused}");
         assert!(path.exists());
+    }
+
+    #[test]
+    fn nobody_can_take_all_seats() {
+        let mut seats = Seats::default();
+        let taken: Vec<_> = (0..MOST_FOR_ONE + 10).map_while(|_| seats.take(1000)).collect();
+        assert_eq!(taken.len(), MOST_FOR_ONE);
+        assert!(seats.take(1000).is_none());
+        assert!(seats.take(0).is_some());
+        drop(taken);
+        assert!(seats.take(1000).is_some(), "they are free again");
     }
 
     #[tokio::test]
