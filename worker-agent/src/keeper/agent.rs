@@ -13,7 +13,6 @@ use serde_json::Value;
 
 use super::clock::Moment;
 use super::spawn::{Launch, Output, Spawner};
-use super::tasks::How;
 
 /// The first pause before a new start; it doubles with every death that follows soon.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
