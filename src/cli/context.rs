@@ -8,6 +8,7 @@ use protocol::api::Reply;
 use serde::Serialize;
 
 use super::Everywhere;
+use super::comeback::Comeback;
 use super::exit::{Failure, Kind};
 use super::look::Look;
 use super::text::{clean, clean_json};
@@ -22,6 +23,7 @@ pub struct Context {
     /// Of stdout.
     pub look: Look,
     errors: Look,
+    pub comeback: Comeback,
 }
 
 impl Context {
@@ -31,6 +33,7 @@ impl Context {
             json: everywhere.json,
             look: Look::of(everywhere.color, &io::stdout()),
             errors: Look::of(everywhere.color, &io::stderr()),
+            comeback: Comeback::from_env(),
         }
     }
 

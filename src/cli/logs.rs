@@ -7,6 +7,7 @@ use protocol::job::Stream;
 
 use super::context::{Context, ask};
 use super::exit::{Exit, Failure, Kind};
+use super::following::Following;
 use super::output::{Paths, pass_on};
 use crate::client::Client;
 
@@ -49,7 +50,8 @@ pub async fn logs(args: LogsArgs, context: &Context) -> Result<Exit, Failure> {
         one => one,
     };
     let paths = if stream.is_some() { Paths::Stdout } else { Paths::Apart };
-    let mut flow = client.stream(Request::Logs(LogQuery { target, follow: args.follow, stream })).await?;
+    let query = LogQuery { target, follow: args.follow, stream };
+    let mut flow = Following::open(&client, query, context).await?;
     while let Some(piece) = flow.next().await? {
         pass_on(&piece, paths, context)?;
     }

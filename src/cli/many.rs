@@ -7,8 +7,10 @@ use protocol::api::{Reply, Request};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::comeback;
 use super::context::{Context, unfit};
 use super::exit::{Exit, Failure};
+use crate::client::{Client, ClientError};
 
 /// What came of one target.
 pub struct Outcome<T, R> {
@@ -16,22 +18,37 @@ pub struct Outcome<T, R> {
     pub result: Result<R, Failure>,
 }
 
+/// Whether a request may be asked again of a manager that went away before it had answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    Never,
+    Harmless,
+}
+
 /// Asks for all of them at once; `fits` takes the one kind of reply that answers the request.
 pub async fn ask_each<T, R>(
     context: &Context,
+    repeat: Repeat,
     targets: Vec<T>,
     request: impl Fn(&T) -> Request,
     fits: impl Fn(Reply) -> Result<R, Box<Reply>>,
 ) -> Result<Vec<Outcome<T, R>>, Failure> {
     let client = context.client().await?;
     let calls = targets.into_iter().map(async |target| {
-        let result = match client.call(request(&target)).await {
+        let result = match call(&client, request(&target), repeat, context).await {
             Ok(reply) => fits(reply).map_err(|reply| unfit(&reply)),
             Err(error) => Err(error.into()),
         };
         Outcome { target, result }
     });
     Ok(join_all(calls).await)
+}
+
+async fn call(client: &Client, request: Request, repeat: Repeat, context: &Context) -> Result<Reply, ClientError> {
+    match repeat {
+        Repeat::Never => client.call(request).await,
+        Repeat::Harmless => comeback::call(client, request, context).await,
+    }
 }
 
 /// Tells every target's fate; the code is 6 where some failed, and their common one where all did.

@@ -4,10 +4,12 @@
 //! a failure, which is told in one place.
 
 mod ask;
+mod comeback;
 mod completions;
 mod context;
 mod event;
 mod exit;
+mod following;
 mod interrupt;
 mod job;
 mod join_token;
@@ -56,7 +58,11 @@ Examples:
 Exit codes:
   0 done       1 a task failed             2 not understood     3 refused
   5 not found  4 manager not reachable     6 some of several failed
-  run --wait of a single task gives the program's own code";
+  run --wait of a single task gives the program's own code
+
+Environment:
+  BRAMBLE_MANAGER   the manager to ask, as with --manager
+  BRAMBLE_PATIENCE  how long to wait for a manager that restarts meanwhile [default: 30s]";
 
 /// Options that every verb takes.
 #[derive(Debug, Clone, Args)]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::context::{Context, ask};
 use super::exit::{Exit, Failure};
 use super::look::node_color;
-use super::many::{ask_each, tell};
+use super::many::{Repeat, ask_each, tell};
 use super::table::{Cell, Grid, Sheet};
 use super::text::{age, local, now, took};
 use crate::client::Client;
@@ -95,7 +95,7 @@ async fn act(
         Reply::Done { .. } | Reply::Node(_) | Reply::End => Ok(Map::<String, Value>::new()),
         other => Err(Box::new(other)),
     };
-    let outcomes = ask_each(context, names, |name| request(name.clone()), fits).await?;
+    let outcomes = ask_each(context, Repeat::Never, names, |name| request(name.clone()), fits).await?;
     tell(context, "node", &outcomes, |name, _| format!("{name}: {done}"))
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::exit::Failure;
+use super::parse;
 
 /// As many as one answer carries.
 const WINDOW: u32 = 1000;
@@ -15,7 +16,7 @@ const SCREENFUL: u32 = 50;
 #[derive(Debug, Clone, Args)]
 pub struct Limit {
     /// At most this many, the newest [default: 50 on a terminal, all in a pipe]
-    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, short = 'n', value_name = "N", value_parser = parse::at_least_one)]
     limit: Option<u32>,
     /// All of them
     #[arg(long, short = 'a', conflicts_with = "limit")]

@@ -8,12 +8,31 @@ use jiff::{Timestamp, ToSpan, Zoned};
 use protocol::job::{Array, TaskState};
 use protocol::time::UnixMillis;
 
+/// Plain digits, and what is wrong with them in plain words.
+pub fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
+    match digits(text) {
+        true => text.parse().map_err(|_| format!("{text} is larger than any number here")),
+        false => Err(format!("{text:?} is not a whole number")),
+    }
+}
+
+pub fn at_least_one(text: &str) -> Result<u32, String> {
+    match number(text)? {
+        0 => Err("write a number from 1 on".into()),
+        n => Ok(n),
+    }
+}
+
+fn digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// `A-B`, both ends included, or one index alone.
 pub fn array(text: &str) -> Result<Array, String> {
     let bad = || format!("{text:?} is not a range of indices; write --array 0-99");
-    let index = |part: &str| part.parse::<u32>().ok().filter(|_| part.bytes().all(|b| b.is_ascii_digit()));
+    let index = |part: &str| if digits(part) { number(part) } else { Err(bad()) };
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    Ok(Array { first: index(first).ok_or_else(bad)?, last: index(last).ok_or_else(bad)? })
+    Ok(Array { first: index(first)?, last: index(last)? })
 }
 
 pub fn variable(text: &str) -> Result<(String, String), String> {
@@ -79,9 +98,18 @@ mod tests {
     fn an_array_is_two_plain_numbers_or_one() {
         assert_eq!(array("5-9"), Ok(Array { first: 5, last: 9 }));
         assert_eq!(array("7"), Ok(Array { first: 7, last: 7 }));
-        for bad in ["", "-", "5-", "-9", "+1-2", "a-b", "1-2-3", "1..2", "99999999999"] {
+        for bad in ["", "-", "5-", "-9", "+1-2", "a-b", "1-2-3", "1..2"] {
             assert!(array(bad).unwrap_err().contains("--array 0-99"), "{bad}");
         }
+        assert_eq!(array("0-99999999999"), Err("99999999999 is larger than any number here".into()));
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_told_in_plain_words() {
+        assert_eq!(at_least_one("7"), Ok(7));
+        assert_eq!(at_least_one("0"), Err("write a number from 1 on".into()));
+        assert_eq!(number::<u32>("x"), Err("\"x\" is not a whole number".into()));
+        assert_eq!(number::<u32>("+1"), Err("\"+1\" is not a whole number".into()));
     }
 
     #[test]

@@ -5,16 +5,18 @@ use std::time::Duration;
 use clap::Args;
 use protocol::api::{LogQuery, Reply, Request, Waited};
 use protocol::id::{JobId, Target, TaskId};
-use protocol::job::{Array, JobSpec};
+use protocol::job::{Array, JobSpec, TaskState};
 use protocol::name::{JobName, NodeName};
 
+use super::comeback;
 use super::context::{Context, ask, unfit};
 use super::exit::{Exit, Failure, Kind};
+use super::following::Following;
 use super::interrupt::{Interrupts, Wish};
 use super::output::{Paths, pass_on};
 use super::text::count;
 use super::{parse, wait};
-use crate::client::{Client, ClientError, Flow};
+use crate::client::{Client, ClientError};
 
 /// Run a command on a node, or an array of it on many
 #[derive(Debug, Args)]
@@ -58,6 +60,9 @@ pub struct RunArgs {
 /// connection for it, which takes longer than such a task.
 const HEAD_START: Duration = Duration::from_millis(5);
 
+/// Whoever has not started by then is asked why.
+const SOON: Duration = Duration::from_secs(1);
+
 pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
     let (waits, single) = (args.wait, args.array.is_none());
     let spec = JobSpec {
@@ -94,7 +99,7 @@ async fn submit(spec: JobSpec, context: &Context) -> Result<Exit, Failure> {
 }
 
 async fn submit_and_wait(spec: JobSpec, context: &Context) -> Result<Exit, Failure> {
-    let single = spec.array.is_none();
+    let (single, first) = (spec.array.is_none(), spec.array.map_or(0, |array| array.first));
     let mut interrupts = Interrupts::watch().map_err(|error| Failure::new(Kind::Fault, error))?;
     let client = context.client().await?;
     let reply = tokio::select! {
@@ -110,7 +115,7 @@ async fn submit_and_wait(spec: JobSpec, context: &Context) -> Result<Exit, Failu
     } else if !single {
         context.hint(format_args!("job {job}: waiting for {}", count(tasks, "task")));
     }
-    let mut watch = Watch { client: &client, job, context, stopping: false };
+    let mut watch = Watch { client: &client, job, first: TaskId { job, index: first }, context, stopping: false };
     let waited = match watch.until_the_end(single, &mut interrupts).await? {
         End::Came(waited) => waited,
         End::Left(exit) => return Ok(exit),
@@ -144,6 +149,7 @@ fn of_the_array(job: JobId, waited: &Waited, context: &Context) -> Result<Exit, 
 struct Watch<'a> {
     client: &'a Client,
     job: JobId,
+    first: TaskId,
     context: &'a Context,
     stopping: bool,
 }
@@ -153,11 +159,14 @@ enum End {
     Left(Exit),
 }
 
-impl Watch<'_> {
+impl<'a> Watch<'a> {
     /// All of a single task's output and the end of the job; of an array the end alone.
     async fn until_the_end(&mut self, output: bool, interrupts: &mut Interrupts) -> Result<End, Failure> {
         let (client, job) = (self.client, self.job);
-        let mut wait = std::pin::pin!(client.call(Request::Wait { targets: vec![Target::Job(job)] }));
+        let request = Request::Wait { targets: vec![Target::Job(job)] };
+        let mut wait = std::pin::pin!(comeback::call(client, request, self.context));
+        let mut say_why = std::pin::pin!(say_why(client, self.first, self.context));
+        let mut said = false;
         let mut waited = None;
         if output {
             tokio::select! {
@@ -191,6 +200,7 @@ impl Watch<'_> {
                         Some(Wish::Leave) => return Ok(End::Left(self.leave(waited.as_ref()))),
                     }
                 }
+                () = &mut say_why, if !said && waited.is_none() => said = true,
                 piece = next(&mut flow), if flow.is_some() => match piece {
                     Ok(Some(piece)) => {
                         if let Err(failure) = pass_on(&piece, Paths::Apart, self.context) {
@@ -209,10 +219,9 @@ impl Watch<'_> {
         }
     }
 
-    async fn output(&self) -> Result<Option<Flow>, Failure> {
-        let target = Target::Task(TaskId { job: self.job, index: 0 });
-        let query = LogQuery { target, follow: true, stream: None };
-        self.client.stream(Request::Logs(query)).await.map(Some).map_err(|error| self.cut_off(error))
+    async fn output(&self) -> Result<Option<Following<'a>>, Failure> {
+        let query = LogQuery { target: Target::Task(self.first), follow: true, stream: None };
+        Following::open(self.client, query, self.context).await.map(Some).map_err(|error| self.cut_off(error))
     }
 
     fn ended(&self, answer: Result<Reply, ClientError>) -> Result<Waited, Failure> {
@@ -230,7 +239,11 @@ impl Watch<'_> {
 
     async fn stop(&mut self) {
         let request = Request::Stop { targets: vec![Target::Job(self.job)], reason: None };
-        let stopped = ask!(self.client, request, Reply::Done { .. } => ());
+        // By a connection of its own: the manager may have come back since the first.
+        let stopped = match Client::connect(self.client.address()).await {
+            Ok(client) => ask!(client, request, Reply::Done { .. } => ()),
+            Err(error) => Err(error.into()),
+        };
         match stopped {
             Ok(()) => self.stopping = true,
             Err(failure) => self.context.report(&failure),
@@ -279,7 +292,17 @@ impl Watch<'_> {
     }
 }
 
-async fn next(flow: &mut Option<Flow>) -> Result<Option<protocol::api::More>, ClientError> {
+/// Silence is right for a program that runs, not for one that waits. Where the manager cannot tell, neither can we.
+async fn say_why(client: &Client, first: TaskId, context: &Context) {
+    tokio::time::sleep(SOON).await;
+    if let Ok(Reply::Why(why)) = client.call(Request::Why { id: first }).await
+        && matches!(why.state, TaskState::Queued | TaskState::Starting)
+    {
+        context.note(format_args!("{first} {}", why.summary));
+    }
+}
+
+async fn next(flow: &mut Option<Following<'_>>) -> Result<Option<protocol::api::More>, ClientError> {
     match flow {
         Some(flow) => flow.next().await,
         None => Ok(None),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::many::{ask_each, tell};
+use super::many::{Repeat, ask_each, tell};
 use super::text::count;
 
 /// Stop jobs or tasks: SIGTERM, and after a grace SIGKILL
@@ -40,7 +40,7 @@ struct Reached {
 
 pub async fn stop(args: StopArgs, context: &Context) -> Result<Exit, Failure> {
     let request = |&target: &Target| Request::Stop { targets: vec![target], reason: args.reason.clone() };
-    let outcomes = ask_each(context, args.targets, request, reached).await?;
+    let outcomes = ask_each(context, Repeat::Never, args.targets, request, reached).await?;
     tell(context, "target", &outcomes, |target, reached| match reached.tasks {
         0 => format!("{target}: nothing to stop, all had ended"),
         n => format!("{target}: stopping {}", count(n, "task")),
@@ -49,7 +49,7 @@ pub async fn stop(args: StopArgs, context: &Context) -> Result<Exit, Failure> {
 
 pub async fn retry(args: RetryArgs, context: &Context) -> Result<Exit, Failure> {
     let request = |&target: &Target| Request::Retry { targets: vec![target] };
-    let outcomes = ask_each(context, args.targets, request, reached).await?;
+    let outcomes = ask_each(context, Repeat::Never, args.targets, request, reached).await?;
     tell(context, "target", &outcomes, |target, reached| match reached.tasks {
         0 => format!("{target}: nothing to retry, none had failed"),
         n => format!("{target}: {} queued again", count(n, "task")),

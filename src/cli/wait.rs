@@ -7,7 +7,7 @@ use protocol::job::{Counts, TaskState};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::many::{ask_each, tell};
+use super::many::{Repeat, ask_each, tell};
 
 /// Wait until tasks have ended
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub struct WaitArgs {
 
 pub async fn wait(args: WaitArgs, context: &Context) -> Result<Exit, Failure> {
     let request = |&target: &Target| Request::Wait { targets: vec![target] };
-    let outcomes = ask_each(context, args.targets, request, |reply| match reply {
+    let outcomes = ask_each(context, Repeat::Harmless, args.targets, request, |reply| match reply {
         Reply::Waited(waited) => Ok(waited),
         other => Err(Box::new(other)),
     })

@@ -21,7 +21,9 @@ pub enum Say {
     Raw(&'static [u8]),
     /// Until the test says so.
     Await(Arc<Gate>),
-    /// Is dead from here on, for everyone.
+    /// Lets the test, or whoever else awaits it, go on.
+    Open(Arc<Gate>),
+    /// Is dead from here on, for everyone who is connected.
     Die,
 }
 
@@ -102,7 +104,13 @@ impl Fake {
 /// The program, in an environment that is the same everywhere.
 pub fn bramble(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bramble"));
-    command.args(args).env_clear().env("TZ", "UTC").env("HOME", "/nonexistent").stdin(Stdio::null());
+    command
+        .args(args)
+        .env_clear()
+        .env("TZ", "UTC")
+        .env("HOME", "/nonexistent")
+        .env("BRAMBLE_PATIENCE", "0s")
+        .stdin(Stdio::null());
     command
 }
 
@@ -172,6 +180,7 @@ fn answer(id: u64, say: Say, writer: &Mutex<UnixStream>, all: &Mutex<Vec<UnixStr
         Say::Frame(body) => frame::encode(&body, &mut out).unwrap(),
         Say::Raw(bytes) => out.extend_from_slice(bytes),
         Say::Await(gate) => gate.wait(),
+        Say::Open(gate) => gate.open(),
         Say::Die => {
             for stream in all.lock().unwrap().iter() {
                 let _ = stream.shutdown(std::net::Shutdown::Both);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod comeback;
 mod fake;
 mod lists;
 mod logs;

@@ -53,9 +53,8 @@ fn events_are_sentences_with_their_time() {
     });
     fake.run(&["event"]).says(
         0,
-        "\
-2023-11-14T22:13:20.001Z  join token for a worker made (by ana)
-2023-11-14T22:13:20.002Z  join of pi-1 refused: \\u{1b}[2J
+        "    1  2023-11-14T22:13:20.001Z  join token for a worker made (by ana)
+    2  2023-11-14T22:13:20.002Z  join of pi-1 refused: \\u{1b}[2J
 ",
         "",
     );
@@ -73,7 +72,7 @@ fn events_may_be_followed_from_a_time_on() {
         vec![up(1, "pi-1"), Say::Await(until.clone()), up(2, "pi-2"), Say::Reply(Reply::End)]
     });
     let terminal = Terminal::of(fake.command(&["event", "-f", "--since", "2025-06-01T14:30"]), 80);
-    terminal.shows("2023-11-14 22:13:20  pi-1 up");
+    terminal.shows("    1  2023-11-14 22:13:20  pi-1 up");
     gate.open();
     terminal.shows("pi-2 up");
     assert_eq!(terminal.ends().1, Some(0));
@@ -130,4 +129,12 @@ fn a_job_without_tasks_that_wait_is_told_of_by_its_first() {
         }]
     });
     fake.run(&["why", "17"]).says(0, "17.0: runs on pi-1\n", "");
+}
+
+#[test]
+fn events_go_on_after_a_number() {
+    let fake = Fake::replying(Reply::End);
+    fake.run(&["event", "--after", "4711"]).says(0, "", "");
+    let query = EventQuery { after: Some(4711), limit: u32::MAX, ..EventQuery::default() };
+    assert_eq!(fake.asked(), [Request::Events(query)]);
 }
