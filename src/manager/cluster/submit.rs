@@ -5,9 +5,11 @@ use std::sync::Arc;
 use protocol::api::{Refusal, Reply};
 use protocol::event::What;
 use protocol::job::JobSpec;
+use protocol::name::NodeName;
 
 use super::Cluster;
 use super::change::{Change, JobRow};
+use super::ids::NodeIx;
 use super::jobs::Job;
 use super::port::Caller;
 use super::queue::Key;
@@ -16,7 +18,7 @@ use super::turn::Turn;
 impl Cluster {
     pub(super) fn submit(&mut self, caller: &Caller, spec: JobSpec, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         spec.check().map_err(|bad| Refusal::usage(bad.to_string()))?;
-        let pin = spec.node.as_ref().map(|name| self.worker(name)).transpose()?;
+        let pin = spec.node.as_ref().map(|name| self.pin(name)).transpose()?;
         let Some(id) = self.jobs.next_id() else {
             return Err(Refusal::refused("all job numbers there are have been given"));
         };
@@ -32,5 +34,16 @@ impl Cluster {
         self.jobs.add(id, job);
         self.agenda.fresh.extend(self.queue.insert_range(key, id, first, last));
         Ok(Reply::Submitted { job: id, tasks })
+    }
+
+    /// A node that may be asked for by name: one that is down comes back, one whose key is revoked does not.
+    fn pin(&self, name: &NodeName) -> Result<NodeIx, Refusal> {
+        let ix = self.worker(name)?;
+        match self.nodes.get(ix) {
+            Some(node) if node.revoked => Err(Refusal::refused(format!(
+                "the key of {name} is revoked, so nothing would ever run there; choose another node, or remove it (bramble node rm {name}) and let it join again"
+            ))),
+            _ => Ok(ix),
+        }
     }
 }

@@ -33,9 +33,7 @@ impl Cluster {
             }
             TaskState::Starting | TaskState::Running => why.summary = self.why_live(id, job, task, now),
             state => {
-                let reason = task.end.reason();
-                let but = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-                why.summary = format!("has ended: {state}{but}");
+                why.summary = ended(state, task.end.reason().as_ref());
             }
         }
         Ok(Reply::Why(why))
@@ -62,7 +60,9 @@ impl Cluster {
             return format!("waits for {pin}, which is not known any more: stop it, or let {pin} join again{after}");
         }
         if workers.is_empty() {
-            return format!("no worker has joined yet; on the manager, bramble join-token says how{after}");
+            return format!(
+                "waits for a worker, and none has joined yet; on the manager, bramble join-token says how{after}"
+            );
         }
         let meant = || workers.iter().filter(|(ix, _)| key.pin.is_none_or(|pin| pin == *ix));
         // A node that never said hello has not said how large it is.
@@ -171,6 +171,16 @@ impl Cluster {
     }
 }
 
+/// `has failed: exit code 3`, `was stopped by ana`.
+fn ended(state: TaskState, reason: &str) -> String {
+    let verb = if matches!(state, TaskState::Stopped | TaskState::Lost) { "was" } else { "has" };
+    match reason.strip_prefix(state.word()) {
+        Some(rest) if rest.starts_with(' ') => format!("{verb} {reason}"),
+        _ if reason.is_empty() => format!("{verb} {state}"),
+        _ => format!("{verb} {state}: {reason}"),
+    }
+}
+
 fn cpus(n: u32) -> String {
     if n == 1 { "1 CPU".into() } else { format!("{n} CPUs") }
 }
@@ -197,7 +207,18 @@ fn span(ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::span;
+    use protocol::job::TaskState;
+
+    use super::{ended, span};
+
+    #[test]
+    fn an_end_is_told_as_people_say_it() {
+        assert_eq!(ended(TaskState::Succeeded, ""), "has succeeded");
+        assert_eq!(ended(TaskState::Failed, "exit code 3"), "has failed: exit code 3");
+        assert_eq!(ended(TaskState::Stopped, "stopped by ana"), "was stopped by ana");
+        assert_eq!(ended(TaskState::Stopped, "wrong input"), "was stopped: wrong input");
+        assert_eq!(ended(TaskState::Lost, "pi-1 never came back"), "was lost: pi-1 never came back");
+    }
 
     #[test]
     fn spans_are_told_in_the_unit_people_use() {

@@ -121,3 +121,13 @@ fn the_managers_own_machine_shows_as_a_card() {
     assert!(matches!(world.ask(Request::Node { name: name("rack") }), Ok(Reply::Node(_))));
     assert_eq!(world.cluster.picture(10).nodes.len(), 2);
 }
+
+#[test]
+fn nothing_may_be_submitted_to_a_node_whose_key_is_revoked() {
+    let mut world = World::of(&[("pi-1", 1), ("pi-2", 1)]);
+    world.ask(Request::RevokeNode { node: name("pi-1") }).unwrap();
+    let refusal = world.ask(Request::Submit(pinned("pi-1"))).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::Refused);
+    assert!(refusal.message.contains("choose another node") && refusal.message.contains("bramble node rm pi-1"));
+    world.submit(pinned("pi-2"));
+}

@@ -57,7 +57,7 @@ fn tasks_ahead_are_counted() {
 fn what_can_never_run_says_so() {
     let mut world = World::new();
     world.submit(wide(64));
-    assert!(why(&mut world, "1.0").summary.starts_with("no worker has joined yet"));
+    assert!(why(&mut world, "1.0").summary.starts_with("waits for a worker, and none has joined yet"));
     world.add("pi-1", 2);
     world.add("pi-2", 4);
     let summary = why(&mut world, "1.0").summary;
@@ -96,7 +96,7 @@ fn running_and_ended_tasks_say_what_is_the_case() {
     world.link("pi-1", 1, vec![held("1.0#1", true)]);
     assert!(why(&mut world, "1.0").summary.starts_with("has ended on pi-1, its result is on the way"));
     world.finished("pi-1", "1.0#1", Outcome::Exited(4));
-    assert_eq!(why(&mut world, "1.0").summary, "has ended: failed: exit code 4");
+    assert_eq!(why(&mut world, "1.0").summary, "has failed: exit code 4");
 }
 
 #[test]
