@@ -20,6 +20,8 @@ mod node;
 mod output;
 mod pages;
 mod parse;
+mod reboot;
+mod remove;
 mod run;
 mod stop;
 mod table;
