@@ -8,6 +8,7 @@ use protocol::job::{Counts, TaskState};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::many::{Repeat, ask_each, tell};
+use super::text::reason;
 
 /// Wait until tasks have ended
 #[derive(Debug, Args)]
@@ -43,7 +44,7 @@ pub fn sentence(waited: &Waited) -> String {
     let state = waited.counts.state();
     match (waited.counts.total(), waited.reason.is_empty()) {
         (0 | 1, true) => format!(" {state}"),
-        (0 | 1, false) => format!(" {state}: {}", waited.reason),
+        (0 | 1, false) => format!(" {state}: {}", reason(&waited.reason)),
         _ => format!(": {}", tally(&waited.counts)),
     }
 }

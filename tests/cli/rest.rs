@@ -29,7 +29,7 @@ fn why_tells_the_whole_and_then_each_node() {
         })]
     });
     let told = "\
-17.3: waits for 8 free CPUs: 2 tasks are ahead
+17.3 waits for 8 free CPUs: 2 tasks are ahead
 
 NODE   REASON
 pi-1   has 4 CPUs
@@ -128,7 +128,7 @@ fn a_job_without_tasks_that_wait_is_told_of_by_its_first() {
             other => Say::Refuse(Refusal::usage(format!("{other:?}"))),
         }]
     });
-    fake.run(&["why", "17"]).says(0, "17.0: runs on pi-1\n", "");
+    fake.run(&["why", "17"]).says(0, "17.0 runs on pi-1\n", "");
 }
 
 #[test]
