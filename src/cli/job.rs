@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use protocol::api::{JobQuery, JobView, Reply, Request, TaskQuery, TaskView};
-use protocol::id::{BadId, JobId, Target};
+use protocol::id::{JobId, Target};
 use protocol::job::TaskState;
 use protocol::name::PersonName;
 
@@ -14,7 +14,7 @@ use super::look::task_color;
 use super::pages::{self, Limit};
 use super::table::{Cell, Grid, Sheet};
 use super::text::{age, command, local, now, reason, took};
-use super::{task, wait};
+use super::{parse, task, wait};
 use crate::client::Client;
 
 /// Failed tasks that one job's page shows.
@@ -48,9 +48,9 @@ enum Which {
 }
 
 impl FromStr for Which {
-    type Err = BadId;
-    fn from_str(text: &str) -> Result<Self, BadId> {
-        if matches!(text, "ls" | "list") { Ok(Which::All) } else { text.parse().map(Which::One) }
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if matches!(text, "ls" | "list") { Ok(Which::All) } else { parse::job(text).map(Which::One) }
     }
 }
 

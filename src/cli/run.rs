@@ -40,7 +40,7 @@ pub struct RunArgs {
     #[arg(long)]
     name: Option<JobName>,
     /// CPUs that each task needs
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse::number::<u32>)]
     cpus: u32,
     /// One task for each index from A to B, which it finds in BRAMBLE_INDEX
     #[arg(long, value_name = "A-B", value_parser = parse::array)]

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use protocol::api::{AttemptView, Reply, Request, TaskQuery, TaskView};
-use protocol::id::{AttemptId, BadId, Target, TaskId};
+use protocol::id::{AttemptId, Target, TaskId};
 use protocol::job::TaskState;
 use protocol::name::NodeName;
 use serde_json::json;
@@ -48,9 +48,9 @@ enum Which {
 }
 
 impl FromStr for Which {
-    type Err = BadId;
-    fn from_str(text: &str) -> Result<Self, BadId> {
-        if matches!(text, "ls" | "list") { Ok(Which::All) } else { text.parse().map(Which::These) }
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if matches!(text, "ls" | "list") { Ok(Which::All) } else { parse::target(text).map(Which::These) }
     }
 }
 

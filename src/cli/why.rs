@@ -7,6 +7,7 @@ use protocol::job::TaskState;
 
 use super::context::{Context, ask};
 use super::exit::{Exit, Failure, Kind};
+use super::parse;
 use super::table::{Cell, Grid};
 use super::task;
 use super::text::{clean, reason};
@@ -17,7 +18,7 @@ use crate::client::Client;
 #[command(after_help = "Examples:\n  bramble why 17\n  bramble why 17.3 --json")]
 pub struct WhyArgs {
     /// A task (17.3), or a job (17) for its first task that waits
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = parse::target)]
     target: Target,
 }
 
