@@ -22,13 +22,17 @@ enum Room {
     #[command(after_help = "Examples:
   bramble demo                            q or Ctrl-C ends it
   bramble demo --headless --nodes 8       one line of JSON when every worker is up, then until a signal
-  bramble demo --state /tmp/two --fresh   a second one beside it")]
+  bramble demo --state /tmp/two --fresh   a second one beside it
+
+Exit codes: 0 ended as asked, 2 not understood, 3 cannot be had here (the place will not do, or a demo runs there)")]
     Demo(demo::Args),
     /// Run a manager
     #[command(after_help = "Examples:
   bramble manager
   bramble config > manager.toml           every setting, with what it means
-  bramble manager --config manager.toml")]
+  bramble manager --config manager.toml
+
+Exit codes: 0 ended as asked, 1 any other fault, 2 the settings are missing or wrong")]
     Manager {
         /// Settings, as `bramble config` prints them
         #[arg(long, value_name = "FILE")]
@@ -42,6 +46,11 @@ enum Room {
     WorkerAgent(worker_agent::Args),
 }
 
+/// The codes of a room that could not do its work, as every verb means them.
+const FAULT: u8 = 1;
+const USAGE: u8 = 2;
+const REFUSED: u8 = 3;
+
 fn main() -> ExitCode {
     cli::main(|room| match room {
         Room::Demo(args) => {
@@ -49,20 +58,26 @@ fn main() -> ExitCode {
             if args.headless {
                 log_to_stderr();
             }
-            told(demo::run(args))
+            told(demo::run(args), REFUSED)
         }
         Room::Manager { config } => {
             log_to_stderr();
-            told(manager(config).map(|()| ExitCode::SUCCESS))
+            match file_or_default(config) {
+                Ok(config) => told(manager(config).map(|()| ExitCode::SUCCESS), FAULT),
+                Err(error) => told(Err(error), USAGE),
+            }
         }
-        Room::Config => told(std::io::stdout().write_all(COMMENTED.as_bytes()).map(|()| ExitCode::SUCCESS)),
+        Room::Config => told(std::io::stdout().write_all(COMMENTED.as_bytes()).map(|()| ExitCode::SUCCESS), FAULT),
         Room::Install(args) => install::run(args, COMMENTED),
         Room::WorkerAgent(args) => worker_agent::main(args, &["worker-agent"]),
     })
 }
 
-fn manager(file: Option<PathBuf>) -> anyhow::Result<()> {
-    let config = file.map_or_else(|| Ok(Config::default()), |file| Config::read(&file))?;
+fn file_or_default(file: Option<PathBuf>) -> anyhow::Result<Config> {
+    Ok(file.map_or_else(|| Ok(Config::default()), |file| Config::read(&file))?)
+}
+
+fn manager(config: Config) -> anyhow::Result<()> {
     manager::run(config, |state| {
         Box::new(ThisMachine { sampler: Sampler::new(None, state), interpreters: Finder::default() })
     })
@@ -100,11 +115,11 @@ fn log_to_stderr() {
     }
 }
 
-fn told(outcome: Result<ExitCode, impl Into<anyhow::Error>>) -> ExitCode {
+fn told(outcome: Result<ExitCode, impl Into<anyhow::Error>>, code: u8) -> ExitCode {
     outcome.unwrap_or_else(|error| {
         // Where stderr is gone nobody can be told.
         let _ = writeln!(std::io::stderr(), "bramble: {}", sentence(&error.into()));
-        ExitCode::FAILURE
+        ExitCode::from(code)
     })
 }
 

@@ -7,7 +7,7 @@ use protocol::event::Event;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::parse::{self, Since};
-use super::text::{clean, local, stamp};
+use super::text::{clean, local, reason, stamp};
 use crate::client::{Client, ClientError};
 
 /// What a person reads at once.
@@ -82,7 +82,7 @@ async fn tell(client: &Client, query: &mut EventQuery, context: &Context) -> Res
 
 fn line(event: &Event, context: &Context) -> String {
     let at = if context.look.terminal { local(event.at) } else { stamp(event.at) };
-    let sentence = event.what.sentence();
+    let sentence = reason(&event.what.sentence());
     let by = event.person.as_ref().map(|person| format!("by {person}"));
     // A stop without another reason says it itself.
     let by = by.filter(|by| !sentence.ends_with(by)).map(|by| format!(" ({by})")).unwrap_or_default();

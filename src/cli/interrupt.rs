@@ -31,7 +31,7 @@ impl Interrupts {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return Wish::Leave;
         }
-        let _ = write!(io::stderr(), "\n{question} [y/N] ");
+        let _ = write!(io::stderr(), "\n{question} [y/N, Ctrl-C again leaves it running] ");
         tokio::select! {
             line = line() => match line.as_deref().map(str::trim) {
                 Some("y" | "Y" | "yes" | "Yes") => Wish::Stop,

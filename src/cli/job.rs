@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use protocol::api::{JobQuery, JobView, Reply, Request, TaskQuery, TaskView};
-use protocol::id::{BadId, JobId, Target};
+use protocol::id::{JobId, Target};
 use protocol::job::TaskState;
 use protocol::name::PersonName;
 
@@ -13,8 +13,8 @@ use super::exit::{Exit, Failure, Kind};
 use super::look::task_color;
 use super::pages::{self, Limit};
 use super::table::{Cell, Grid, Sheet};
-use super::text::{age, clean, command, local, now, took};
-use super::{task, wait};
+use super::text::{age, command, local, now, reason, took};
+use super::{parse, task, wait};
 use crate::client::Client;
 
 /// Failed tasks that one job's page shows.
@@ -48,9 +48,9 @@ enum Which {
 }
 
 impl FromStr for Which {
-    type Err = BadId;
-    fn from_str(text: &str) -> Result<Self, BadId> {
-        if matches!(text, "ls" | "list") { Ok(Which::All) } else { text.parse().map(Which::One) }
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if matches!(text, "ls" | "list") { Ok(Which::All) } else { parse::job(text).map(Which::One) }
     }
 }
 
@@ -81,6 +81,9 @@ async fn list(client: &Client, query: JobQuery, limit: u32, context: &Context) -
     }
     if jobs.is_empty() {
         context.hint("no jobs; submit one with: bramble run -- hostname");
+        if context.look.terminal {
+            return Ok(Exit::OK);
+        }
     }
     context.print(grid(&jobs, context))?;
     pages::hint_of_more(context, jobs.len(), total, "jobs");
@@ -154,7 +157,7 @@ fn sheet(job: &JobView, only: Option<&TaskView>, context: &Context) -> String {
     sheet.line("command", command(&job.command));
     sheet.line("state", Cell::colored(context.look.task(job.state), task_color(job.state)));
     if let Some(task) = only {
-        sheet.line("because", clean(&task.reason).into_owned());
+        sheet.line("because", reason(&task.reason));
         sheet.line("ran on", Cell::maybe(task.node.as_ref()));
         sheet.line("attempt", if task.attempt > 1 { task.attempt.to_string() } else { String::new() });
     } else {

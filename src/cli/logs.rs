@@ -9,6 +9,7 @@ use super::context::{Context, ask};
 use super::exit::{Exit, Failure, Kind};
 use super::following::Following;
 use super::output::{Paths, pass_on};
+use super::parse;
 use crate::client::Client;
 
 /// Show what a task printed
@@ -22,7 +23,7 @@ Bytes are passed on as they were printed, stdout to stdout and stderr to stderr;
 one, to stdout. With --json each piece is a line, its bytes in base64.")]
 pub struct LogsArgs {
     /// A task (17.3), an attempt (17.3#2), or a job of one task (17)
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = parse::target)]
     target: Target,
     /// Go on until the task has ended
     #[arg(long, short)]

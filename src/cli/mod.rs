@@ -20,6 +20,8 @@ mod node;
 mod output;
 mod pages;
 mod parse;
+mod reboot;
+mod remove;
 mod run;
 mod stop;
 mod table;
@@ -87,18 +89,17 @@ enum Verb<Room: Subcommand> {
     #[command(flatten)]
     Open(Room),
     Completions(completions::CompletionsArgs),
-    #[command(hide = true)]
     Man(completions::ManArgs),
 }
 
 /// The whole program, from what was typed to the exit code. `Room` are the verbs that ask no manager but are one, or
 /// make one: this room may not know them, so whoever calls it opens them.
 pub fn main<Room: Subcommand>(open: impl FnOnce(Room) -> ExitCode) -> ExitCode {
-    let words: Vec<_> = std::env::args_os().collect();
+    let words = usage::asks_for_help(std::env::args_os().collect());
     let matches = command::<Room>().try_get_matches_from(&words);
     let cli = match matches.and_then(|matches| Cli::<Room>::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return usage::tell(&error, &words).into(),
+        Err(error) => return usage::tell(&error, &words, &command::<Room>()).into(),
     };
     let context = Context::new(&cli.everywhere);
     let outcome = match cli.verb {

@@ -1,6 +1,7 @@
 //! `node`.
 
 use clap::{Args, Subcommand};
+use futures_util::future::join_all;
 use protocol::api::{NodeView, Reply, Request};
 use protocol::name::NodeName;
 use protocol::unit::Percent;
@@ -9,9 +10,10 @@ use serde_json::{Map, Value};
 use super::context::{Context, ask};
 use super::exit::{Exit, Failure};
 use super::look::node_color;
-use super::many::{Repeat, ask_each, tell};
+use super::many::{Outcome, Repeat, ask_each, tell};
 use super::table::{Cell, Grid, Sheet};
 use super::text::{age, local, now, took};
+use super::{reboot, remove};
 use crate::client::Client;
 
 /// Show nodes, or act on them
@@ -44,6 +46,10 @@ enum NodeVerb {
     /// Reboot them
     Reboot(Names),
     /// Keep them, but let their keys in no more
+    ///
+    /// What runs there is lost to the node and queued again elsewhere at once. The old processes may still run there
+    /// until the node comes back, is told, and ends them: a task may run twice for a while, and what the old one
+    /// prints and ends with does not count.
     Revoke(Names),
     /// Forget them and their keys
     #[command(alias = "remove")]
@@ -76,11 +82,13 @@ pub async fn node(args: NodeArgs, context: &Context) -> Result<Exit, Failure> {
         NodeVerb::Undrain(Names { names }) => {
             act(names, |node| Request::Drain { node, on: false }, "takes tasks again", context).await
         }
-        NodeVerb::Reboot(Names { names }) => act(names, |node| Request::Reboot { node }, "reboot asked", context).await,
+        NodeVerb::Reboot(Names { names }) => reboot(names, context).await,
         NodeVerb::Revoke(Names { names }) => {
-            act(names, |node| Request::RevokeNode { node }, "its key is let in no more", context).await
+            let done = "its key is let in no more; what ran there is lost to it and queued again elsewhere, while the \
+                        old processes may still run there until it comes back";
+            act(names, |node| Request::RevokeNode { node }, done, context).await
         }
-        NodeVerb::Rm(Names { names }) => act(names, |node| Request::RemoveNode { node }, "forgotten", context).await,
+        NodeVerb::Rm(Names { names }) => remove(names, context).await,
     }
 }
 
@@ -90,13 +98,47 @@ async fn act(
     done: &str,
     context: &Context,
 ) -> Result<Exit, Failure> {
-    let fits = |reply| match reply {
-        // The name alone is the answer.
-        Reply::Done { .. } | Reply::Node(_) | Reply::End => Ok(Map::<String, Value>::new()),
-        other => Err(Box::new(other)),
-    };
-    let outcomes = ask_each(context, Repeat::Never, names, |name| request(name.clone()), fits).await?;
+    let outcomes = ask_each(context, Repeat::Never, names, |name| request(name.clone()), taken).await?;
     tell(context, "node", &outcomes, |name, _| format!("{name}: {done}"))
+}
+
+fn taken(reply: Reply) -> Result<Map<String, Value>, Box<Reply>> {
+    match reply {
+        // The name alone is the answer.
+        Reply::Done { .. } | Reply::Node(_) | Reply::End => Ok(Map::new()),
+        other => Err(Box::new(other)),
+    }
+}
+
+async fn reboot(names: Vec<NodeName>, context: &Context) -> Result<Exit, Failure> {
+    let request = |node: &NodeName| Request::Reboot { node: node.clone() };
+    let outcomes = ask_each(context, Repeat::Never, names, request, taken).await?;
+    let client = context.client().await?;
+    let outcomes = outcomes.into_iter().map(async |Outcome { target, result }| {
+        let result = match result {
+            Ok(done) => reboot::comes_true(&client, &target).await.map(|()| done),
+            Err(failure) => Err(failure),
+        };
+        Outcome { target, result }
+    });
+    tell(context, "node", &join_all(outcomes).await, |name, _| format!("{name}: reboot asked"))
+}
+
+async fn remove(names: Vec<NodeName>, context: &Context) -> Result<Exit, Failure> {
+    let request = |node: &NodeName| Request::RemoveNode { node: node.clone() };
+    let outcomes = ask_each(context, Repeat::Never, names, request, taken).await?;
+    let client = context.client().await?;
+    let outcomes = outcomes.into_iter().map(async |Outcome { target, result }| {
+        let result = match result {
+            // It is gone whether or not the rest can be told.
+            Ok(_) => Ok(remove::orphans(&client, &target).await.unwrap_or_default()),
+            Err(failure) => Err(failure),
+        };
+        Outcome { target, result }
+    });
+    tell(context, "node", &join_all(outcomes).await, |name, orphans| {
+        format!("{name}: forgotten{}", orphans.sentence(name))
+    })
 }
 
 async fn list(client: &Client, context: &Context) -> Result<Exit, Failure> {
@@ -107,6 +149,9 @@ async fn list(client: &Client, context: &Context) -> Result<Exit, Failure> {
     }
     if nodes.is_empty() {
         context.hint("no nodes yet; make a token for one with: bramble join-token");
+        if context.look.terminal {
+            return Ok(Exit::OK);
+        }
     }
     context.print(grid(&nodes, context))?;
     Ok(Exit::OK)

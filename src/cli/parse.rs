@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
+use protocol::id::{BadId, JobId, Target};
 use protocol::job::{Array, TaskState};
 use protocol::time::UnixMillis;
 
@@ -25,6 +26,35 @@ pub fn at_least_one(text: &str) -> Result<u32, String> {
 
 fn digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A job, task, attempt or range; what is wrong with it is said where that can be told.
+pub fn target(text: &str) -> Result<Target, String> {
+    text.parse().map_err(|bad: BadId| bad_id(text, &bad))
+}
+
+pub fn job(text: &str) -> Result<JobId, String> {
+    match text.parse::<Target>() {
+        Ok(Target::Job(job)) => Ok(job),
+        Ok(Target::Task(task)) => Err(format!("{task} is a task: bramble task {task}")),
+        Ok(Target::Attempt(attempt)) => Err(format!("{attempt} is an attempt: bramble task {attempt}")),
+        Ok(range @ Target::Range { .. }) => Err(format!("{range} are tasks: bramble task {range}")),
+        Err(bad) => Err(bad_id(text, &bad)),
+    }
+}
+
+fn bad_id(text: &str, bad: &BadId) -> String {
+    let mut numbers = text.split(['.', '-', '#']).filter(|part| digits(part));
+    if let Some(huge) = numbers.find(|part| part.parse::<u32>().is_err()) {
+        return format!("{huge} is larger than any number here");
+    }
+    let range = text.split_once('.').and_then(|(job, range)| Some((job, range.split_once('-')?)));
+    if let Some((job, (first, last))) = range
+        && [job, first, last].into_iter().all(digits)
+    {
+        return format!("the range {text} runs backwards; write it as {job}.{last}-{first}");
+    }
+    bad.to_string()
 }
 
 /// `A-B`, both ends included, or one index alone.
@@ -110,6 +140,18 @@ mod tests {
         assert_eq!(at_least_one("0"), Err("write a number from 1 on".into()));
         assert_eq!(number::<u32>("x"), Err("\"x\" is not a whole number".into()));
         assert_eq!(number::<u32>("+1"), Err("\"+1\" is not a whole number".into()));
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_id_is_said() {
+        let wrong = |text| target(text).unwrap_err();
+        assert_eq!(wrong("4.9-1"), "the range 4.9-1 runs backwards; write it as 4.1-9");
+        assert_eq!(wrong("99999999999"), "99999999999 is larger than any number here");
+        assert_eq!(wrong("4.0-99999999999"), "99999999999 is larger than any number here");
+        assert!(wrong("4.x").contains("a range as 17.0-99"));
+        assert_eq!(job("4.0").unwrap_err(), "4.0 is a task: bramble task 4.0");
+        assert_eq!(job("4.0-9").unwrap_err(), "4.0-9 are tasks: bramble task 4.0-9");
+        assert_eq!(job("4"), Ok(JobId(4)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use protocol::api::{LogQuery, Reply, Request, Waited};
+use protocol::api::{LogQuery, Reply, Request, TaskQuery, Waited};
 use protocol::id::{JobId, Target, TaskId};
 use protocol::job::{Array, JobSpec, TaskState};
 use protocol::name::{JobName, NodeName};
@@ -40,7 +40,7 @@ pub struct RunArgs {
     #[arg(long)]
     name: Option<JobName>,
     /// CPUs that each task needs
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse::number::<u32>)]
     cpus: u32,
     /// One task for each index from A to B, which it finds in BRAMBLE_INDEX
     #[arg(long, value_name = "A-B", value_parser = parse::array)]
@@ -125,7 +125,7 @@ async fn submit_and_wait(spec: JobSpec, context: &Context) -> Result<Exit, Failu
     }
     match single {
         true => Ok(as_the_program(job, &waited, context)),
-        false => of_the_array(job, &waited, context),
+        false => of_the_array(&client, job, &waited, context).await,
     }
 }
 
@@ -138,11 +138,36 @@ fn as_the_program(job: JobId, waited: &Waited, context: &Context) -> Exit {
     Exit(code.unwrap_or(1))
 }
 
-fn of_the_array(job: JobId, waited: &Waited, context: &Context) -> Result<Exit, Failure> {
+async fn of_the_array(client: &Client, job: JobId, waited: &Waited, context: &Context) -> Result<Exit, Failure> {
     if !context.json {
         context.print(format_args!("job {job}{}\n", wait::sentence(waited)))?;
     }
-    Ok(if wait::succeeded(&waited.counts) { Exit::OK } else { Exit::TASK_FAILED })
+    if wait::succeeded(&waited.counts) {
+        return Ok(Exit::OK);
+    }
+    if !context.json {
+        context.note(next_steps(client, job, waited).await);
+    }
+    Ok(Exit::TASK_FAILED)
+}
+
+/// What to type to see what went wrong.
+async fn next_steps(client: &Client, job: JobId, waited: &Waited) -> String {
+    let mut counts = waited.counts;
+    let bad = [TaskState::Failed, TaskState::Lost, TaskState::Stopped].into_iter();
+    let states: Vec<TaskState> = bad.filter(|state| *counts.of(*state) > 0).collect();
+    let words: Vec<&str> = states.iter().map(|state| state.word()).collect();
+    let see = format!("see: bramble task {job} --state {}", words.join(","));
+    let query = TaskQuery { targets: vec![Target::Job(job)], states, limit: 1, ..TaskQuery::default() };
+    // By a connection of its own: the manager may have come back since the first.
+    let Ok(client) = Client::connect(client.address()).await else { return see };
+    match client.call(Request::Tasks(query)).await {
+        Ok(Reply::Tasks { tasks, .. }) => match tasks.first() {
+            Some(task) => format!("{see}, bramble logs {}", task.id),
+            None => see,
+        },
+        _ => see,
+    }
 }
 
 /// Standing by a job until it ends, or until the person leaves.

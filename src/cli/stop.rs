@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::many::{Repeat, ask_each, tell};
+use super::parse;
 use super::text::count;
 
 /// Stop jobs or tasks: SIGTERM, and after a grace SIGKILL
@@ -15,7 +16,7 @@ use super::text::count;
 #[command(after_help = "Examples:\n  bramble stop 17\n  bramble stop 17.3 18.0-99 --reason 'wrong input'")]
 pub struct StopArgs {
     /// Jobs (17), tasks (17.3) or ranges (17.0-99)
-    #[arg(required = true, value_name = "ID")]
+    #[arg(required = true, value_name = "ID", value_parser = parse::target)]
     targets: Vec<Target>,
     /// Kept with the tasks and shown to whoever asks why they were stopped
     #[arg(long)]
@@ -29,7 +30,7 @@ pub struct StopArgs {
 )]
 pub struct RetryArgs {
     /// Jobs (17), tasks (17.3) or ranges (17.0-99)
-    #[arg(required = true, value_name = "ID")]
+    #[arg(required = true, value_name = "ID", value_parser = parse::target)]
     targets: Vec<Target>,
 }
 

@@ -4,18 +4,18 @@ use std::str::FromStr;
 
 use clap::Args;
 use protocol::api::{AttemptView, Reply, Request, TaskQuery, TaskView};
-use protocol::id::{BadId, Target, TaskId};
+use protocol::id::{AttemptId, Target, TaskId};
 use protocol::job::TaskState;
 use protocol::name::NodeName;
 use serde_json::json;
 
 use super::context::{Context, ask};
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, Kind};
 use super::look::task_color;
 use super::pages::{self, Limit};
 use super::parse;
 use super::table::{Cell, Grid, Sheet};
-use super::text::{age, command, local, now, took};
+use super::text::{age, command, local, now, reason, took};
 use crate::client::Client;
 
 /// Show tasks, or one task with its attempts
@@ -24,10 +24,11 @@ use crate::client::Client;
   bramble task                          the newest jobs' tasks
   bramble task 17                       those of job 17
   bramble task 17.3                     everything about one
+  bramble task 17.3#1                   what became of its first attempt
   bramble task --state failed,lost --node pi-3
   bramble task 17.0-99 --json | jq '.[].code'")]
 pub struct TaskArgs {
-    /// ls, jobs (17), tasks (17.3) or ranges (17.0-99)
+    /// ls, jobs (17), tasks (17.3), an attempt (17.3#2) or ranges (17.0-99)
     #[arg(value_name = "ls|ID")]
     which: Vec<Which>,
     /// Only those in these states: queued, starting, running, succeeded, failed, stopped, lost
@@ -47,9 +48,9 @@ enum Which {
 }
 
 impl FromStr for Which {
-    type Err = BadId;
-    fn from_str(text: &str) -> Result<Self, BadId> {
-        if matches!(text, "ls" | "list") { Ok(Which::All) } else { text.parse().map(Which::These) }
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if matches!(text, "ls" | "list") { Ok(Which::All) } else { parse::target(text).map(Which::These) }
     }
 }
 
@@ -62,7 +63,7 @@ pub async fn task(args: TaskArgs, context: &Context) -> Result<Exit, Failure> {
         .collect();
     match targets[..] {
         [Target::Task(id)] => return one(&client, id, context).await,
-        [Target::Attempt(attempt)] => return one(&client, attempt.task, context).await,
+        [Target::Attempt(id)] => return one_attempt(&client, id, context).await,
         _ => {}
     }
     let query = TaskQuery { targets, states: args.state, node: args.node, ..Default::default() };
@@ -85,6 +86,9 @@ async fn list(client: &Client, query: TaskQuery, limit: u32, context: &Context) 
     }
     if tasks.is_empty() {
         context.hint("no such tasks");
+        if context.look.terminal {
+            return Ok(Exit::OK);
+        }
     }
     context.print(grid(&tasks, context))?;
     pages::hint_of_more(context, tasks.len(), total, "tasks");
@@ -133,6 +137,52 @@ async fn one(client: &Client, id: TaskId, context: &Context) -> Result<Exit, Fai
     Ok(Exit::OK)
 }
 
+async fn one_attempt(client: &Client, id: AttemptId, context: &Context) -> Result<Exit, Failure> {
+    let (task, attempt) = attempt(client, id).await?;
+    if context.json {
+        context.print_json(&json!({ "task": task, "attempts": [attempt] }))?;
+    } else {
+        context.print(attempt_sheet(&task, &attempt, context))?;
+    }
+    Ok(Exit::OK)
+}
+
+/// The attempt and its task; not found where it was never made.
+pub async fn attempt(client: &Client, id: AttemptId) -> Result<(TaskView, AttemptView), Failure> {
+    let request = Request::Task { id: id.task };
+    let (task, attempts) = ask!(client, request, Reply::Task { task, attempts } => (task, attempts))?;
+    let tries = attempts.last().map_or(0, |latest| latest.id.number);
+    match attempts.into_iter().find(|attempt| attempt.id == id) {
+        Some(attempt) => Ok((task, attempt)),
+        None if tries == 0 => {
+            Err(Failure::new(Kind::NotFound, format_args!("there is no {id}: {} was never tried", id.task)))
+        }
+        None => {
+            let latest = id.task.attempt(tries);
+            Err(Failure::new(Kind::NotFound, format_args!("there is no {id}; the latest attempt is {latest}")))
+        }
+    }
+}
+
+fn attempt_sheet(task: &TaskView, attempt: &AttemptView, context: &Context) -> String {
+    let now = now();
+    let at = |time| format!("{} ({} ago)", local(time), age(now, time));
+    let mut sheet = Sheet::default();
+    sheet.line("attempt", attempt.id.to_string());
+    sheet.line("name", Cell::maybe(task.name.as_ref()));
+    sheet.line("command", command(&task.command));
+    sheet.line("state", Cell::colored(context.look.task(attempt.state), task_color(attempt.state)));
+    sheet.line("because", reason(&attempt.reason));
+    sheet.line("exit code", Cell::maybe(attempt.code));
+    sheet.line("node", Cell::maybe(attempt.node.as_ref()));
+    sheet.line("owner", task.owner.as_str());
+    sheet.line("started", Cell::maybe(attempt.started_at.map(at)));
+    sheet.line("ended", Cell::maybe(attempt.ended_at.map(at)));
+    sheet.line("ran", Cell::maybe(attempt.ran_ms.map(took)));
+    sheet.line("late result", Cell::maybe(attempt.late.as_ref().map(|late| late.state())));
+    sheet.render(context.look)
+}
+
 fn sheet(task: &TaskView, context: &Context) -> String {
     let now = now();
     let at = |time| format!("{} ({} ago)", local(time), age(now, time));
@@ -141,7 +191,7 @@ fn sheet(task: &TaskView, context: &Context) -> String {
     sheet.line("name", Cell::maybe(task.name.as_ref()));
     sheet.line("command", command(&task.command));
     sheet.line("state", Cell::colored(context.look.task(task.state), task_color(task.state)));
-    sheet.line("because", task.reason.as_str());
+    sheet.line("because", reason(&task.reason));
     sheet.line("stopping", if task.stopping && !task.state.ended() { "asked for, not come true yet" } else { "" });
     sheet.line("exit code", Cell::maybe(task.code));
     sheet.line("node", Cell::maybe(task.node.as_ref()));
@@ -164,7 +214,7 @@ fn history(attempts: &[AttemptView], context: &Context) -> String {
             Cell::maybe(attempt.code),
             Cell::maybe(attempt.ran_ms.map(took)),
             Cell::maybe(attempt.late.as_ref().map(|late| late.state())),
-            attempt.reason.as_str().into(),
+            reason(&attempt.reason).into(),
         ]);
     }
     grid.render(context.look)

@@ -76,6 +76,43 @@ fn shortened(mut line: String, longest: usize) -> String {
     line
 }
 
+/// A manager's sentence with signals by their names too: `killed by signal 9 (SIGKILL)`.
+pub fn reason(sentence: &str) -> String {
+    let by = "killed by signal ";
+    let Some(at) = sentence.find(by).map(|at| at + by.len()) else { return sentence.to_owned() };
+    let (before, rest) = sentence.split_at(at);
+    let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+    match number.parse().ok().and_then(signal) {
+        Some(name) => format!("{before}{number} ({name}){after}"),
+        None => sentence.to_owned(),
+    }
+}
+
+/// Those that have one number on every Linux that Bramble runs on.
+fn signal(number: u32) -> Option<&'static str> {
+    Some(match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        10 => "SIGUSR1",
+        11 => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return None,
+    })
+}
+
 pub fn now() -> UnixMillis {
     UnixMillis::of(SystemTime::now())
 }
@@ -160,6 +197,18 @@ mod tests {
         let long = words(&["echo", &"x".repeat(1 << 20), "y"]);
         assert_eq!(long.chars().count(), LONGEST_COMMAND + 1);
         assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn signals_are_told_by_their_names_too() {
+        assert_eq!(reason("killed by signal 9"), "killed by signal 9 (SIGKILL)");
+        assert_eq!(
+            reason("task 1.0 failed: killed by signal 11; oh"),
+            "task 1.0 failed: killed by signal 11 (SIGSEGV); oh"
+        );
+        for same in ["exit code 3", "killed by signal 64", "killed by signal x", ""] {
+            assert_eq!(reason(same), same);
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use protocol::job::{Counts, TaskState};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::many::{Repeat, ask_each, tell};
+use super::parse;
+use super::text::reason;
 
 /// Wait until tasks have ended
 #[derive(Debug, Args)]
@@ -18,7 +20,7 @@ use super::many::{Repeat, ask_each, tell};
 Exit codes: 0 all succeeded, 1 any failed, was stopped or lost, 6 some could not be waited for")]
 pub struct WaitArgs {
     /// Jobs (17), tasks (17.3) or ranges (17.0-99)
-    #[arg(required = true, value_name = "ID")]
+    #[arg(required = true, value_name = "ID", value_parser = parse::target)]
     targets: Vec<Target>,
 }
 
@@ -43,7 +45,7 @@ pub fn sentence(waited: &Waited) -> String {
     let state = waited.counts.state();
     match (waited.counts.total(), waited.reason.is_empty()) {
         (0 | 1, true) => format!(" {state}"),
-        (0 | 1, false) => format!(" {state}: {}", waited.reason),
+        (0 | 1, false) => format!(" {state}: {}", reason(&waited.reason)),
         _ => format!(": {}", tally(&waited.counts)),
     }
 }

@@ -1,6 +1,6 @@
 //! `bramble node`, `job` and `task`: tables, sheets and JSON.
 
-use protocol::api::{JobQuery, NodeView, Refusal, Reply, Request, TaskQuery, TaskView};
+use protocol::api::{AttemptView, JobQuery, NodeView, Refusal, Reply, Request, TaskQuery, TaskView};
 use protocol::id::{JobId, TaskId};
 use protocol::job::{Counts, TaskState};
 use protocol::node::NodeState;
@@ -299,4 +299,44 @@ ATTEMPT  STATE      NODE  CODE  RAN  LATE  REASON
     let json = fake.run(&["task", "17.3#1", "--json"]).json();
     assert_eq!((&json["task"]["id"], &json["attempts"][0]["id"]), (&json!("17.3"), &json!("17.3#1")));
     assert!(fake.asked().iter().all(|request| *request == Request::Task { id: TaskId { job: JobId(17), index: 3 } }));
+}
+
+#[test]
+fn an_attempt_is_told_by_its_number_and_one_never_made_is_not_found() {
+    let fake = Fake::that(|request| {
+        let Request::Task { id } = request else { return vec![] };
+        let try_of = |number, state, reason: &str| AttemptView {
+            id: id.attempt(number),
+            state,
+            node: Some("pi-1".parse().unwrap()),
+            started_at: None,
+            ended_at: None,
+            ran_ms: None,
+            code: None,
+            reason: reason.into(),
+            late: None,
+        };
+        let shown = TaskView { attempt: 2, ..task(*id, TaskState::Succeeded) };
+        let attempts = vec![try_of(1, TaskState::Failed, "killed by signal 9"), try_of(2, TaskState::Succeeded, "")];
+        vec![Say::Reply(Reply::Task { task: shown, attempts })]
+    });
+    let first = fake.run(&["task", "4.0#1"]).stdout;
+    assert!(first.starts_with("attempt  4.0#1\n") && first.contains("killed by signal 9 (SIGKILL)"), "{first}");
+    assert_eq!(fake.run(&["task", "4.0#1", "--json"]).json()["attempts"][0]["id"], "4.0#1");
+    let why = "4.0#1 failed: killed by signal 9 (SIGKILL); see its task with: bramble why 4.0\n";
+    fake.run(&["why", "4.0#1"]).says(0, why, "");
+    for verb in ["task", "why"] {
+        let sentence = "bramble: there is no 4.0#9; the latest attempt is 4.0#2\n";
+        fake.run(&[verb, "4.0#9"]).says(5, "", sentence);
+    }
+}
+
+#[test]
+fn an_empty_list_on_a_terminal_is_one_sentence() {
+    let shown = |reply, verb| Terminal::of(Fake::replying(reply).command(&[verb]), 80).ends().0;
+    let nodes = shown(Reply::Nodes(vec![]), "node");
+    assert_eq!(nodes, "no nodes yet; make a token for one with: bramble join-token\n");
+    let jobs = shown(Reply::Jobs { total: 0, jobs: vec![] }, "job");
+    assert_eq!(jobs, "no jobs; submit one with: bramble run -- hostname\n");
+    assert_eq!(shown(Reply::Tasks { total: 0, tasks: vec![] }, "task"), "no such tasks\n");
 }

@@ -1,12 +1,15 @@
 //! Verbs of several targets: `stop`, `retry`, `wait`, and what acts on nodes.
 
-use protocol::api::{Refusal, Reply, Request};
+use protocol::api::{More, Refusal, Reply, Request};
+use protocol::event::{Event, What};
 use protocol::id::Target;
 use protocol::job::TaskState;
+use protocol::name::NodeName;
+use protocol::time::UnixMillis;
 use serde_json::json;
 
 use crate::fake::{Fake, Say};
-use crate::sample::ended;
+use crate::sample::{ended, job};
 
 /// A manager that knows job 17 and no other.
 fn only_17() -> Fake {
@@ -71,8 +74,9 @@ fn nodes_are_acted_on_by_name() {
     fake.run(&["node", "drain", "pi-1", "pi-2"]).says(0, "pi-1: draining\npi-2: draining\n", "");
     fake.run(&["node", "undrain", "pi-1"]).says(0, "pi-1: takes tasks again\n", "");
     fake.run(&["node", "reboot", "pi-1"]).says(0, "pi-1: reboot asked\n", "");
-    fake.run(&["node", "revoke", "pi-1"]).says(0, "pi-1: its key is let in no more\n", "");
-    fake.run(&["node", "rm", "pi-1", "--json"]).says(0, "[{\"node\":\"pi-1\"}]\n", "");
+    let revoked = fake.run(&["node", "revoke", "pi-1"]).stdout;
+    assert!(revoked.starts_with("pi-1: its key is let in no more; what ran there is lost"), "{revoked}");
+    assert_eq!(fake.run(&["node", "rm", "pi-1", "--json"]).json(), json!([{"node": "pi-1", "waiting": 0, "jobs": []}]));
     let (one, two) = ("pi-1".parse().unwrap(), "pi-2".parse().unwrap());
     let expected = [
         Request::Drain { node: one, on: true },
@@ -82,6 +86,45 @@ fn nodes_are_acted_on_by_name() {
         Request::RevokeNode { node: "pi-1".parse().unwrap() },
         Request::RemoveNode { node: "pi-1".parse().unwrap() },
     ];
-    let asked = fake.asked();
+    let mut asked = fake.asked();
+    asked.retain(|request| !matches!(request, Request::Events(_) | Request::Jobs(_)));
     assert!(asked.len() == expected.len() && expected.iter().all(|request| asked.contains(request)), "{asked:?}");
+}
+
+#[test]
+fn a_reboot_that_the_node_refuses_is_refused() {
+    let fake = Fake::that(|request| {
+        let what = |what| Event { no: 1, at: UnixMillis(0), person: None, what };
+        let node: NodeName = "pi-1".parse().unwrap();
+        match request {
+            Request::Events(_) => vec![
+                Say::More(More::Events(vec![what(What::RebootAsked { node: node.clone() })])),
+                Say::More(More::Events(vec![what(What::OrderRefused {
+                    node,
+                    what: "reboot".into(),
+                    reason: "this node was started with --refuse-reboot".into(),
+                })])),
+            ],
+            _ => vec![Say::Reply(Reply::Done { tasks: 0 })],
+        }
+    });
+    let sentence = "bramble: pi-1 does not reboot: this node was started with --refuse-reboot\n";
+    fake.run(&["node", "reboot", "pi-1"]).says(3, "", sentence);
+}
+
+#[test]
+fn a_removed_node_names_the_tasks_it_leaves_behind() {
+    let fake = Fake::that(|request| {
+        vec![Say::Reply(match request {
+            Request::Jobs(_) => {
+                let mut pinned = job(18, TaskState::Queued, 3);
+                pinned.node = Some("pi-1".parse().unwrap());
+                Reply::Jobs { total: 2, jobs: vec![pinned, job(17, TaskState::Queued, 1)] }
+            }
+            _ => Reply::Done { tasks: 0 },
+        })]
+    });
+    let told = "pi-1: forgotten; 3 tasks wait for it and would wait for ever: stop what is not wanted any more \
+                (bramble stop 18), or let pi-1 join again\n";
+    fake.run(&["node", "rm", "pi-1"]).says(0, told, "");
 }

@@ -29,7 +29,7 @@ fn why_tells_the_whole_and_then_each_node() {
         })]
     });
     let told = "\
-17.3: waits for 8 free CPUs: 2 tasks are ahead
+17.3 waits for 8 free CPUs: 2 tasks are ahead
 
 NODE   REASON
 pi-1   has 4 CPUs
@@ -80,23 +80,27 @@ fn events_may_be_followed_from_a_time_on() {
     assert_eq!(fake.asked(), [Request::Events(query)]);
 }
 
+const LINE: &str = "bramble worker-agent run --manager pi-0:2222 --join bramble1-worker-x";
+
 #[test]
 fn a_join_token_in_a_pipe_is_the_line_alone() {
     let fake = Fake::that(|request| match request {
         Request::JoinToken { role: Role::Worker, ttl_seconds: Some(300) } => vec![Say::Reply(Reply::JoinToken {
             token: "bramble1-worker-x".into(),
-            line: "worker-agent run --join bramble1-worker-x".into(),
+            line: LINE.into(),
             expires_at: UnixMillis(1_700_000_000_000),
         })],
         other => vec![Say::Refuse(Refusal::usage(format!("{other:?}")))],
     });
     let words = ["join-token", "--ttl", "5m"];
-    fake.run(&words).says(0, "worker-agent run --join bramble1-worker-x\n", "");
+    fake.run(&words).says(0, &format!("{LINE}\n"), "");
     let json = fake.run(&["join-token", "--ttl", "5m", "--json"]).json();
     assert_eq!(json["token"], "bramble1-worker-x");
     assert_eq!(json["expires_at"], 1_700_000_000_000_u64);
     let (screen, _) = Terminal::of(fake.command(&words), 80).ends();
     assert!(screen.starts_with("Run this on the new worker, once, within "), "{screen}");
+    let install = screen.find("  sudo bramble install worker --manager pi-0:2222 --join bramble1-worker-x\n").unwrap();
+    assert!(screen.find(&format!("  {LINE}\n")).unwrap() > install, "{screen}");
 }
 
 #[test]
@@ -128,7 +132,7 @@ fn a_job_without_tasks_that_wait_is_told_of_by_its_first() {
             other => Say::Refuse(Refusal::usage(format!("{other:?}"))),
         }]
     });
-    fake.run(&["why", "17"]).says(0, "17.0: runs on pi-1\n", "");
+    fake.run(&["why", "17"]).says(0, "17.0 runs on pi-1\n", "");
 }
 
 #[test]

@@ -4,10 +4,11 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use protocol::api::{More, Refusal, Reply, Request, Waited};
+use protocol::id::TaskId;
 use protocol::job::{Array, Counts, JobSpec, Stream, TaskState};
 
 use crate::fake::{Fake, Gate, Ran, Say};
-use crate::sample::{ended, printed, submitted};
+use crate::sample::{ended, printed, submitted, task};
 use crate::terminal::Terminal;
 
 /// A manager whose job 17 prints and ends so.
@@ -114,7 +115,10 @@ fn the_ends_a_program_cannot_tell_of_itself_are_told_for_it() {
         (ran.code.unwrap(), ran.stderr)
     };
     let said = |code, text: &str| (code, format!("bramble: job 17 {text}\n"));
-    assert_eq!(told(TaskState::Failed, Some(137), "killed by signal 9"), said(137, "failed: killed by signal 9"));
+    assert_eq!(
+        told(TaskState::Failed, Some(137), "killed by signal 9"),
+        said(137, "failed: killed by signal 9 (SIGKILL)")
+    );
     assert_eq!(told(TaskState::Failed, Some(127), "no program thing"), said(127, "failed: no program thing"));
     assert_eq!(told(TaskState::Failed, Some(126), "not executable"), said(126, "failed: not executable"));
     assert_eq!(told(TaskState::Failed, Some(125), "no space left"), said(125, "failed: no space left"));
@@ -132,12 +136,17 @@ fn an_array_is_waited_for_as_a_whole() {
                 let counts = Counts { succeeded: 3 - failed, failed, ..Counts::default() };
                 vec![Say::Reply(Reply::Waited(Waited { counts, code: None, reason: String::new() }))]
             }
+            Request::Tasks(query) if query.states == [TaskState::Failed] => {
+                let failed = task(TaskId::new(17, 2), TaskState::Failed);
+                vec![Say::Reply(Reply::Tasks { total: 1, tasks: vec![failed] })]
+            }
             _ => vec![Say::Refuse(Refusal::usage("not in this test"))],
         });
         fake.run(&["run", "--wait", "--array", "0-2", "--", "thing"])
     };
     end(0).says(0, "job 17: 3 succeeded\n", "");
-    end(1).says(1, "job 17: 2 succeeded, 1 failed\n", "");
+    let see = "bramble: see: bramble task 17 --state failed, bramble logs 17.2\n";
+    end(1).says(1, "job 17: 2 succeeded, 1 failed\n", see);
 }
 
 #[test]
@@ -210,7 +219,7 @@ fn on_terminal(fake: &Fake) -> Terminal {
     let terminal = Terminal::of(fake.command(&["run", "--wait", "--", "sleep", "9"]), 80);
     terminal.shows("started");
     terminal.interrupt();
-    terminal.shows("stop job 17? [y/N] ");
+    terminal.shows("stop job 17? [y/N, Ctrl-C again leaves it running] ");
     terminal
 }
 

@@ -85,9 +85,15 @@ fn what_is_typed_wrong_is_told_with_what_was_meant() {
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{args:?}");
         ran.stderr
     };
-    assert!(told(&["nod"]).starts_with("bramble: unrecognized subcommand 'nod'\n\n  tip: "));
+    let node = "bramble: there is no verb nod, did you mean node? See them all with: bramble --help\n";
+    assert_eq!(told(&["nod"]), node);
+    let drain = "bramble: there is no verb drian, did you mean drain? See them all with: bramble node --help\n";
+    assert_eq!(told(&["node", "drian", "pi-1"]), drain);
+    assert_eq!(told(&["run", "-w", "echo", "hi"]), "bramble: write the command after --: bramble run -w -- echo hi\n");
+    assert!(told(&["job", "4.0"]).contains("4.0 is a task: bramble task 4.0"));
+    assert!(told(&["stop", "4.9-1"]).contains("runs backwards; write it as 4.1-9"));
+    assert!(told(&["job", "-n", "0"]).contains("write a number from 1 on"));
     assert!(told(&["run", "--nod", "x", "--", "true"]).contains("'--node'"));
-    assert!(told(&["run", "echo", "hi"]).contains("bramble run [OPTIONS] -- <COMMAND>"));
     assert!(told(&["logs", "17.x"]).contains("an attempt as 17.3#2"));
     assert!(told(&["task", "--state", "fail"]).contains("queued, starting, running"));
     assert!(told(&["run", "--env", "A", "--", "true"]).contains("--env KEY=VALUE"));
@@ -152,6 +158,21 @@ fn every_room_is_there_and_explains_itself() {
     }
     assert!(run(&["config"]).stdout.contains("# ssh = \"0.0.0.0:2222\""));
     let ran = run(&["manager", "--config", "/nonexistent/manager.toml"]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
     assert!(ran.stderr.contains("/nonexistent/manager.toml cannot be read: No such file"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_demo_in_a_folder_of_somebody_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("thesis.tex"), "precious").unwrap();
+    let ran = run(&["demo", "--headless", "--state", folder.path().to_str().unwrap()]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""), "{ran:?}");
+}
+
+#[test]
+fn help_is_given_either_way_it_is_asked_for() {
+    assert_eq!(run(&["help", "run"]), run(&["run", "--help"]));
+    assert_eq!(run(&["help"]), run(&["--help"]));
+    assert!(run(&["help"]).stdout.contains("\n  man "));
 }
