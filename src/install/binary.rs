@@ -3,11 +3,12 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use super::Stop;
-use super::disk::Disk;
 use super::plan::{Plan, Step};
+use super::{Machine, Stop};
 
 /// Where it goes; the units name it.
 pub const INSTALLED: &str = "/usr/local/bin/bramble";
@@ -32,12 +33,22 @@ impl Binary {
     }
 
     /// Adds the step that brings it to its place.
-    pub fn plan(self, disk: &Disk, plan: &mut Plan) -> Result<(), Stop> {
+    pub fn plan(self, machine: &Machine, plan: &mut Plan) -> Result<(), Stop> {
         let path = PathBuf::from(INSTALLED);
         let new = self.open()?;
         if !new.metadata().is_ok_and(|meta| meta.is_file()) {
             return Err(Stop::Usage(format!("{} is not a program", self.from.display())));
         }
+        if !is_elf(&new) {
+            return Err(Stop::Usage(format!(
+                "{} is not a program that Linux could start (no ELF file); name the bramble to install",
+                self.from.display()
+            )));
+        }
+        if machine.live {
+            self.must_be_bramble()?;
+        }
+        let disk = &machine.disk;
         let same = File::open(disk.at(&path)).is_ok_and(|old| same(old, new)) && disk.mode(&path) == Some(0o755);
         plan.push(match same {
             true => Step::Keep { path, why: "the same program" },
@@ -45,6 +56,23 @@ impl Binary {
         });
         Ok(())
     }
+}
+
+impl Binary {
+    /// A program of another processor, or another program, would leave this machine without its daemon.
+    fn must_be_bramble(&self) -> Result<(), Stop> {
+        let said = Command::new(&self.from).arg("--version").stdin(Stdio::null()).output();
+        match said {
+            Ok(said) if said.status.success() && said.stdout.starts_with(b"bramble ") => Ok(()),
+            Ok(_) => Err(Stop::Usage(format!("{} is not bramble: --version says something else", self.from.display()))),
+            Err(error) => Err(Stop::Usage(format!("{} cannot run on this machine: {error}", self.from.display()))),
+        }
+    }
+}
+
+fn is_elf(file: &File) -> bool {
+    let mut magic = [0; 4];
+    file.read_exact_at(&mut magic, 0).is_ok() && magic == *b"\x7fELF"
 }
 
 impl fmt::Display for Binary {

@@ -10,7 +10,7 @@ const STATE: &str = "/var/lib/bramble";
 
 pub fn plan(machine: &Machine, common: &Common, config: &str) -> Result<Plan, Stop> {
     let mut plan = Plan::new(&machine.disk, "bramble install manager");
-    Binary::chosen(common.binary.as_deref()).plan(&machine.disk, &mut plan)?;
+    Binary::chosen(common.binary.as_deref()).plan(machine, &mut plan)?;
     let upgraded = plan.writes(super::binary::INSTALLED.as_ref());
 
     plan.folder_at_least("/etc/bramble", 0o755);
@@ -43,7 +43,10 @@ What to look at next:
   bramble node                          the manager and its nodes
   bramble join-token                    what to paste on a machine that is to be a worker
   /etc/bramble/manager.toml             people and their roles; then: systemctl restart bramble-manager";
-    if machine.systemd || !machine.live {
+    if !machine.live {
+        return "All is in place there, and nothing was started here; the manager starts when that system does.".into();
+    }
+    if machine.systemd {
         return look.into();
     }
     format!("systemd does not run here; start the manager by hand:\n  bramble manager --config {CONFIG}\n\n{look}")

@@ -38,7 +38,7 @@ pub struct Settings {
 pub fn plan(machine: &Machine, common: &Common, settings: &Settings) -> Result<Plan, Stop> {
     let joined = machine.disk.is_there(JOINED.as_ref());
     let mut plan = Plan::new(&machine.disk, "bramble install worker");
-    Binary::chosen(common.binary.as_deref()).plan(&machine.disk, &mut plan)?;
+    Binary::chosen(common.binary.as_deref()).plan(machine, &mut plan)?;
 
     plan.folder_at_least("/etc/bramble", 0o755);
     plan_settings(machine, settings, &mut plan)?;
@@ -150,12 +150,15 @@ fn read_token(join: &str) -> Result<JoinToken, Stop> {
 }
 
 fn next(machine: &Machine, stale: bool) -> String {
+    if !machine.live {
+        return "All is in place there, and nothing was started here; the worker starts when that system does.".into();
+    }
     let mut text = String::new();
     if stale {
         text += "The worker runs on with what it was started with. To take the new settings, let it finish its work\n\
                  (on the manager: bramble node drain NAME), then: systemctl restart bramble-worker\n\n";
     }
-    if machine.live && !machine.systemd {
+    if !machine.systemd {
         text += "systemd does not run here; start the worker by hand, with the words of /etc/bramble/worker.env:\n  \
                  bramble worker-agent run --manager HOST:PORT --join TOKEN\n\n";
     }
