@@ -11,11 +11,18 @@ struct Need {
     tests: &'static str,
 }
 
-const NEEDS: &[Need] = &[Need {
-    program: "systemd-analyze",
-    package: "systemd",
-    tests: "that the units written by `bramble install` are what systemd accepts",
-}];
+const NEEDS: &[Need] = &[
+    Need {
+        program: "systemd-analyze",
+        package: "systemd",
+        tests: "that the units written by `bramble install` are what systemd accepts",
+    },
+    Need {
+        program: "ssh",
+        package: "openssh-client",
+        tests: "that OpenSSH's own client gets no shell from the link, and is found dead or alive as any other",
+    },
+];
 
 /// Installs what is missing where it may (root, Debian); names what stays missing and what that leaves out.
 pub fn provide() {
