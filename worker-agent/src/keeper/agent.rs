@@ -123,8 +123,8 @@ impl Agent {
         Ok(Up { pid, socket, inbox: BytesMut::new(), outbox: BytesMut::new() })
     }
 
-    /// After its death: when it is started again.
-    pub fn ended(&mut self, how: How) {
+    /// After a death nobody wanted: it is started again.
+    pub fn died(&mut self, how: How) {
         let now = Moment::now();
         if now - self.started >= GOOD_RUN {
             self.failures = 0;
@@ -135,8 +135,14 @@ impl Agent {
         self.state = State::Down { start_at: now + pause };
     }
 
-    /// Its last death was wanted.
+    /// After an end that leaves nothing to start it for.
+    pub fn ended(&mut self) {
+        self.state = State::Down { start_at: Moment::now() };
+    }
+
+    /// There is something to start it for again.
     pub fn start_now(&mut self) {
+        self.restarts += 1;
         self.failures = 0;
         self.state = State::Down { start_at: Moment::now() };
     }

@@ -244,10 +244,13 @@ impl Keeper {
     }
 
     fn agent_ended(&mut self, how: How) {
-        self.agent.ended(how);
         let hopeless = how == How::Exited(cli::GAVE_UP.into());
         if hopeless && matches!(self.goal, Goal::Keep) && self.tasks.running() + self.tasks.unacked() == 0 {
             self.goal = Goal::GiveUp;
+        }
+        match self.goal {
+            Goal::Keep => self.agent.died(how),
+            _ => self.agent.ended(),
         }
     }
 
