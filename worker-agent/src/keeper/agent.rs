@@ -122,8 +122,8 @@ impl Agent {
         Ok(Up { pid, socket, inbox: BytesMut::new(), outbox: BytesMut::new() })
     }
 
-    /// After its death: how long until it is started again, should it be.
-    pub fn ended(&mut self) -> Duration {
+    /// After a death nobody wanted: it is started again.
+    pub fn died(&mut self, how: How) {
         let now = Moment::now();
         if now - self.started >= GOOD_RUN {
             self.failures = 0;
@@ -134,8 +134,14 @@ impl Agent {
         pause
     }
 
-    /// Its last death was wanted.
+    /// After an end that leaves nothing to start it for.
+    pub fn ended(&mut self) {
+        self.state = State::Down { start_at: Moment::now() };
+    }
+
+    /// There is something to start it for again.
     pub fn start_now(&mut self) {
+        self.restarts += 1;
         self.failures = 0;
         self.state = State::Down { start_at: Moment::now() };
     }

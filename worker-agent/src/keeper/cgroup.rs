@@ -1,7 +1,10 @@
 //! A cgroup for each task, where a v2 hierarchy can be written: nothing of a task can leave it, and all of it is killed
 //! by one write. No controllers are needed. The folders are used again by one task after the other, which costs a
-//! hundredth of a millisecond where making and removing them costs a tenth; but never one that was killed: the kernel
-//! may kill at birth what is cloned into a cgroup whose `cgroup.kill` was ever written (seen on Linux 6.18).
+//! hundredth of a millisecond where making and removing them costs a tenth.
+//!
+//! But never after a kill: a cgroup counts its kills, and the kernel (seen with 6.18) kills a process at birth where that
+//! count is another than in the cgroup it was cloned from, which is ours. So a folder that was killed, or whose past
+//! nobody knows, is removed when it is empty.
 
 use std::cell::Cell;
 use std::ffi::CString;
@@ -13,13 +16,16 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+/// Cgroups that tasks make inside each other are followed so far down.
+const DEEPEST: u32 = 32;
+
 /// All cgroups of one worker, below one folder.
 pub struct Pool {
     base: PathBuf,
     /// The same, as /proc/PID/cgroup writes it.
     path: String,
     idle: Vec<Slot>,
-    /// Done with, and not yet gone.
+    /// Never to be used again, and not removed yet.
     worn: Vec<u32>,
     next: u32,
 }
@@ -31,6 +37,8 @@ pub struct Slot {
     worn: Cell<bool>,
     folder: OwnedFd,
     events: File,
+    /// It was killed, or may have been: who is born into it may die at once.
+    worn: bool,
 }
 
 /// Where cgroups for tasks can be made on this machine, or why not.
@@ -83,7 +91,7 @@ impl Pool {
         let path = format!("{}/{name}/", own.trim_end_matches('/'));
         let mut pool = Self { base: home.join(name), path, idle: vec![], worn: vec![], next: 0 };
         let slots = pool.old_slots().map_err(|error| format!("{}: {error}", pool.base.display()))?;
-        pool.next = slots.iter().map(|slot| slot.number + 1).max().unwrap_or(0);
+        pool.next = slots.iter().map(|slot| slot.number.saturating_add(1)).max().unwrap_or(0);
         Ok((pool, slots))
     }
 
@@ -94,40 +102,46 @@ impl Pool {
             entries => entries?,
         };
         let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        numbers
-            .map(|number| {
-                let slot = self.enter(number)?;
-                slot.worn.set(true);
-                Ok(slot)
-            })
-            .collect()
+        // What the keeper before did in there is not known.
+        numbers.map(|number| Ok(Slot { worn: true, ..self.enter(number)? })).collect()
     }
 
     pub fn take(&mut self) -> io::Result<Slot> {
-        if let Some(slot) = self.idle.pop() {
-            return Ok(slot);
-        }
-        match std::fs::create_dir_all(self.base.join(self.next.to_string())) {
-            Err(error) => return Err(error),
-            Ok(()) => self.next += 1,
-        }
-        self.enter(self.next - 1)
-    }
-
-    /// Only when it is empty.
-    pub fn give_back(&mut self, slot: Slot) {
-        if slot.worn.get() {
-            self.worn.push(slot.number);
-        } else {
-            self.idle.push(slot);
-        }
         self.remove_worn();
+        match self.idle.pop() {
+            Some(slot) => Ok(slot),
+            None => self.make(),
+        }
     }
 
-    /// What the kernel still holds on to is tried again the next time.
+    /// When its task has ended. What cannot be used again is removed: now, or later where the kernel does not let it go.
+    pub fn give_back(&mut self, slot: Slot) {
+        if slot.is_as_made() {
+            self.idle.push(slot);
+        } else {
+            self.worn.push(slot.number);
+            drop(slot);
+            self.remove_worn();
+        }
+    }
+
+    fn make(&mut self) -> io::Result<Slot> {
+        std::fs::create_dir_all(&self.base)?;
+        loop {
+            let number = self.next;
+            self.next = number.checked_add(1).ok_or_else(|| io::Error::other("all their numbers are used"))?;
+            match std::fs::create_dir(self.base.join(number.to_string())) {
+                // Not ours, so its past is not known.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+                Ok(()) => return self.enter(number),
+            }
+        }
+    }
+
     fn remove_worn(&mut self) {
         let base = &self.base;
-        self.worn.retain(|number| match std::fs::remove_dir(base.join(number.to_string())) {
+        self.worn.retain(|number| match remove(&base.join(number.to_string()), 0) {
             Ok(()) => false,
             Err(error) => error.kind() != io::ErrorKind::NotFound,
         });
@@ -136,7 +150,7 @@ impl Pool {
     fn enter(&self, number: u32) -> io::Result<Slot> {
         let path = self.base.join(number.to_string());
         let folder = rustix::fs::open(&path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Slot { number, worn: Cell::new(false), folder, events: File::open(path.join("cgroup.events"))? })
+        Ok(Slot { number, folder, events: File::open(path.join("cgroup.events"))?, worn: false })
     }
 
     /// The number of the slot a process lives in.
@@ -147,9 +161,7 @@ impl Pool {
 
     /// At the end of the keeper: leaves no empty folders behind.
     pub fn remove_empty(&mut self) {
-        for slot in self.idle.drain(..) {
-            let _ = std::fs::remove_dir(self.base.join(slot.number.to_string()));
-        }
+        self.worn.extend(self.idle.drain(..).map(|slot| slot.number));
         self.remove_worn();
         let _ = std::fs::remove_dir(&self.base);
     }
@@ -173,9 +185,19 @@ impl Slot {
         }
     }
 
+    /// Nothing is born into it after the task it is of.
+    pub fn wear_out(&mut self) {
+        self.worn = true;
+    }
+
+    /// Empty, never killed, and without cgroups that a task made inside.
+    fn is_as_made(&self) -> bool {
+        !self.worn && self.is_empty() && rustix::fs::fstat(&self.folder).is_ok_and(|of| of.st_nlink == 2)
+    }
+
     /// SIGKILL to everything in it, forks under way included.
-    pub fn kill(&self) -> io::Result<()> {
-        self.worn.set(true);
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.wear_out();
         let kill =
             rustix::fs::openat(self.folder.as_fd(), c"cgroup.kill", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
         File::from(kill).write_all(b"1")
@@ -189,6 +211,20 @@ impl Slot {
     }
 }
 
+/// With the cgroups inside, which are its only folders; the files go by themselves.
+fn remove(folder: &Path, depth: u32) -> io::Result<()> {
+    match std::fs::remove_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy && depth < DEEPEST => {}
+        done => return done,
+    }
+    for entry in std::fs::read_dir(folder)?.flatten() {
+        if entry.file_type().is_ok_and(|of| of.is_dir()) {
+            remove(&entry.path(), depth + 1)?;
+        }
+    }
+    std::fs::remove_dir(folder)
+}
+
 fn collect(folder: std::os::fd::BorrowedFd<'_>, found: &mut Vec<i32>, depth: u32) {
     let open = |name: &std::ffi::CStr, flags| rustix::fs::openat(folder, name, flags | OFlags::CLOEXEC, Mode::empty());
     if let Ok(procs) = open(c"cgroup.procs", OFlags::RDONLY) {
@@ -200,7 +236,7 @@ fn collect(folder: std::os::fd::BorrowedFd<'_>, found: &mut Vec<i32>, depth: u32
     for entry in entries.flatten().filter(|entry| entry.file_type() == rustix::fs::FileType::Directory) {
         let name: CString = entry.file_name().to_owned();
         if !name.as_bytes().starts_with(b".")
-            && depth < 32
+            && depth < DEEPEST
             && let Ok(inner) = open(&name, OFlags::PATH | OFlags::DIRECTORY)
         {
             collect(inner.as_fd(), found, depth + 1);
@@ -220,5 +256,63 @@ mod tests {
         assert_eq!(v2_mount(mounts), Some("/sys/fs/cgroup/unified".into()));
         assert_eq!(v2_mount("31 30 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"), None);
         assert_eq!(v2_mount("32 30 0:28 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup rw\n"), None);
+    }
+
+    /// A pool of its own, where this machine has any.
+    fn pool() -> Option<(Pool, tempfile::TempDir)> {
+        let state = tempfile::tempdir().unwrap();
+        available().ok()?;
+        let (pool, old) = Pool::open(state.path()).unwrap();
+        assert!(old.is_empty());
+        Some((pool, state))
+    }
+
+    #[test]
+    fn a_slot_is_used_again_unless_it_was_killed() {
+        let Some((mut pool, _state)) = pool() else { return };
+        let slot = pool.take().unwrap();
+        pool.give_back(slot);
+        let mut slot = pool.take().unwrap();
+        assert_eq!(slot.number(), 0);
+        slot.kill().unwrap();
+        pool.give_back(slot);
+        assert!(!pool.base.join("0").exists());
+        assert_eq!(pool.take().unwrap().number(), 1);
+        pool.worn.push(1);
+        pool.remove_empty();
+        assert!(!pool.base.exists());
+    }
+
+    #[test]
+    fn a_worn_slot_that_cannot_be_removed_yet_is_not_used_and_removed_later() {
+        let Some((mut pool, _state)) = pool() else { return };
+        let mut slot = pool.take().unwrap();
+        slot.wear_out();
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        std::fs::write(pool.base.join("0/cgroup.procs"), child.id().to_string()).unwrap();
+        pool.give_back(slot);
+        assert!(pool.base.join("0").exists());
+        let second = pool.take().unwrap();
+        assert_eq!(second.number(), 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        pool.give_back(second);
+        assert_eq!(pool.take().unwrap().number(), 1);
+        assert!(!pool.base.join("0").exists());
+        pool.worn.push(1);
+        pool.remove_empty();
+        assert!(!pool.base.exists());
+    }
+
+    #[test]
+    fn slots_of_the_keeper_before_are_removed_and_never_used_again() {
+        let Some((mut pool, state)) = pool() else { return };
+        pool.take().unwrap();
+        let (mut next, old) = Pool::open(state.path()).unwrap();
+        assert_eq!(old.len(), 1);
+        old.into_iter().for_each(|slot| next.give_back(slot));
+        assert!(!next.base.join("0").exists());
+        next.remove_empty();
+        assert!(!next.base.exists());
     }
 }

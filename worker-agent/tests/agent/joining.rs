@@ -29,6 +29,7 @@ async fn what_cannot_be_ends_the_worker_with_one_clear_sentence() {
         let (status, said) = place.run_to_end(&arguments).await;
         assert_eq!(status.code(), GAVE_UP, "{arguments:?}: {said}");
         assert_eq!(said.matches(sentence).count(), 1, "{sentence:?} is said once in: {said}");
+        assert!(!said.contains("starts again"), "nothing does: {said}");
         assert!(!place.state().join("manager.json").exists());
     }
     for manager in [manager, another] {

@@ -7,6 +7,7 @@
 mod asking;
 mod ending;
 mod leaving_nothing;
+mod reusing;
 mod running;
 mod surviving;
 mod upgrading;

@@ -127,6 +127,10 @@ impl Tasks {
         let Some(live) = self.live.get_mut(&attempt).filter(|live| matches!(live.phase, Phase::Running)) else {
             return;
         };
+        if let (How::Signaled(libc::SIGKILL), Some(slot)) = (how, &mut live.slot) {
+            // Perhaps by its cgroup.kill, which whoever may write it can use.
+            slot.wear_out();
+        }
         let ran = now - live.main.began;
         let ended = Ended {
             attempt,
@@ -248,14 +252,14 @@ impl Tasks {
     }
 
     /// SIGKILL to every process of it that there is now.
-    fn kill(&self, attempt: AttemptId) {
-        let Some(live) = self.live.get(&attempt) else { return };
-        if let Some(slot) = &live.slot {
+    fn kill(&mut self, attempt: AttemptId) {
+        if let Some(slot) = self.live.get_mut(&attempt).and_then(|live| live.slot.as_mut()) {
             match slot.kill() {
                 Ok(()) => return,
                 Err(error) => tracing::warn!("the cgroup of {attempt} cannot be killed: {error}"),
             }
         }
+        let Some(live) = self.live.get(&attempt) else { return };
         if matches!(live.phase, Phase::Running) {
             kill_group(live.main.pid, Signal::KILL);
         }

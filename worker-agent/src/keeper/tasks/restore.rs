@@ -146,13 +146,12 @@ impl Tasks {
         for live in self.live.values_mut() {
             live.slot = pool.slot_of(live.main.pid).and_then(|number| slots.remove(&number));
         }
-        for slot in slots.into_values() {
-            let empty = until_done(|| slot.is_empty() || slot.kill().is_err() || slot.is_empty());
-            if empty && slot.is_empty() {
-                self.give_back(slot);
-            } else {
+        for mut slot in slots.into_values() {
+            let ended = until_done(|| slot.is_empty() || slot.kill().is_err() || slot.is_empty());
+            if !ended || !slot.is_empty() {
                 tracing::warn!("cgroup {} of an ended task cannot be emptied", slot.number());
             }
+            self.give_back(slot);
         }
     }
 
