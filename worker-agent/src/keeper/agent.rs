@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::clock::Moment;
 use super::spawn::{Launch, Output, Spawner};
+use super::tasks::How;
 
 /// The first pause before a new start; it doubles with every death that follows soon.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -130,8 +131,8 @@ impl Agent {
         }
         self.restarts += 1;
         let pause = self.next_pause();
+        tracing::warn!("the agent {how}; it starts again in {pause:?}");
         self.state = State::Down { start_at: now + pause };
-        pause
     }
 
     /// After an end that leaves nothing to start it for.

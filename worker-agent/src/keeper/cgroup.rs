@@ -6,7 +6,6 @@
 //! count is another than in the cgroup it was cloned from, which is ours. So a folder that was killed, or whose past
 //! nobody knows, is removed when it is empty.
 
-use std::cell::Cell;
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -33,8 +32,6 @@ pub struct Pool {
 /// The cgroup of one task at a time.
 pub struct Slot {
     number: u32,
-    /// It was killed, or may have been before we knew it: no task is born into it any more.
-    worn: Cell<bool>,
     folder: OwnedFd,
     events: File,
     /// It was killed, or may have been: who is born into it may die at once.

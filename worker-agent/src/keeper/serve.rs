@@ -245,10 +245,8 @@ impl Keeper {
 
     fn agent_ended(&mut self, how: How) {
         let hopeless = how == How::Exited(cli::GAVE_UP.into());
-        if hopeless && self.tasks.running() + self.tasks.unacked() == 0 {
+        if hopeless && matches!(self.goal, Goal::Keep) && self.tasks.running() + self.tasks.unacked() == 0 {
             self.goal = Goal::GiveUp;
-        } else {
-            tracing::warn!("the agent {how}; it starts again in {pause:?}");
         }
         match self.goal {
             Goal::Keep => self.agent.died(how),
