@@ -103,8 +103,8 @@ pub struct Agent {
 /// What the agent is to do. `run` hands all of it on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct Work {
-    /// The manager to work for; needed the first time only
-    #[arg(long, value_name = "HOST:PORT")]
+    /// The manager to work for, port 2222 where none is given; needed the first time only
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub manager: Option<String>,
     /// The token of `bramble join-token`; - reads it from stdin, @FILE from a file
     #[arg(long, value_name = "TOKEN", env = JOIN_TOKEN, hide_env = true)]
