@@ -38,6 +38,7 @@ pub enum Command {
     },
     /// What this machine is: model, system, CPUs, memory, disks, interpreters, …
     Facts {
+        /// Print JSON, for scripts
         #[arg(long)]
         json: bool,
         /// Read /sys and /proc/device-tree below DIR instead, as a simulated board
@@ -46,6 +47,7 @@ pub enum Command {
     },
     /// How the worker on this machine is: link, agent, what runs
     Status {
+        /// Print JSON, for scripts
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -53,6 +55,7 @@ pub enum Command {
     },
     /// The tasks the worker on this machine keeps
     Tasks {
+        /// Print JSON, for scripts
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -60,6 +63,7 @@ pub enum Command {
     },
     /// What this machine lacks for its work, each with a remedy
     Check {
+        /// Print JSON, for scripts
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -103,8 +107,8 @@ pub struct Agent {
 /// What the agent is to do. `run` hands all of it on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct Work {
-    /// The manager to work for; needed the first time only
-    #[arg(long, value_name = "HOST:PORT")]
+    /// The manager to work for, port 2222 where none is given; needed the first time only
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub manager: Option<String>,
     /// The token of `bramble join-token`; - reads it from stdin, @FILE from a file
     #[arg(long, value_name = "TOKEN", env = JOIN_TOKEN, hide_env = true)]
@@ -236,6 +240,16 @@ mod tests {
     struct Line {
         #[command(flatten)]
         args: Args,
+    }
+
+    #[test]
+    fn every_word_of_every_verb_is_explained() {
+        let line = <Line as clap::CommandFactory>::command();
+        for verb in line.get_subcommands() {
+            for word in verb.get_arguments() {
+                assert!(word.get_help().is_some(), "{} {}", verb.get_name(), word.get_id());
+            }
+        }
     }
 
     fn parse(words: &[&str]) -> Command {

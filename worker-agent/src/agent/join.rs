@@ -1,5 +1,6 @@
 //! Joining: one token, one frame, one answer; and the manager is known by its host key before anything is said.
 
+use std::net::Ipv6Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +37,7 @@ pub enum Way {
 
 /// Everything that can be refused without asking anyone is refused here. `held`: tasks this node still has.
 pub fn way(work: &Work, home: Option<Home>, held: usize) -> Result<Way, GiveUp> {
-    let address = work.manager.as_deref().map(with_port);
+    let address = work.manager.as_deref().map(with_port).transpose()?;
     let token = match work.join.as_deref().map(read_token) {
         // A unit may go on naming a token that was used and removed long ago.
         Some(Err(error)) if home.is_some() => {
@@ -93,19 +94,26 @@ fn host_name() -> Result<NodeName, GiveUp> {
     short.parse().map_err(|error| GiveUp(format!("this machine's host name cannot name a node ({error}): use --name")))
 }
 
-fn with_port(address: &str) -> String {
-    let has_port = match address.rsplit_once(':') {
-        // A bare IPv6 address has colons of its own.
-        Some((host, port)) => port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']')),
-        None => false,
+fn with_port(address: &str) -> Result<String, GiveUp> {
+    let refusal = || GiveUp(format!("--manager {address:?} is not an address: write HOST, HOST:PORT or [IPV6]:PORT"));
+    let (host, port) = match address.rsplit_once(':') {
+        // Its colons are its own.
+        _ if is_ipv6(address) => return Ok(format!("[{address}]:{PORT}")),
+        Some((host, port)) if !address.ends_with(']') => (host, Some(port)),
+        _ => (address, None),
     };
-    if has_port {
-        address.to_owned()
-    } else if address.contains(':') && !address.starts_with('[') {
-        format!("[{address}]:{PORT}")
-    } else {
-        format!("{address}:{PORT}")
+    let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_host = in_brackets.map_or(!host.is_empty() && !host.contains(['[', ']', ':', ' ']), is_ipv6);
+    match port.map(str::parse::<u16>) {
+        None if is_host => Ok(format!("{host}:{PORT}")),
+        Some(Ok(1..)) if is_host => Ok(address.to_owned()),
+        _ => Err(refusal()),
     }
+}
+
+fn is_ipv6(host: &str) -> bool {
+    // Behind % is the interface, for an address that is another machine on each of them.
+    host.split('%').next().is_some_and(|host| host.parse::<Ipv6Addr>().is_ok())
 }
 
 /// What every connection of this agent begins with.
@@ -249,8 +257,21 @@ mod tests {
             ("fd00::2", "[fd00::2]:2222"),
             ("[fd00::2]", "[fd00::2]:2222"),
             ("[fd00::2]:22", "[fd00::2]:22"),
+            ("::1", "[::1]:2222"),
+            ("fe80::1%eth0", "[fe80::1%eth0]:2222"),
+            ("[fe80::1%eth0]:22", "[fe80::1%eth0]:22"),
         ] {
-            assert_eq!(with_port(written), meant);
+            assert_eq!(with_port(written).unwrap(), meant);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_and_not_dialled() {
+        for written in
+            ["", ":22", "m:", "m:x", "m:0", "m:99999", "[fd00::2", "[fd00::2]:", "[fd00::2]22", "[m]:22", "a:b:22"]
+        {
+            let refused = with_port(written).unwrap_err().to_string();
+            assert!(refused.contains("HOST:PORT") && refused.contains(&format!("{written:?}")), "{refused}");
         }
     }
 }

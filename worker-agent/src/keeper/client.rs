@@ -131,7 +131,7 @@ impl Line {
         let name = path.display().to_string();
         let socket = UnixStream::connect(&path).map_err(|error| match error.kind() {
             ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-                anyhow::anyhow!("no worker runs here: nobody answers at {name}; start it with worker-agent run, or name its folder with --state DIR or --run DIR")
+                anyhow::anyhow!("no worker runs here: nobody answers at {name}; start it with `bramble worker-agent run` (or `worker-agent run`), or name its folder with --state DIR or --run DIR")
             }
             ErrorKind::PermissionDenied => anyhow::anyhow!("only root and the worker's own user may ask at {name}"),
             _ => anyhow::anyhow!("the worker cannot be asked at {name}: {error}"),

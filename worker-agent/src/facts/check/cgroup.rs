@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 use super::Finding;
 use crate::facts::files;
 
+/// The kernel's command line on a Raspberry Pi.
+const PI_LINE: &str = "/boot/firmware/cmdline.txt";
+const OLD_PI_LINE: &str = "/boot/cmdline.txt";
+
 pub fn check() -> Vec<Finding> {
     let mounts = files::text(Path::new("/proc/self/mountinfo")).unwrap_or_default();
     let own = files::text(Path::new("/proc/self/cgroup")).unwrap_or_default();
@@ -14,7 +18,7 @@ pub fn check() -> Vec<Finding> {
         found.push(Finding::minor(
             "no-cgroup-v2",
             "Control groups of version 2 are not mounted: what escapes a task is found by its environment instead.",
-            "Boot with systemd.unified_cgroup_hierarchy=1 on the kernel's command line.",
+            boot_with(&model, "systemd.unified_cgroup_hierarchy=1"),
         ));
         return found;
     };
@@ -34,14 +38,32 @@ pub fn check() -> Vec<Finding> {
 
 fn no_memory(model: &str) -> Finding {
     let problem = "The memory control group is off: the memory of a task cannot be bounded.";
-    if !model.starts_with("Raspberry Pi") {
-        let remedy = "Boot with cgroup_enable=memory systemd.unified_cgroup_hierarchy=1 on the kernel's command line.";
-        return Finding::minor("no-memory-cgroup", problem, remedy);
-    }
-    let at = ["/boot/firmware/cmdline.txt", "/boot/cmdline.txt"].into_iter().find(|at| Path::new(at).exists());
-    let at = at.unwrap_or("/boot/firmware/cmdline.txt");
-    let remedy = format!("Add cgroup_enable=memory cgroup_memory=1 to the end of the one line in {at} and reboot.");
+    let remedy = if is_pi(model) {
+        boot_with(model, "cgroup_enable=memory cgroup_memory=1")
+    } else {
+        boot_with(model, "cgroup_enable=memory systemd.unified_cgroup_hierarchy=1")
+    };
     Finding::minor("no-memory-cgroup", problem, remedy)
+}
+
+/// Where the kernel's command line is written differs from machine to machine.
+fn boot_with(model: &str, words: &str) -> String {
+    if !is_pi(model) {
+        return format!(
+            "Add {words} to the kernel's command line and reboot; on a Raspberry Pi that is the one line in \
+             {PI_LINE} (older systems: {OLD_PI_LINE}), elsewhere usually GRUB_CMDLINE_LINUX in /etc/default/grub, \
+             followed by update-grub."
+        );
+    }
+    let at = match [PI_LINE, OLD_PI_LINE].into_iter().find(|at| Path::new(at).exists()) {
+        Some(at) => at.to_owned(),
+        None => format!("{PI_LINE} (older systems: {OLD_PI_LINE})"),
+    };
+    format!("Add {words} to the end of the one line in {at} and reboot.")
+}
+
+fn is_pi(model: &str) -> bool {
+    model.starts_with("Raspberry Pi")
 }
 
 /// Where version 2 is mounted, from /proc/self/mountinfo.
@@ -84,7 +106,18 @@ mod tests {
 
     #[test]
     fn on_a_pi_the_remedy_is_its_command_line() {
-        assert!(no_memory("Raspberry Pi 4 Model B Rev 1.4").remedy.contains("cmdline.txt"));
-        assert!(!no_memory("LENOVO").remedy.contains("cmdline.txt"));
+        let pi = no_memory("Raspberry Pi 4 Model B Rev 1.4").remedy;
+        assert!(pi.contains("cgroup_memory=1") && pi.contains("cmdline.txt") && !pi.contains("grub"), "{pi}");
+    }
+
+    #[test]
+    fn elsewhere_the_remedy_says_where_the_command_line_is_written() {
+        for model in ["LENOVO", ""] {
+            for remedy in [no_memory(model).remedy, boot_with(model, "x=1")] {
+                for place in [PI_LINE, OLD_PI_LINE, "/etc/default/grub"] {
+                    assert!(remedy.contains(place), "{remedy}");
+                }
+            }
+        }
     }
 }
