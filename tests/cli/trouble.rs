@@ -146,7 +146,7 @@ fn rooms_have_their_own_idea_of_a_manager() {
     let written = std::fs::read_to_string(folder.path().join("etc/bramble/worker.env")).unwrap();
     assert!(written.contains("pi:2222") && !written.contains("nowhere"), "{written}");
     let help = run(&["worker-agent", "run", "--help"]);
-    assert!(help.stdout.contains("--manager <HOST:PORT>") && !help.stdout.contains("unix://"), "{}", help.stdout);
+    assert!(help.stdout.contains("--manager <HOST[:PORT]>") && !help.stdout.contains("unix://"), "{}", help.stdout);
 }
 
 #[test]
