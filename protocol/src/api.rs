@@ -4,6 +4,12 @@
 //! requests get one `reply` or one `error`; `logs`, `watch` and `events` with `follow` give any number of `more`
 //! before it. Several calls may be under way at once on one connection.
 
+mod history;
+mod watch;
+
+pub use history::{History, Span, Trend};
+pub use watch::{Changes, NodeMetrics, Picture};
+
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Blob;
@@ -53,6 +59,13 @@ pub enum Request {
     Node {
         name: NodeName,
     },
+    /// How a node has been doing, for charts.
+    History {
+        node: NodeName,
+        span: Span,
+    },
+    /// The last five minutes of every node, for small charts.
+    Trends,
     /// What these are waiting for or how they are kept from running, for the queue as it is now.
     Why {
         id: TaskId,
@@ -118,6 +131,13 @@ pub enum Reply {
     },
     Nodes(Vec<NodeView>),
     Node(Box<NodeView>),
+    History(Box<History>),
+    Trends {
+        step_ms: u32,
+        /// When the last samples end.
+        end: UnixMillis,
+        nodes: Vec<Trend>,
+    },
     Why(Why),
     Waited(Waited),
     /// How many tasks a stop or a retry reached.
@@ -358,97 +378,4 @@ pub struct Waited {
     /// The exit code where exactly one task was waited for.
     pub code: Option<i32>,
     pub reason: String,
-}
-
-/// Everything a screen begins with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Picture {
-    pub at: UnixMillis,
-    /// By role, the manager first, then by name.
-    pub nodes: Vec<NodeView>,
-    /// Active jobs and the newest ended ones, newest first.
-    pub jobs: Vec<JobView>,
-    pub last_event: u64,
-}
-
-/// What changed since the last picture or changes; replaces what was known of the same name or number.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Changes {
-    pub at: UnixMillis,
-    pub nodes: Vec<NodeView>,
-    pub gone_nodes: Vec<NodeName>,
-    pub jobs: Vec<JobView>,
-    pub gone_jobs: Vec<JobId>,
-    pub events: Vec<Event>,
-}
-
-impl Picture {
-    /// Brings the picture up to date, keeping its order; told twice is told once.
-    pub fn apply(&mut self, changes: Changes) {
-        self.at = changes.at;
-        self.nodes.retain(|node| !changes.gone_nodes.contains(&node.name));
-        for view in changes.nodes {
-            match self.nodes.binary_search_by(|known| (known.role, &known.name).cmp(&(view.role, &view.name))) {
-                Ok(at) => self.nodes[at] = view,
-                Err(at) => self.nodes.insert(at, view),
-            }
-        }
-        self.jobs.retain(|job| !changes.gone_jobs.contains(&job.id));
-        for view in changes.jobs {
-            match self.jobs.binary_search_by(|known| view.id.cmp(&known.id)) {
-                Ok(at) => self.jobs[at] = view,
-                Err(at) => self.jobs.insert(at, view),
-            }
-        }
-        self.last_event = changes.events.last().map_or(self.last_event, |event| event.no.max(self.last_event));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(name: &str, role: Role, state: NodeState) -> NodeView {
-        NodeView {
-            name: name.parse().unwrap(),
-            role,
-            state,
-            draining: false,
-            revoked: false,
-            shared_uid: false,
-            version: None,
-            address: None,
-            cpus: 4,
-            slots: 4,
-            running_cpus: 0,
-            running: 0,
-            finished: 0,
-            joined_at: UnixMillis(0),
-            seen_at: None,
-            facts: Facts::default(),
-            metrics: None,
-        }
-    }
-
-    #[test]
-    fn a_picture_is_brought_up_to_date_and_keeps_its_order() {
-        let nodes = vec![node("shelf", Role::Manager, NodeState::Up), node("pi-2", Role::Worker, NodeState::Down)];
-        let mut picture = Picture { at: UnixMillis(0), nodes, jobs: vec![], last_event: 3 };
-        let told = Changes {
-            nodes: vec![
-                node("pi-2", Role::Worker, NodeState::Up),
-                node("pi-1", Role::Worker, NodeState::Up),
-                node("shelf", Role::Manager, NodeState::Up),
-            ],
-            ..Default::default()
-        };
-        picture.apply(told.clone());
-        picture.apply(told);
-        let names: Vec<&str> = picture.nodes.iter().map(|node| node.name.as_str()).collect();
-        assert_eq!(names, ["shelf", "pi-1", "pi-2"]);
-        assert!(picture.nodes.iter().all(|node| node.state == NodeState::Up));
-        picture.apply(Changes { gone_nodes: vec!["pi-1".parse().unwrap()], ..Default::default() });
-        assert_eq!((picture.nodes.len(), picture.last_event), (2, 3));
-    }
 }

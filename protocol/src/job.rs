@@ -180,11 +180,11 @@ impl Counts {
     }
 
     pub fn ended(&self) -> u32 {
-        self.succeeded + self.failed + self.stopped + self.lost
+        [self.succeeded, self.failed, self.stopped, self.lost].into_iter().fold(0, u32::saturating_add)
     }
 
     pub fn total(&self) -> u32 {
-        self.queued + self.starting + self.running + self.ended()
+        [self.queued, self.starting, self.running, self.ended()].into_iter().fold(0, u32::saturating_add)
     }
 
     /// One word for the whole job: what it is doing, or else the worst that came of it.

@@ -323,7 +323,7 @@ mod tests {
             counts: Counts { running: 2, starting: 4, succeeded: 6, ..Default::default() },
         };
         let nodes = vec![node("shelf", Role::Manager), node("pi-1", Role::Worker)];
-        Picture { at: UnixMillis(0), nodes, jobs: vec![job], last_event: 0 }
+        Picture { at: UnixMillis(0), nodes, jobs: vec![job], work: Counts::default(), people: vec![], last_event: 0 }
     }
 
     fn drawn(width: u16, height: u16) -> Terminal<TestBackend> {

@@ -13,6 +13,8 @@ pub fn rule(request: &Request, caller: &Caller) -> Result<(), Refusal> {
         | Request::Task { .. }
         | Request::Nodes
         | Request::Node { .. }
+        | Request::History { .. }
+        | Request::Trends
         | Request::Why { .. }
         | Request::Wait { .. }
         | Request::Events(_)

@@ -11,6 +11,7 @@ use protocol::time::UnixMillis;
 
 use super::compact::{Command, Moment};
 use super::ids::{NodeIx, PersonIx};
+use super::tally::Tally;
 use super::task::{FRESH, Task};
 
 #[derive(Debug)]
@@ -129,6 +130,8 @@ pub struct Past {
 #[derive(Debug, Default)]
 pub struct Jobs {
     all: BTreeMap<JobId, Box<Job>>,
+    /// The tasks of all of them.
+    tally: Tally,
     /// Jobs with unfinished tasks.
     pub active: BTreeSet<JobId>,
     /// All others, in the order they ended.
@@ -156,6 +159,11 @@ impl Jobs {
         self.all.iter().rev().map(|(id, job)| (*id, &**job))
     }
 
+    /// The tasks of all jobs.
+    pub fn work(&self) -> Counts {
+        self.tally.counts()
+    }
+
     /// `None` once all four thousand million numbers are given.
     pub fn next_id(&self) -> Option<JobId> {
         self.last.checked_add(1).map(JobId)
@@ -164,7 +172,10 @@ impl Jobs {
     pub fn add(&mut self, id: JobId, job: Job) {
         self.last = self.last.max(id.0);
         self.active.insert(id);
-        self.all.insert(id, Box::new(job));
+        self.tally.add(job.counts);
+        if let Some(before) = self.all.insert(id, Box::new(job)) {
+            self.tally.take(before.counts);
+        }
     }
 
     /// The one way a task changes: counts and indexes follow. Nothing happens to a task that does not exist.
@@ -181,6 +192,7 @@ impl Jobs {
         if before != after {
             *job.counts.of(before) -= 1;
             *job.counts.of(after) += 1;
+            self.tally.change(before, after);
             if changed.ended() && !job.unfinished() {
                 self.close(id.job, now);
             } else if changed.reopened() {
@@ -224,6 +236,7 @@ impl Jobs {
 
     pub fn forget(&mut self, id: JobId) {
         let Some(job) = self.all.remove(&id) else { return };
+        self.tally.take(job.counts);
         self.active.remove(&id);
         if self.ended.remove(&job.ended).is_some() {
             self.ended_tasks -= u64::from(job.tasks());
@@ -253,6 +266,7 @@ impl Jobs {
         if before != after {
             *job.counts.of(before) -= 1;
             *job.counts.of(after) += 1;
+            self.tally.change(before, after);
         }
         job.started_at = [job.started_at.get(), started_at].into_iter().flatten().min().into();
     }

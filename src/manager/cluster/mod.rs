@@ -7,7 +7,7 @@
 //! Where to look: `port` is what goes in and comes out, `change` what is kept. A request enters by `requests`
 //! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`); an agent by `links` and `hello`, then
 //! `reports`. `ends` is how an attempt is over, `placement` what goes where, `recall` and `reserve` its two
-//! exceptions. Below them lie the tables (`jobs`, `nodes`, `people`) and the indexes (`queue`, `orders`, `openings`).
+//! exceptions. Below them lie the tables (`jobs` and their `tally`, `nodes`, `people`) and the indexes (`queue`, `orders`, `openings`).
 
 mod admin;
 mod change;
@@ -39,6 +39,7 @@ mod rows;
 mod sane;
 mod stop;
 mod submit;
+mod tally;
 mod targets;
 mod task;
 mod taskset;

@@ -30,6 +30,8 @@ impl Cluster {
             | Request::Logs(_)
             | Request::Events(_)
             | Request::Watch
+            | Request::History { .. }
+            | Request::Trends
             | Request::JoinToken { .. } => {
                 Err(Refusal::unavailable("this request was not meant for the cluster core; please report this"))
             }

@@ -2,7 +2,7 @@
 
 use protocol::api::{AttemptView, JobView, NodeView, Picture, Refusal, Reply, TaskView};
 use protocol::id::{AttemptId, JobId, TaskId};
-use protocol::job::TaskState;
+use protocol::job::{Counts, TaskState};
 use protocol::name::NodeName;
 use protocol::node::{NodeState, Role};
 use protocol::time::UnixMillis;
@@ -37,7 +37,7 @@ impl Cluster {
     }
 
     /// Everything a screen begins with: at most so many jobs, unfinished ones before those that ended last, as many
-    /// as fit into a frame. When it was is for the caller to fill in.
+    /// as fit into a frame. When it was, and who looks, is for the caller to fill in.
     pub fn picture(&self, jobs_limit: usize) -> Picture {
         let active = self.jobs.active.iter().rev().copied();
         let chosen = active.chain(self.jobs.newest_ended()).take(jobs_limit);
@@ -46,7 +46,19 @@ impl Cluster {
         let fitting = known.take_while(|(_, job)| room.takes(&job.command));
         let mut jobs: Vec<JobView> = fitting.map(|(id, job)| self.view_of_job(id, job)).collect();
         jobs.sort_unstable_by_key(|view| std::cmp::Reverse(view.id));
-        Picture { at: UnixMillis::default(), nodes: self.node_views(), jobs, last_event: self.last_event }
+        Picture {
+            at: UnixMillis::default(),
+            nodes: self.node_views(),
+            jobs,
+            work: self.work(),
+            people: vec![],
+            last_event: self.last_event,
+        }
+    }
+
+    /// The tasks of all jobs known, by state.
+    pub fn work(&self) -> Counts {
+        self.jobs.work()
     }
 
     pub(super) fn show_node(&self, name: &NodeName) -> Result<Reply, Refusal> {
