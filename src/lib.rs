@@ -5,3 +5,4 @@ pub mod client;
 pub mod demo;
 pub mod install;
 pub mod manager;
+pub mod text;

@@ -26,7 +26,6 @@ mod run;
 mod stop;
 mod table;
 mod task;
-mod text;
 mod usage;
 mod wait;
 mod why;
@@ -39,6 +38,8 @@ use ask::Ask;
 use context::Context;
 
 use look::When;
+
+use crate::text;
 
 /// A console for clusters of Raspberry Pis
 #[derive(Debug, Parser)]

@@ -1,0 +1,119 @@
+//! What is done to jobs and tasks: in the list of work, and on a task's page.
+
+use protocol::api::{Request, Right};
+use protocol::id::Target;
+
+use super::targets::{self, listed, spaced};
+use super::{Acted, Action, Layer, Takes};
+use crate::console::state::deed::Deed;
+use crate::console::state::dialog::Dialog;
+use crate::console::state::work::Row;
+use crate::console::state::{Overlay, State};
+use crate::text;
+
+const BOTH: &[Layer] = &[Layer::Work, Layer::Task];
+const HERE: &[Layer] = &[Layer::Work];
+
+pub const ACTIONS: &[Action] = &[
+    Action::new("logs", HERE, "Show what a task prints", logs).hint("log").takes(Takes::Targets),
+    Action::new("stop", BOTH, "Stop these jobs or tasks", stop)
+        .hint("stop")
+        .takes(Takes::Targets)
+        .needs(Right::Operator)
+        .dangerous(),
+    Action::new("retry", BOTH, "Run these again, those that have ended", retry)
+        .hint("run again")
+        .takes(Takes::Targets)
+        .needs(Right::Operator),
+    Action::new("why", BOTH, "Say why it waits, or what became of it", why).hint("why").takes(Takes::Targets),
+    Action::new("active", HERE, "Show only what has not ended, or everything", active).hint("active"),
+    Action::new("unfold-all", HERE, "Unfold every job that is shown", unfold_all),
+    Action::new("fold-all", HERE, "Fold every job", fold_all),
+    Action::new("run", &[Layer::Global], "Run a command on a node: run COMMAND…", run)
+        .takes(Takes::Command)
+        .needs(Right::Operator),
+];
+
+fn logs(state: &mut State, words: &[String]) -> Acted {
+    let target = targets::targets(state, words)?.into_iter().next();
+    let task = match target {
+        Some(Target::Task(task)) => task,
+        Some(Target::Attempt(attempt)) => attempt.task,
+        Some(Target::Job(id)) => match state.work.current(&state.picture.jobs) {
+            Some(Row::Job { job, .. }) if job.id == id => state.first_task(job),
+            _ => protocol::id::TaskId { job: id, index: 0 },
+        },
+        Some(Target::Range { job, first, .. }) => protocol::id::TaskId { job, index: first },
+        None => return Ok(vec![]),
+    };
+    Ok(state.open_task(task))
+}
+
+fn stop(state: &mut State, words: &[String]) -> Acted {
+    let targets = targets::targets(state, words)?;
+    let reason = state.me.as_ref().map(|me| format!("by {} in the console", me.person));
+    let deed = Deed {
+        requests: vec![Request::Stop { targets: targets.clone(), reason }],
+        command: format!("bramble stop {}", spaced(&targets)),
+        done: format!("stop of {} asked", listed(&targets)),
+        undo: None,
+    };
+    let text = vec![
+        format!("What waits of {} never starts; what runs is asked to end, and killed after the grace.", listed(&targets)),
+        "It can be run again from the beginning.".into(),
+    ];
+    let dialog = Dialog::ask(format!("Stop {}?", listed(&targets)), text, "Stop", deed);
+    state.overlay = Some(Overlay::Dialog(dialog));
+    Ok(vec![])
+}
+
+fn retry(state: &mut State, words: &[String]) -> Acted {
+    let targets = targets::targets(state, words)?;
+    state.do_deed(Deed {
+        requests: vec![Request::Retry { targets: targets.clone() }],
+        command: format!("bramble retry {}", spaced(&targets)),
+        done: format!("{} queued again", listed(&targets)),
+        undo: None,
+    })
+}
+
+fn why(state: &mut State, words: &[String]) -> Acted {
+    logs(state, words)
+}
+
+fn active(state: &mut State, _: &[String]) -> Acted {
+    state.work.active = !state.work.active;
+    state.settings.work_active = state.work.active;
+    Ok(state.keep())
+}
+
+fn unfold_all(state: &mut State, _: &[String]) -> Acted {
+    let jobs = &state.picture.jobs;
+    let shown: Vec<Target> = state.work.shown_jobs(jobs).collect();
+    for target in shown {
+        let no = state.pages.number();
+        state.work.unfold(target.job(), no, &state.picture.jobs);
+    }
+    Ok(vec![])
+}
+
+fn fold_all(state: &mut State, _: &[String]) -> Acted {
+    let jobs = &state.picture.jobs;
+    let shown: Vec<Target> = state.work.shown_jobs(jobs).collect();
+    shown.into_iter().for_each(|target| state.work.fold(target.job(), jobs));
+    Ok(vec![])
+}
+
+fn run(state: &mut State, words: &[String]) -> Acted {
+    if words.is_empty() {
+        return Err("write the command after it, as in: run uname -a".into());
+    }
+    let spec = protocol::job::JobSpec::of(words.iter().map(String::as_str));
+    spec.check().map_err(|error| error.to_string())?;
+    state.do_deed(Deed {
+        command: format!("bramble run -- {}", text::command(words)),
+        requests: vec![Request::Submit(spec)],
+        done: "submitted".into(),
+        undo: None,
+    })
+}
