@@ -1,0 +1,4 @@
+//! The full-screen console.
+
+mod document;
+pub mod theme;
