@@ -35,10 +35,6 @@ pub struct Document {
 }
 
 impl Document {
-    pub fn embedded(file: &str, text: &str) -> Self {
-        Self { file: file.to_owned(), text: text.to_owned() }
-    }
-
     /// `None`: there is no such file.
     pub fn of_person(path: &Path) -> Result<Option<Self>, Mistake> {
         let file = path.display().to_string();
@@ -77,14 +73,6 @@ pub fn rows<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Spanned<toml::de::DeStri
     let mut rows: Vec<_> = table.iter().collect();
     rows.sort_by_key(|(key, _)| key.span().start);
     rows
-}
-
-/// Where a person's file of that name is, and the names of all of them.
-pub fn names_in(folder: Option<&Path>) -> Vec<String> {
-    let Some(entries) = folder.and_then(|folder| fs::read_dir(folder).ok()) else { return vec![] };
-    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let toml = paths.filter(|path| path.extension().is_some_and(|ending| ending == "toml"));
-    toml.filter_map(|path| path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned)).collect()
 }
 
 /// ` Did you mean NAME?`, or nothing when no known name is near.

@@ -22,15 +22,6 @@ const FLAGS: [(&str, Modifier); 6] = [
     ("crossed", Modifier::CROSSED_OUT),
 ];
 
-/// The name of the theme this one is laid over, and where that is said.
-pub fn inherits(
-    document: &Document,
-    table: &DeTable<'_>,
-) -> Result<Option<(String, std::ops::Range<usize>)>, ThemeError> {
-    let Some(value) = table.get("inherits") else { return Ok(None) };
-    Ok(Some((document.string("inherits", value)?.to_owned(), value.span())))
-}
-
 /// Lays what this file says over what it inherits.
 pub fn lay(
     document: &Document,
