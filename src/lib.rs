@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod client;
+pub mod console;
 pub mod demo;
 pub mod install;
 pub mod manager;

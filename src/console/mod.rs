@@ -1,0 +1,6 @@
+//! The full-screen console.
+
+mod document;
+pub mod keymap;
+mod library;
+pub mod theme;
