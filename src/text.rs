@@ -151,6 +151,16 @@ pub fn local(at: UnixMillis) -> String {
     zoned(at).map_or_else(|| "-".into(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
+/// Wall time here, to the minute: `14:03`.
+pub fn clock(at: UnixMillis) -> String {
+    zoned(at).map_or_else(|| "--:--".into(), |time| time.strftime("%H:%M").to_string())
+}
+
+/// How long something took, in one unit: `12s`, `3m`, `5h`, `4d`.
+pub fn took_roughly(ms: u64) -> String {
+    age(UnixMillis(ms), UnixMillis(0))
+}
+
 /// Wall time for machines, to the millisecond, in UTC.
 pub fn stamp(at: UnixMillis) -> String {
     timestamp(at).map_or_else(|| "-".into(), |time| format!("{time:.3}"))

@@ -286,6 +286,9 @@ pub struct JobView {
     pub command: Vec<String>,
     pub cpus: u32,
     pub node: Option<NodeName>,
+    /// The index of its first task: 0, but for an array that begins elsewhere.
+    #[serde(default)]
+    pub first: u32,
     pub submitted_at: UnixMillis,
     pub started_at: Option<UnixMillis>,
     pub ended_at: Option<UnixMillis>,

@@ -170,6 +170,17 @@ impl What {
         }
     }
 
+    pub fn task(&self) -> Option<TaskId> {
+        match self {
+            What::TaskStarted { attempt, .. }
+            | What::TaskEnded { attempt, .. }
+            | What::TaskRequeued { attempt, .. }
+            | What::LateResult { attempt, .. } => Some(attempt.task),
+            What::TaskRetried { task } => Some(*task),
+            _ => None,
+        }
+    }
+
     pub fn job(&self) -> Option<JobId> {
         match self {
             What::JobSubmitted { job, .. } | What::JobForgotten { job } => Some(*job),

@@ -36,7 +36,10 @@ pub enum Told {
     Picture(Box<Picture>),
     Changes(Box<Changes>),
     /// The link is gone; it is tried again after the pause.
-    Lost { why: String, pause: Duration },
+    Lost {
+        why: String,
+        pause: Duration,
+    },
 }
 
 #[derive(Debug)]
@@ -58,11 +61,20 @@ pub enum Purpose {
     /// Trends of all nodes.
     Trends,
     /// A page of the list of tasks of this number.
-    Tasks { list: u64, page: u32 },
+    Tasks {
+        list: u64,
+        page: u32,
+    },
     /// The task whose page this is.
-    Task { page: u64 },
-    Why { page: u64 },
-    History { page: u64 },
+    Task {
+        page: u64,
+    },
+    Why {
+        page: u64,
+    },
+    History {
+        page: u64,
+    },
     JoinToken,
 }
 

@@ -1,6 +1,14 @@
-//! The full-screen console.
+//! The console: a full-screen client of one manager. It keeps nothing that matters; leaving it changes nothing.
+//!
+//! `app.rs` is the loop: it brings events (`event.rs`) to the state, carries out the effects that come back, and has
+//! the panes drawn when something may look different. Between the two everything is pure: `state/` knows,
+//! `actions/` is the one table of what a person can do, `panes/` draws. `feed.rs` speaks with the manager.
 
+pub mod actions;
 mod document;
+pub mod event;
 pub mod keymap;
 mod library;
+pub mod panes;
+pub mod state;
 pub mod theme;

@@ -316,6 +316,7 @@ mod tests {
             command: vec!["sh".into(), "-c".into(), "echo \u{1b}[31m".into()],
             cpus: 1,
             node: None,
+            first: 0,
             submitted_at: UnixMillis(0),
             started_at: None,
             ended_at: None,

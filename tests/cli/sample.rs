@@ -23,6 +23,7 @@ pub fn job(id: u32, state: TaskState, tasks: u32) -> JobView {
         command: vec!["echo".into(), "hello world".into()],
         cpus: 1,
         node: None,
+        first: 0,
         submitted_at: days_ago(2),
         started_at: None,
         ended_at: None,

@@ -11,7 +11,7 @@ use crate::node::{Metrics, Role};
 use crate::time::UnixMillis;
 
 /// Everything a screen begins with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Picture {
     pub at: UnixMillis,
     /// By role, the manager first, then by name.

@@ -160,6 +160,31 @@ impl Action {
         Action { applies, ..self }
     }
 
+    /// Whether it can be called by its name, in the palette.
+    pub fn commands(&self) -> bool {
+        !self.layers.iter().any(|layer| matches!(layer, Layer::Prompt | Layer::Dialog | Layer::Help))
+    }
+
+    /// Whether it makes sense to do it again by one key.
+    pub fn repeats(&self) -> bool {
+        const ONCE: [&str; 12] = [
+            "repeat",
+            "undo",
+            "help",
+            "palette",
+            "filter",
+            "close",
+            "cancel",
+            "quit",
+            "back",
+            "forward",
+            "show-command",
+            "suspend",
+        ];
+        let moves = self.layers.contains(&Layer::List) && self.takes == Takes::Nothing;
+        self.commands() && !moves && !ONCE.contains(&self.name)
+    }
+
     /// Whether it only looks: all that is left in a read-only console.
     pub fn looks(&self) -> bool {
         self.needs == Right::Viewer

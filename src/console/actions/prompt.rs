@@ -53,11 +53,12 @@ fn accept(state: &mut State, _: &[String]) -> Acted {
     let typed = prompt.input.value().trim();
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     // What was typed out counts; else the offer that is lit.
-    let line = match (state.action_named(words(typed).first().map_or("", String::as_str)), prompt.offers.get(prompt.choice)) {
-        (None, Some(offer)) => words(&offer.line),
-        (Some(_), Some(offer)) if prompt.choice > 0 => words(&offer.line),
-        _ => words(typed),
-    };
+    let line =
+        match (state.action_named(words(typed).first().map_or("", String::as_str)), prompt.offers.get(prompt.choice)) {
+            (None, Some(offer)) => words(&offer.line),
+            (Some(_), Some(offer)) if prompt.choice > 0 => words(&offer.line),
+            _ => words(typed),
+        };
     let Some((name, args)) = line.split_first() else { return Ok(vec![]) };
     match state.action_named(name) {
         Some(action) => Ok(state.act(action, args)),

@@ -40,7 +40,9 @@ pub fn targets(state: &State, words: &[String]) -> Result<Vec<Target>, String> {
     } else {
         match state.pages.current() {
             Page::Task(page) => vec![Target::Task(page.id)],
-            Page::Node(page) => page.tasks.get(page.scroll.cursor).map(|task| Target::Task(task.id)).into_iter().collect(),
+            Page::Node(page) => {
+                page.tasks.get(page.scroll.cursor).map(|task| Target::Task(task.id)).into_iter().collect()
+            }
             Page::Home if state.focus == Pane::Work && !state.work.marks.is_empty() => {
                 state.work.marks.iter().copied().collect()
             }

@@ -59,7 +59,10 @@ fn stop(state: &mut State, words: &[String]) -> Acted {
         undo: None,
     };
     let text = vec![
-        format!("What waits of {} never starts; what runs is asked to end, and killed after the grace.", listed(&targets)),
+        format!(
+            "What waits of {} never starts; what runs is asked to end, and killed after the grace.",
+            listed(&targets)
+        ),
         "It can be run again from the beginning.".into(),
     ];
     let dialog = Dialog::ask(format!("Stop {}?", listed(&targets)), text, "Stop", deed);

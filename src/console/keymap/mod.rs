@@ -30,6 +30,13 @@ pub struct Binding {
     pub desc: Option<String>,
 }
 
+impl Binding {
+    /// The keys as hints and help show them.
+    pub fn shown(&self) -> String {
+        shown::keys(&self.on)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Keymap {
     pub name: String,

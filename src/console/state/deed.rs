@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use protocol::api::{Reply, Request};
 
-use super::toast::Kind;
 use super::State;
+use super::toast::Kind;
 use crate::client::ClientError;
 use crate::console::event::{Effect, Purpose};
 

@@ -31,10 +31,9 @@ impl Layout {
         let at_home = state.pages.current().is_home();
         let tabs = u16::from(!wide && at_home);
         let heights = [1, banner, tabs].map(Constraint::Length);
-        let [header, banner, tabs, body, footer] = Split::vertical(
-            heights.into_iter().chain([Constraint::Min(0), Constraint::Length(1)]).collect::<Vec<_>>(),
-        )
-        .areas(area);
+        let [header, banner, tabs, body, footer] =
+            Split::vertical(heights.into_iter().chain([Constraint::Min(0), Constraint::Length(1)]).collect::<Vec<_>>())
+                .areas(area);
         let mut panes = [None; 3];
         if !at_home {
         } else if state.zoomed || !wide {

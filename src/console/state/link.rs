@@ -9,10 +9,17 @@ pub enum Link {
     /// There never was one yet.
     Connecting,
     /// There never was one, and this is why.
-    NeverMet { why: String, again: Duration },
+    NeverMet {
+        why: String,
+        again: Duration,
+    },
     Live,
     /// The last picture is kept, and shown as old.
-    Lost { since: Now, why: String, again: Duration },
+    Lost {
+        since: Now,
+        why: String,
+        again: Duration,
+    },
 }
 
 impl Link {

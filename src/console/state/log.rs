@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use protocol::api::{LogChunk, LogQuery};
 use protocol::job::Stream;
 
+use super::filter::contains;
 use super::list::Move;
+use crate::text;
 
 /// Older lines, and bytes beyond these, are in `bramble logs`.
 const MOST_LINES: usize = 50_000;
@@ -33,6 +35,7 @@ pub struct Log {
     open: [Option<u64>; 2],
     target: Option<LogQuery>,
     pub ended: bool,
+    searched: String,
     /// The newest line is always seen.
     pub follow: bool,
     /// The first line that is seen, counted from the very first.
@@ -62,7 +65,8 @@ impl Log {
     fn add_part(&mut self, stream: Stream, part: &[u8]) {
         let (text, whole) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
         self.bytes += text.len();
-        let open = self.open[stream as usize].and_then(|no| self.lines.get_mut(usize::try_from(no.checked_sub(self.dropped)?).ok()?));
+        let open = self.open[stream as usize]
+            .and_then(|no| self.lines.get_mut(usize::try_from(no.checked_sub(self.dropped)?).ok()?));
         let (no, long) = match open {
             Some(line) => {
                 line.bytes.extend_from_slice(text);
@@ -106,6 +110,37 @@ impl Log {
 
     pub fn lines(&self) -> impl DoubleEndedIterator<Item = &Line> + ExactSizeIterator {
         self.lines.iter()
+    }
+
+    pub fn searched(&self) -> &str {
+        &self.searched
+    }
+
+    /// Looks for these words, without regard to case, from what is seen on.
+    pub fn search(&mut self, text: &str) {
+        self.searched = text.trim().to_lowercase();
+        if !self.searched.is_empty() && !self.has_match(self.top()) {
+            self.go_to_match(true);
+        }
+    }
+
+    fn has_match(&self, line: usize) -> bool {
+        self.lines.get(line).is_some_and(|line| contains(&String::from_utf8_lossy(&line.bytes), &self.searched))
+    }
+
+    /// The next line that has the words, round the end; `false` where there is none.
+    pub fn go_to_match(&mut self, forward: bool) -> bool {
+        let (count, top) = (self.len(), self.top());
+        let mut others = (1..=count).map(|by| if forward { (top + by) % count } else { (top + count - by) % count });
+        let Some(found) = others.find(|line| self.has_match(*line)) else { return false };
+        self.follow = false;
+        self.top = self.dropped + found as u64;
+        true
+    }
+
+    /// The first line that is seen, as text.
+    pub fn top_text(&self) -> Option<String> {
+        self.lines.get(self.top()).map(|line| text::clean(&String::from_utf8_lossy(&line.bytes)).into_owned())
     }
 
     pub fn step(&mut self, by: Move, page: usize) {

@@ -26,7 +26,9 @@ pub mod work;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::api::{Hello, Picture, Right};
+use protocol::api::{Hello, JobView, Picture, Right};
+use protocol::id::TaskId;
+use protocol::name::NodeName;
 use protocol::time::UnixMillis;
 use ratatui::layout::Size;
 
@@ -42,10 +44,12 @@ use deed::{Deed, Deeds};
 use dialog::Dialog;
 use events::Events;
 use help::Help;
+use node::NodePage;
 use nodes::Nodes;
 use page::{Page, Pages};
 use prompt::Prompt;
 use settings::Settings;
+use task::TaskPage;
 use toast::Toasts;
 use work::Work;
 
@@ -217,6 +221,33 @@ impl State {
     fn refuse(&mut self, why: String) -> Vec<Effect> {
         self.toasts.say(toast::Kind::Bad, why, self.now);
         vec![]
+    }
+
+    pub fn open_node(&mut self, name: NodeName) -> Vec<Effect> {
+        if self.pages.current().is_node(&name) {
+            return vec![];
+        }
+        let effects = self.leave();
+        self.last_command = Some(format!("bramble node {name}"));
+        let (no, list) = (self.pages.number(), self.pages.number());
+        self.pages.open(Page::Node(Box::new(NodePage::new(no, list, name))));
+        effects
+    }
+
+    pub fn open_task(&mut self, id: TaskId) -> Vec<Effect> {
+        if self.pages.current().is_task(id) {
+            return vec![];
+        }
+        let effects = self.leave();
+        self.last_command = Some(format!("bramble logs {id} -f"));
+        let no = self.pages.number();
+        self.pages.open(Page::Task(Box::new(TaskPage::new(no, id))));
+        effects
+    }
+
+    /// The task of a job that is most likely meant where the job is named.
+    pub fn first_task(&self, job: &JobView) -> TaskId {
+        self.work.first_known_task(job.id).unwrap_or(TaskId { job: job.id, index: job.first })
     }
 
     pub fn say(&mut self, text: impl Into<String>) {

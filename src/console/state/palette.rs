@@ -64,7 +64,10 @@ impl State {
         let (stands, typed) = rest.rsplit_once(char::is_whitespace).unwrap_or(("", rest));
         let before = if stands.is_empty() { format!("{} ", action.name) } else { format!("{} {stands} ", action.name) };
         let known = self.candidates(action.takes);
-        let best = matching(typed, known.into_iter().map(|known| (format!("{} {}", known.0, known.1), known)), |known| &known.0);
+        let best =
+            matching(typed, known.into_iter().map(|known| (format!("{} {}", known.0, known.1), known)), |known| {
+                &known.0
+            });
         let offers = best.into_iter().map(|(word, about)| Offer { line: format!("{before}{word}"), about, key: None });
         offers.take(MOST).collect()
     }
@@ -104,7 +107,8 @@ fn matching<T>(typed: &str, texts: impl IntoIterator<Item = (String, T)>, name: 
     let mut buffer = vec![];
     let mut scored: Vec<(u32, T)> = vec![];
     for (text, value) in texts {
-        let by_name = pattern.score(Utf32Str::new(name(&value), &mut buffer), &mut matcher).map(|score| score * 2 + 100);
+        let by_name =
+            pattern.score(Utf32Str::new(name(&value), &mut buffer), &mut matcher).map(|score| score * 2 + 100);
         let score = by_name.or_else(|| pattern.score(Utf32Str::new(&text, &mut buffer), &mut matcher));
         let exact = u32::from(name(&value) == typed) * 10_000 + u32::from(name(&value).starts_with(typed)) * 1000;
         scored.extend(score.map(|score| (score + exact, value)));

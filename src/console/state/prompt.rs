@@ -19,8 +19,12 @@ pub struct Prompt {
 pub enum Kind {
     Palette,
     /// Holds while it is typed; Esc brings back what there was.
-    Filter { before: Filter },
-    Search { before: String },
+    Filter {
+        before: Filter,
+    },
+    Search {
+        before: String,
+    },
 }
 
 impl Prompt {

@@ -64,6 +64,13 @@ impl TaskPage {
         (self.old, self.asked_at, self.followed) = (true, None, None);
     }
 
+    /// The attempt before the one that is shown; after the first, the latest again.
+    pub fn older_attempt(&mut self) {
+        let latest = self.task.as_ref().map_or(0, |task| task.attempt);
+        let shown = self.attempt.unwrap_or(latest);
+        self.attempt = (shown > 1).then_some(shown - 1);
+    }
+
     pub fn follows(&self, no: u64) -> bool {
         self.followed.as_ref().is_some_and(|(known, _)| *known == no)
     }

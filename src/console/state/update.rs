@@ -316,7 +316,8 @@ impl State {
             }
             (Purpose::JoinToken, Ok(Reply::JoinToken { line, .. })) => {
                 let text = vec![
-                    "Run this on the machine that shall be a worker; the token in it is good once, and for an hour.".into(),
+                    "Run this on the machine that shall be a worker; the token in it is good once, and for an hour."
+                        .into(),
                     line.clone(),
                 ];
                 self.overlay = Some(Overlay::Dialog(super::dialog::Dialog::tell("Add a node", text, Some(line))));

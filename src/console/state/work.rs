@@ -74,9 +74,16 @@ pub struct Work {
 /// A line of the pane.
 #[derive(Debug, Clone, Copy)]
 pub enum Row<'a> {
-    Job { job: &'a JobView, unfolded: bool },
+    Job {
+        job: &'a JobView,
+        unfolded: bool,
+    },
     /// `task` is `None` until the manager has told it.
-    Task { job: &'a JobView, nth: usize, task: Option<&'a TaskView> },
+    Task {
+        job: &'a JobView,
+        nth: usize,
+        task: Option<&'a TaskView>,
+    },
 }
 
 impl Row<'_> {
@@ -115,9 +122,11 @@ impl Work {
         }
         self.order = order;
         self.unfolded.retain(|id, _| jobs.binary_search_by(|job| id.cmp(&job.id)).is_ok());
-        let mut row = 0;
-        self.starts = self.order.iter().map(|at| std::mem::replace(&mut row, row + 1 + self.tasks_of(&jobs[*at]))).collect();
-        self.starts.push(row);
+        self.starts = vec![0];
+        for at in &self.order {
+            let start = self.len();
+            self.starts.push(start + 1 + self.tasks_of(&jobs[*at]));
+        }
         if let Some(job) = self.awaited
             && jobs.binary_search_by(|known| job.cmp(&known.id)).is_ok()
         {
@@ -187,6 +196,16 @@ impl Work {
     /// As soon as it is told of, this job is under the cursor.
     pub fn show(&mut self, job: JobId) {
         self.awaited = Some(job);
+    }
+
+    /// The jobs that are let through, in their order.
+    pub fn shown_jobs<'a>(&'a self, jobs: &'a [JobView]) -> impl Iterator<Item = Target> + 'a {
+        self.order.iter().filter_map(|at| jobs.get(*at)).map(|job| Target::Job(job.id))
+    }
+
+    /// The first task of a job that the manager has told of; of a job that was never unfolded, none.
+    pub fn first_known_task(&self, job: JobId) -> Option<TaskId> {
+        self.unfolded.get(&job)?.get(0).map(|task| task.id)
     }
 
     pub fn is_unfolded(&self, job: JobId) -> bool {
@@ -283,7 +302,7 @@ pub fn title(job: &JobView) -> String {
 
 /// The task of a job that is but one.
 pub fn only_task(job: &JobView) -> Option<TaskId> {
-    (job.counts.total() == 1).then_some(TaskId { job: job.id, index: 0 })
+    (job.counts.total() == 1).then_some(TaskId { job: job.id, index: job.first })
 }
 
 impl Filtered for JobView {

@@ -84,6 +84,7 @@ impl Cluster {
             command: job.command.words(),
             cpus: job.cpus,
             node: job.pin.map(|ix| self.nodes.name(ix).clone()),
+            first: job.first,
             submitted_at: job.submitted_at,
             started_at: job.started_at(),
             ended_at: job.ended_at(),
