@@ -10,5 +10,6 @@ pub mod event;
 pub mod keymap;
 mod library;
 pub mod panes;
+pub mod sample;
 pub mod state;
 pub mod theme;

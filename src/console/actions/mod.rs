@@ -15,7 +15,9 @@ mod work;
 
 use protocol::api::Right;
 
+use super::document::did_you_mean;
 use super::event::Effect;
+use super::keymap::Vocabulary;
 use super::state::State;
 
 /// Where a row of the table holds. Which layers are in force is computed from the state, never kept.
@@ -215,4 +217,18 @@ pub fn find(name: &str) -> Option<&'static Action> {
 /// The row of this name that holds in one of these layers, the innermost first.
 pub fn find_in(layers: &[Layer], name: &str) -> Option<&'static Action> {
     layers.iter().find_map(|layer| table().find(|action| action.name == name && action.layers.contains(layer)))
+}
+
+/// Loads a keymap against the table: what it may speak of is what there is.
+pub fn vocabulary<T>(load: impl FnOnce(&Vocabulary<'_>) -> T) -> T {
+    let layers = Layer::ALL.map(Layer::word);
+    let known = |layer: &str, name: &str, _: &[String]| {
+        let holds = |action: &&Action| action.layers.iter().any(|held| held.word() == layer);
+        if table().filter(holds).any(|action| action.name == name) {
+            return Ok(());
+        }
+        let names = table().filter(holds).map(|action| action.name);
+        Err(format!("the layer {layer} has no action {name}.{}", did_you_mean(name, names)))
+    };
+    load(&Vocabulary { layers: &layers, action: &known })
 }

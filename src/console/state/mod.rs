@@ -19,6 +19,8 @@ pub mod prompt;
 pub mod settings;
 pub mod task;
 pub mod tasks;
+#[cfg(test)]
+mod tests;
 pub mod toast;
 mod update;
 pub mod work;
