@@ -3,4 +3,5 @@
 mod document;
 pub mod keymap;
 mod library;
+pub mod terminal;
 pub mod theme;
