@@ -3,10 +3,12 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use bramble::console::theme::ColorChoice;
 use bramble::manager::Observer;
 use bramble::manager::config::{COMMENTED, Config};
-use bramble::{cli, demo, install, manager};
+use bramble::{cli, console, demo, install, manager};
 use clap::Subcommand;
 use protocol::node::{Facts, Metrics};
 use tracing_subscriber::EnvFilter;
@@ -18,6 +20,16 @@ use worker_agent::facts::interpreters::Finder;
 /// What is not asked of a manager: to be one, or to make one.
 #[derive(Debug, Subcommand)]
 enum Room {
+    /// Open the console; the same as no verb at all
+    #[command(after_help = "Examples:
+  bramble                                 the console of the manager on this machine
+  bramble console --read-only             only looks: nothing can be stopped or changed from it
+  ssh -t shelf bramble                    the console of another machine
+
+Inside, ? shows every key, and q leaves. Everything goes on without it.
+
+Exit codes: 0 left, 2 not understood, 3 cannot be shown here")]
+    Console(ConsoleArgs),
     /// Run a whole bramble on this machine: a manager, workers, and a few jobs to look at
     #[command(after_help = "Examples:
   bramble demo                            q or Ctrl-C ends it
@@ -46,19 +58,33 @@ Exit codes: 0 ended as asked, 1 any other fault, 2 the settings are missing or w
     WorkerAgent(worker_agent::Args),
 }
 
+#[derive(Debug, Default, clap::Args)]
+struct ConsoleArgs {
+    /// Nothing can be changed from this console
+    #[arg(long)]
+    read_only: bool,
+    /// Colours: default, dark, light, high-contrast, colour-blind, mono, or a file of your own
+    #[arg(long, value_name = "NAME")]
+    theme: Option<String>,
+    /// Keys: default, emacs, k9s, or a file of your own
+    #[arg(long, value_name = "NAME")]
+    keymap: Option<String>,
+}
+
 /// The codes of a room that could not do its work, as every verb means them.
 const FAULT: u8 = 1;
 const USAGE: u8 = 2;
 const REFUSED: u8 = 3;
 
 fn main() -> ExitCode {
-    cli::main(|room| match room {
+    cli::main(|room, everywhere| match room.unwrap_or(Room::Console(Default::default())) {
+        Room::Console(args) => console(args, everywhere),
         Room::Demo(args) => {
             // The demo's screen is not to be written across.
             if args.headless {
                 log_to_stderr();
             }
-            told(demo::run(args), REFUSED)
+            told(demo::run(args, color(everywhere)), REFUSED)
         }
         Room::Manager { config } => {
             log_to_stderr();
@@ -71,6 +97,26 @@ fn main() -> ExitCode {
         Room::Install(args) => install::run(args, COMMENTED),
         Room::WorkerAgent(args) => worker_agent::main(args, &["worker-agent"]),
     })
+}
+
+fn console(args: ConsoleArgs, everywhere: &cli::Everywhere) -> ExitCode {
+    let manager = match everywhere.manager() {
+        Ok(manager) => Arc::new(manager),
+        Err(error) => return told(Err(anyhow::anyhow!(error)), USAGE),
+    };
+    let ConsoleArgs { read_only, theme, keymap } = args;
+    let options = console::Options { manager, color: color(everywhere), theme, keymap, read_only, note: None };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let shown = runtime.map_err(anyhow::Error::from).and_then(|runtime| Ok(runtime.block_on(console::run(options))?));
+    told(shown.map(|()| ExitCode::SUCCESS), REFUSED)
+}
+
+fn color(everywhere: &cli::Everywhere) -> ColorChoice {
+    match everywhere.color() {
+        cli::When::Auto => ColorChoice::Auto,
+        cli::When::Always => ColorChoice::Always,
+        cli::When::Never => ColorChoice::Never,
+    }
 }
 
 fn file_or_default(file: Option<PathBuf>) -> anyhow::Result<Config> {

@@ -42,14 +42,8 @@ impl Context {
     }
 
     fn address(&self) -> Result<ManagerAddress, Failure> {
-        if let Some(address) = &self.manager {
-            return address.parse().map_err(Failure::usage);
-        }
-        match std::env::var_os(MANAGER).filter(|address| !address.is_empty()) {
-            Some(address) => {
-                let wrong = |error: AddressError| Failure::usage(format_args!("{MANAGER} is wrong: {error}"));
-                address.to_string_lossy().parse().map_err(wrong)
-            }
+        match named_manager(self.manager.as_deref())? {
+            Some(address) => Ok(address),
             None => Ok(ManagerAddress::local()?),
         }
     }
@@ -89,6 +83,16 @@ impl Context {
             let _ = writeln!(io::stderr(), "{name} {}", clean(&failure.message));
         }
     }
+}
+
+/// The one named on the command line, else in the environment.
+pub fn named_manager(named: Option<&str>) -> Result<Option<ManagerAddress>, Failure> {
+    if let Some(address) = named {
+        return address.parse().map(Some).map_err(Failure::usage);
+    }
+    let Some(address) = std::env::var_os(MANAGER).filter(|address| !address.is_empty()) else { return Ok(None) };
+    let wrong = |error: AddressError| Failure::usage(format_args!("{MANAGER} is wrong: {error}"));
+    address.to_string_lossy().parse().map(Some).map_err(wrong)
 }
 
 /// Asks, and takes the one kind of reply that fits.

@@ -34,10 +34,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::client::{ClientError, ManagerAddress};
 use ask::Ask;
 use context::Context;
 
-use look::When;
+pub use look::When;
 
 use crate::text;
 
@@ -83,6 +84,19 @@ pub struct Everywhere {
     color: When,
 }
 
+impl Everywhere {
+    /// Where the manager is, to be asked again as often as it is looked for: what is on this machine may change, what
+    /// was named may not, and is refused at once when it is no address.
+    pub fn manager(&self) -> Result<impl Fn() -> Result<ManagerAddress, ClientError> + Send + Sync + 'static, String> {
+        let named = context::named_manager(self.manager.as_deref()).map_err(|failure| failure.message)?;
+        Ok(move || named.clone().map_or_else(ManagerAddress::local, Ok))
+    }
+
+    pub fn color(&self) -> When {
+        self.color
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Verb<Room: Subcommand> {
     #[command(flatten)]
@@ -95,7 +109,9 @@ enum Verb<Room: Subcommand> {
 
 /// The whole program, from what was typed to the exit code. `Room` are the verbs that ask no manager but are one, or
 /// make one: this room may not know them, so whoever calls it opens them.
-pub fn main<Room: Subcommand>(open: impl FnOnce(Room) -> ExitCode) -> ExitCode {
+///
+/// No verb at all opens the console, where there is a terminal for it.
+pub fn main<Room: Subcommand>(open: impl FnOnce(Option<Room>, &Everywhere) -> ExitCode) -> ExitCode {
     let words = usage::asks_for_help(std::env::args_os().collect());
     let matches = command::<Room>().try_get_matches_from(&words);
     let cli = match matches.and_then(|matches| Cli::<Room>::from_arg_matches(&matches)) {
@@ -104,8 +120,9 @@ pub fn main<Room: Subcommand>(open: impl FnOnce(Room) -> ExitCode) -> ExitCode {
     };
     let context = Context::new(&cli.everywhere);
     let outcome = match cli.verb {
+        None if usage::on_a_terminal() => return open(None, &cli.everywhere),
         None => usage::welcome(&context),
-        Some(Verb::Open(room)) => return open(room),
+        Some(Verb::Open(room)) => return open(Some(room), &cli.everywhere),
         Some(Verb::Ask(verb)) => ask::ask(verb, &context),
         Some(Verb::Completions(args)) => completions::completions(&args, command::<Room>(), &context),
         Some(Verb::Man(args)) => completions::man(&args, command::<Room>(), &context),

@@ -1,7 +1,7 @@
 //! What is told to a person who typed nothing, or something else than a verb.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use clap::Command;
 use clap::builder::styling::AnsiColor;
@@ -12,9 +12,14 @@ use super::exit::{Exit, Failure, Kind};
 use super::look::{Look, When};
 use super::text::{clean, command};
 
-/// Without a verb: the few that a beginner needs.
+pub fn on_a_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// Without a verb and without a terminal for the console: the few that a beginner needs.
 pub fn welcome(context: &Context) -> Result<Exit, Failure> {
     let verbs = [
+        ("bramble", "the console, on a terminal"),
         ("bramble node", "the nodes, and what they are doing"),
         ("bramble run -- hostname", "run something on one of them"),
         ("bramble job", "what was run, and what came of it"),

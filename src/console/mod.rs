@@ -5,11 +5,17 @@
 //! `actions/` is the one table of what a person can do, `panes/` draws. `feed.rs` speaks with the manager.
 
 pub mod actions;
+mod app;
 mod document;
 pub mod event;
+mod feed;
+mod keep;
 pub mod keymap;
 mod library;
 pub mod panes;
 pub mod sample;
 pub mod state;
+pub mod terminal;
 pub mod theme;
+
+pub use app::{ConsoleError, Options, run};

@@ -9,15 +9,18 @@ mod daemon;
 mod folders;
 mod samples;
 mod stage;
-mod view;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::client::ManagerAddress;
+use crate::console;
+use crate::console::theme::ColorChoice;
 use folders::Folders;
 use stage::Stage;
 
@@ -40,17 +43,17 @@ pub struct Args {
     pub no_samples: bool,
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    if !args.headless && !view::on_a_terminal() {
-        bail!("the demo's view needs a terminal; without one use: bramble demo --headless");
+pub fn run(args: Args, color: ColorChoice) -> anyhow::Result<ExitCode> {
+    if !args.headless && !on_a_terminal() {
+        bail!("the demo ends in the console, which needs a terminal; without one use: bramble demo --headless");
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().context("no runtime")?;
-    runtime.block_on(play(args))
+    runtime.block_on(play(args, color))
 }
 
 /// Everything from here on can be interrupted at any moment; the stage is always cleared afterwards.
-async fn play(args: Args) -> anyhow::Result<ExitCode> {
+async fn play(args: Args, color: ColorChoice) -> anyhow::Result<ExitCode> {
     let mut ends = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()]
         .into_iter()
         .map(signal)
@@ -61,7 +64,7 @@ async fn play(args: Args) -> anyhow::Result<ExitCode> {
     let played = {
         let [terminate, interrupt, hangup] = &mut ends[..] else { bail!("a signal is missing") };
         tokio::select! {
-            played = perform(&mut stage, &args) => played,
+            played = perform(&mut stage, &args, color) => played,
             _ = terminate.recv() => Ok(()),
             _ = interrupt.recv() => Ok(()),
             _ = hangup.recv() => Ok(()),
@@ -75,7 +78,7 @@ async fn play(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Returns when the person has seen enough; headless: never.
-async fn perform(stage: &mut Stage, args: &Args) -> anyhow::Result<()> {
+async fn perform(stage: &mut Stage, args: &Args, color: ColorChoice) -> anyhow::Result<()> {
     if !args.headless {
         note(&format!("starting a manager and {} workers in {} …", args.nodes, stage.folders.state.display()));
     }
@@ -88,7 +91,21 @@ async fn perform(stage: &mut Stage, args: &Args) -> anyhow::Result<()> {
         writeln!(std::io::stdout(), "{line}").context("nobody reads what the demo prints")?;
         return std::future::pending().await;
     }
-    view::show(&client, &stage.folders).await
+    let address = ManagerAddress::Unix(stage.folders.socket());
+    let note = "a demo: its boards are simulated, and leaving it ends it. ? shows every key".to_owned();
+    let options = console::Options {
+        manager: Arc::new(move || Ok(address.clone())),
+        color,
+        theme: None,
+        keymap: None,
+        read_only: false,
+        note: Some(note),
+    };
+    Ok(console::run(options).await?)
+}
+
+fn on_a_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
 /// Where the terminal is gone nobody can be told, and the stage is to be cleared all the same: `eprintln!` panics.

@@ -1,0 +1,371 @@
+//! The loop: one owner of the state. All that waits is taken in, then the screen is drawn once, and only when it would
+//! look different.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::StreamExt;
+use protocol::time::UnixMillis;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::event::{Effect, Event};
+use super::feed::{self, News, Resolve};
+use super::keep::{Folders, Keeper};
+use super::keymap::{self, Keymap};
+use super::state::{Look, Now, State, toast};
+use super::terminal::{self, Command, Frame, Input, Painter, Report, Signal, Terminal, TerminalError};
+use super::theme::{self, ColorChoice, Depth, Theme};
+use super::{actions, panes};
+use crate::client::Client;
+
+/// The most frames a second for what a person does, and for what happens by itself.
+const QUICK: Duration = Duration::from_millis(33);
+const CALM: Duration = Duration::from_millis(250);
+/// After a key, what it brought about is shown as quickly as the key itself.
+const ATTENTION: Duration = Duration::from_secs(1);
+/// What waits to be taken in; whoever has more waits.
+const QUEUE: usize = 256;
+
+pub struct Options {
+    /// Asked again each time a manager is looked for.
+    pub manager: Resolve,
+    pub color: ColorChoice,
+    /// Instead of what was chosen last time.
+    pub theme: Option<String>,
+    pub keymap: Option<String>,
+    /// Nothing can be changed from this console.
+    pub read_only: bool,
+    /// Said when it opens.
+    pub note: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
+    #[error("{0}")]
+    Theme(#[from] theme::ThemeError),
+    #[error("{0}")]
+    Keymap(String),
+    #[error("the console cannot run: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Runs until the person leaves, or the terminal is gone.
+pub async fn run(options: Options) -> Result<(), ConsoleError> {
+    let folders = Folders::of_person();
+    let looks = Looks::new(&options, &folders);
+    let mut settings = folders.settings();
+    let (theme, keymap, mistakes) = looks.first(&options, &settings)?;
+    (settings.theme, settings.keymap) = (theme.name.clone(), keymap.name.clone());
+    let look = Look { theme, keymap, themes: looks.themes.names(), keymaps: looks.keymaps.names() };
+
+    let mut signals = terminal::signals()?;
+    let (to, mut messages) = mpsc::channel(QUEUE);
+    let terminal = Terminal::open(settings.mouse)?;
+    let (width, height) = terminal::size()?;
+    let reports = to.clone();
+    let painter = Painter::start(terminal, move |report| drop(reports.blocking_send(Message::Report(report))))?;
+    let keys = to.clone();
+    let listener = terminal::listen(move |input| keys.blocking_send(Message::Input(input)).is_ok())?;
+    let (news_to, mut news) = mpsc::channel(QUEUE);
+    let feed = tokio::spawn(feed::run(options.manager.clone(), news_to.clone()));
+
+    let start = Instant::now();
+    let mut state = State::new(look, settings, (width, height).into(), now(start));
+    state.read_only = options.read_only;
+    if let Some(note) = options.note {
+        state.say(note);
+    }
+    for mistake in mistakes {
+        state.toasts.say(toast::Kind::Bad, mistake, state.now);
+    }
+    let keeper = Keeper::start(&folders);
+    let mut app =
+        App { state, looks, start, painter, keeper, news_to, client: None, follower: None, pace: Pace::new() };
+    app.settle();
+    app.draw();
+    while app.going_on() {
+        tokio::select! {
+            message = messages.recv() => match message {
+                Some(message) => app.hear(message),
+                None => break,
+            },
+            Some(piece) = news.recv() => app.learn(piece),
+            Some(signal) = signals.next() => app.signal(signal),
+            () = tokio::time::sleep_until(app.wakeup()) => app.update(Event::Time, Urgency::Calm),
+        }
+        // All that waits is taken in before the screen is drawn.
+        while let Ok(message) = messages.try_recv() {
+            app.hear(message);
+        }
+        for _ in 0..QUEUE {
+            let Ok(piece) = news.try_recv() else { break };
+            app.learn(piece);
+        }
+        app.settle();
+        app.draw();
+    }
+    feed.abort();
+    drop((listener, app));
+    Ok(())
+}
+
+enum Message {
+    Input(Input),
+    Report(Report),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Urgency {
+    /// A person has done something.
+    Quick,
+    /// Something has happened.
+    Calm,
+}
+
+struct App {
+    state: State,
+    looks: Looks,
+    start: Instant,
+    painter: Painter,
+    keeper: Keeper,
+    news_to: mpsc::Sender<News>,
+    client: Option<Client>,
+    follower: Option<AbortHandle>,
+    pace: Pace,
+}
+
+impl App {
+    fn going_on(&self) -> bool {
+        !self.pace.over
+    }
+
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Input(Input::Key(key)) => self.update(Event::Key(key), Urgency::Quick),
+            Message::Input(Input::Mouse(mouse)) => self.update(Event::Mouse(mouse), Urgency::Quick),
+            Message::Input(Input::Paste(text)) => self.update(Event::Paste(text), Urgency::Quick),
+            Message::Input(Input::Resize(width, height)) => self.update(Event::Resize(width, height), Urgency::Quick),
+            Message::Input(Input::Gone) | Message::Report(Report::Gone(_)) => self.pace.over = true,
+            Message::Report(Report::Painted { .. }) => self.pace.painting = false,
+            Message::Report(Report::Resumed) => {
+                self.pace.painting = false;
+                self.pace.repaint();
+                if let Ok((width, height)) = terminal::size() {
+                    self.update(Event::Resize(width, height), Urgency::Quick);
+                }
+            }
+        }
+    }
+
+    fn learn(&mut self, news: News) {
+        match news {
+            News::Met(client) => self.client = Some(client),
+            News::Event(event) => self.update(event, Urgency::Calm),
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::HangUp | Signal::Interrupt | Signal::Terminate => self.pace.over = true,
+            Signal::Continue => self.command(Command::Reopen),
+        }
+    }
+
+    fn update(&mut self, event: Event, urgency: Urgency) {
+        let now = now(self.start);
+        let effects = self.state.update(event, now);
+        self.pace.ask(urgency, Instant::now());
+        self.carry_out(effects);
+    }
+
+    fn settle(&mut self) {
+        let effects = self.state.settle(now(self.start));
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Ask(purpose, request) => {
+                    let Some(client) = self.client.clone() else { continue };
+                    let to = self.news_to.clone();
+                    tokio::spawn(async move {
+                        let answer = client.call(request).await;
+                        // Nobody listens any more: the console was left.
+                        let _ = to.send(News::Event(Event::Answered(purpose, answer))).await;
+                    });
+                }
+                Effect::Follow(no, query) => {
+                    self.unfollow();
+                    let Some(client) = self.client.clone() else { continue };
+                    let following = tokio::spawn(feed::follow(client, no, query, self.news_to.clone()));
+                    self.follower = Some(following.abort_handle());
+                }
+                Effect::Unfollow => self.unfollow(),
+                Effect::Copy(text) => self.command(Command::Copy(text)),
+                Effect::Mouse(on) => self.command(Command::Mouse(on)),
+                Effect::LoadTheme(name) => {
+                    let theme = self.looks.theme(&name).map_err(|error| error.to_string());
+                    self.update(Event::Theme(theme), Urgency::Quick);
+                }
+                Effect::LoadKeymap(name) => {
+                    let keymap = self.looks.keymap(&name);
+                    self.update(Event::Keymap(keymap), Urgency::Quick);
+                }
+                Effect::Keep(settings) => self.keeper.keep(settings),
+                Effect::Repaint => self.pace.repaint(),
+                Effect::Suspend => self.command(Command::Suspend),
+                Effect::Quit => self.pace.over = true,
+            }
+        }
+    }
+
+    fn unfollow(&mut self) {
+        if let Some(follower) = self.follower.take() {
+            follower.abort();
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        if let Err(error) = self.painter.send(command) {
+            self.state.toasts.say(toast::Kind::Bad, error.to_string(), self.state.now);
+        }
+    }
+
+    fn wakeup(&self) -> Instant {
+        let state = self.state.next_wakeup().map(|at| self.start + at);
+        // Never so far away that a clock that jumped stays wrong for long.
+        let latest = Instant::now() + Duration::from_secs(60);
+        [state, self.pace.due()].into_iter().flatten().min().map_or(latest, |at| at.min(latest))
+    }
+
+    fn draw(&mut self) {
+        if self.pace.painting || self.pace.due().is_none_or(|due| due > Instant::now()) {
+            return;
+        }
+        let size = self.state.size;
+        let mut buffer = Buffer::empty(Rect::new(0, 0, size.width, size.height));
+        let cursor = panes::draw(&self.state, &mut buffer);
+        let clear = self.pace.drawn();
+        if !clear && self.pace.shown.as_ref().is_some_and(|(shown, at)| *shown == buffer && *at == cursor) {
+            return;
+        }
+        self.pace.shown = Some((buffer.clone(), cursor));
+        match self.painter.send(Command::Frame(Frame { buffer, cursor, clear })) {
+            Ok(()) => self.pace.painting = true,
+            Err(_) => self.pace.repaint(),
+        }
+    }
+}
+
+/// When the next frame is drawn.
+struct Pace {
+    /// A frame is with the painter: the next one waits until it is on the screen.
+    painting: bool,
+    over: bool,
+    wanted: Option<Urgency>,
+    clear: bool,
+    last_frame: Option<Instant>,
+    last_key: Option<Instant>,
+    shown: Option<(Buffer, Option<(u16, u16)>)>,
+}
+
+impl Pace {
+    fn new() -> Self {
+        let wanted = Some(Urgency::Quick);
+        Self { painting: false, over: false, wanted, clear: false, last_frame: None, last_key: None, shown: None }
+    }
+
+    fn ask(&mut self, urgency: Urgency, now: Instant) {
+        let attended = self.last_key.is_some_and(|key| now < key + ATTENTION);
+        if urgency == Urgency::Quick {
+            self.last_key = Some(now);
+        }
+        let quick = urgency == Urgency::Quick || attended || self.wanted == Some(Urgency::Quick);
+        self.wanted = Some(if quick { Urgency::Quick } else { Urgency::Calm });
+    }
+
+    fn repaint(&mut self) {
+        (self.clear, self.wanted) = (true, Some(Urgency::Quick));
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let pause = match self.wanted? {
+            Urgency::Quick => QUICK,
+            Urgency::Calm => CALM,
+        };
+        // The painter says when it is done.
+        (!self.painting).then(|| self.last_frame.map_or_else(Instant::now, |last| last + pause))
+    }
+
+    /// Whether the whole screen is to be painted.
+    fn drawn(&mut self) -> bool {
+        (self.wanted, self.last_frame) = (None, Some(Instant::now()));
+        std::mem::take(&mut self.clear)
+    }
+}
+
+/// Where themes and keymaps come from, and what this terminal can show.
+struct Looks {
+    themes: theme::Source,
+    keymaps: keymap::Source,
+    depth: Depth,
+    ascii: bool,
+}
+
+impl Looks {
+    fn new(options: &Options, folders: &Folders) -> Looks {
+        let env = |name: &str| std::env::var(name).ok();
+        Looks {
+            themes: theme::Source { dir: folders.themes.clone() },
+            keymaps: keymap::Source { dir: folders.keymaps.clone() },
+            depth: Depth::detect(options.color, &env),
+            ascii: !theme::locale_is_utf8(&env),
+        }
+    }
+
+    fn theme(&self, name: &str) -> Result<Arc<Theme>, theme::ThemeError> {
+        self.themes.load(name, self.depth, self.ascii).map(Arc::new)
+    }
+
+    fn keymap(&self, name: &str) -> Result<Arc<Keymap>, String> {
+        let loaded = actions::vocabulary(|words| self.keymaps.load(name, words));
+        loaded.map(Arc::new).map_err(|error| error.to_string())
+    }
+
+    /// What is asked for on the command line must be right; what was chosen last time and is broken now is said, and
+    /// the built-in one taken instead.
+    fn first(
+        &self,
+        options: &Options,
+        settings: &super::state::settings::Settings,
+    ) -> Result<(Arc<Theme>, Arc<Keymap>, Vec<String>), ConsoleError> {
+        let mut mistakes = vec![];
+        let theme = match &options.theme {
+            Some(name) => self.theme(name)?,
+            None => self.theme(&settings.theme).or_else(|error| {
+                mistakes.push(error.to_string());
+                theme::Source::default().load("default", self.depth, self.ascii).map(Arc::new)
+            })?,
+        };
+        let keymap = match &options.keymap {
+            Some(name) => self.keymap(name).map_err(ConsoleError::Keymap)?,
+            None => self.keymap(&settings.keymap).or_else(|error| {
+                mistakes.push(error);
+                let built_in = actions::vocabulary(|words| keymap::Source::default().load("default", words));
+                built_in.map(Arc::new).map_err(|error| ConsoleError::Keymap(error.to_string()))
+            })?,
+        };
+        Ok((theme, keymap, mistakes))
+    }
+}
+
+fn now(start: Instant) -> Now {
+    Now { mono: start.elapsed(), wall: UnixMillis::of(SystemTime::now()) }
+}
