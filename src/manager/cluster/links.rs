@@ -162,10 +162,11 @@ impl Cluster {
         }
         if let Some(facts) = facts {
             own.facts = *facts;
+            turn.touch_node(&own.name);
         }
         if own.metrics.patch(metrics).is_err() {
             self.ignored += 1;
         }
-        turn.touch_node(&own.name);
+        turn.touch_metrics(&own.name);
     }
 }

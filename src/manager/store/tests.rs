@@ -111,7 +111,7 @@ fn event(no: u64) -> Event {
 async fn commit(writer: &Writer, changes: Vec<Change>, events: Vec<Event>) {
     let (done, is_done) = tokio::sync::oneshot::channel();
     let release = Box::new(move || done.send(()).unwrap());
-    writer.commit(Batch { changes, events, releases: vec![release], announce: None }).await;
+    writer.commit(Batch { changes, events, releases: vec![release], ..Batch::default() }).await;
     is_done.await.unwrap();
 }
 
