@@ -131,3 +131,135 @@ async fn changes(
         tokio::time::sleep_until(told_at + TOGETHER).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use link::{FrameReader, FrameWriter};
+    use protocol::api::{Answer, Body, Call, Picture, Request, Right};
+    use protocol::job::JobSpec;
+    use protocol::node::Metrics;
+    use protocol::unit::Percent;
+    use tokio::io::{DuplexStream, ReadHalf, WriteHalf, duplex, split};
+
+    use super::*;
+    use crate::manager::cluster::Caller;
+    use crate::manager::door::connection::serve;
+    use crate::manager::tests::{Manager, admin};
+
+    /// Longer than anything here takes; reached only by what would never happen.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Someone with a watch open, and what their screen shows.
+    struct Watcher {
+        read: FrameReader<ReadHalf<DuplexStream>>,
+        write: FrameWriter<WriteHalf<DuplexStream>>,
+        picture: Picture,
+        last: Changes,
+    }
+
+    impl Watcher {
+        async fn open(door: &Arc<Door>, person: &str) -> Self {
+            let (near, far) = duplex(1 << 16);
+            let (read, write) = split(far);
+            let caller = Caller { person: person.parse().unwrap(), right: Right::Viewer };
+            let door = door.clone();
+            tokio::spawn(async move { serve(&door, Ok(caller), read, write).await });
+            let (read, write) = split(near);
+            let (mut read, mut write) = (FrameReader::new(read), FrameWriter::new(write));
+            write.send(&Call { id: 1, request: Request::Watch }).await.unwrap();
+            let Body::More(More::Picture(picture)) = next(&mut read).await else { panic!("no picture") };
+            Self { read, write, picture, last: Changes::default() }
+        }
+
+        async fn until(&mut self, what: &str, there: impl Fn(&Picture) -> bool) {
+            let coming = async {
+                while !there(&self.picture) {
+                    let Body::More(More::Changes(changes)) = next(&mut self.read).await else { panic!("no changes") };
+                    self.picture.apply(changes.clone());
+                    self.last = changes;
+                }
+            };
+            tokio::time::timeout(PATIENCE, coming).await.unwrap_or_else(|_| panic!("waited in vain: {what}"));
+        }
+
+        fn people(&self) -> Vec<&str> {
+            people(&self.picture)
+        }
+    }
+
+    fn people(picture: &Picture) -> Vec<&str> {
+        picture.people.iter().map(|person| person.as_str()).collect()
+    }
+
+    async fn next(read: &mut FrameReader<ReadHalf<DuplexStream>>) -> Body {
+        read.next::<Answer>().await.unwrap().unwrap().body
+    }
+
+    #[tokio::test]
+    async fn people_come_and_go_with_their_watches() {
+        let manager = Manager::start();
+        let door = manager.door();
+        let mut ana = Watcher::open(&door, "ana").await;
+        assert_eq!(ana.people(), ["ana"]);
+        let bo = Watcher::open(&door, "bo").await;
+        assert_eq!(bo.people(), ["ana", "bo"]);
+        ana.until("bo", |picture| people(picture) == ["ana", "bo"]).await;
+        let mut other = Watcher::open(&door, "ana").await;
+        assert_eq!(other.people(), ["ana", "bo"]);
+        drop(bo);
+        ana.until("bo has gone", |picture| people(picture) == ["ana"]).await;
+        drop(ana);
+        let cy = Watcher::open(&door, "cy").await;
+        other.until("cy", |picture| people(picture) == ["ana", "cy"]).await;
+        drop((cy, door));
+    }
+
+    #[tokio::test]
+    async fn one_connection_may_watch_twice_and_its_end_ends_both() {
+        let manager = Manager::start();
+        let door = manager.door();
+        let mut ana = Watcher::open(&door, "ana").await;
+        let mut bo = Watcher::open(&door, "bo").await;
+        bo.write.send(&Call { id: 2, request: Request::Watch }).await.unwrap();
+        ana.until("bo", |picture| people(picture) == ["ana", "bo"]).await;
+        drop(bo);
+        ana.until("bo has gone", |picture| people(picture) == ["ana"]).await;
+    }
+
+    #[tokio::test]
+    async fn all_work_is_counted_and_told_only_when_it_changed() {
+        let manager = Manager::start();
+        let door = manager.door();
+        let mut ana = Watcher::open(&door, "ana").await;
+        assert_eq!(ana.picture.work, Counts::default());
+        let mut spec = JobSpec::of(["true"]);
+        spec.array = Some(protocol::job::Array { first: 0, last: 99_999 });
+        let told = door.heart.ask(|call| crate::manager::cluster::Input::Request {
+            call,
+            caller: admin(),
+            request: Request::Submit(spec),
+        });
+        told.await.unwrap();
+        ana.until("the work", |picture| picture.work == Counts { queued: 100_000, ..Counts::default() }).await;
+        door.heart.own("shelf".parse().unwrap(), None, Default::default()).await;
+        ana.until("the manager's own card", |picture| picture.nodes.len() == 1).await;
+        assert_eq!((ana.last.work, &ana.last.people), (None, &None));
+    }
+
+    #[tokio::test]
+    async fn news_of_metrics_comes_without_the_facts() {
+        let manager = Manager::start();
+        let door = manager.door();
+        let own = |cpu: f32| {
+            let now = Metrics { cpu: Percent::new(cpu), ..Default::default() };
+            door.heart.own("shelf".parse().unwrap(), None, now.since(&Metrics::default()))
+        };
+        own(10.0).await;
+        let mut ana = Watcher::open(&door, "ana").await;
+        let cpu = |picture: &Picture| picture.nodes[0].metrics.as_ref().and_then(|metrics| metrics.cpu);
+        assert_eq!(cpu(&ana.picture), Percent::new(10.0));
+        own(20.0).await;
+        ana.until("the news", |picture| cpu(picture) == Percent::new(20.0)).await;
+        assert_eq!((ana.last.nodes.len(), ana.last.metrics.len()), (0, 1));
+    }
+}
