@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::api::{Changes, More, Refusal};
+use protocol::api::{Changes, More, NodeView, Refusal};
 use protocol::event::Event;
 use protocol::job::Counts;
 use protocol::name::PersonName;
@@ -24,6 +24,9 @@ use crate::manager::heart::News;
 const TOGETHER: Duration = Duration::from_millis(50);
 /// Events in one piece; of more only the newest are told, the rest are in `events`.
 const MOST_EVENTS: usize = 500;
+
+/// Bytes of nodes in one piece: beside the jobs of a picture they fit into a frame.
+const MOST_BYTES: usize = 3 << 19;
 
 pub async fn stream(door: &Arc<Door>, person: PersonName, out: &Outlet) -> Ended {
     match tell(door, person, out).await {
@@ -66,7 +69,12 @@ async fn tell(door: &Arc<Door>, person: PersonName, out: &Outlet) -> Result<(), 
         let mut picture = door.heart.picture().await?;
         picture.people = seat.people();
         let known = Known { last_event: picture.last_event, work: picture.work };
+        let (at, mut parts) = (picture.at, in_parts(std::mem::take(&mut picture.nodes)));
+        picture.nodes = parts.next().unwrap_or_default();
         out.more(More::Picture(picture)).await?;
+        for nodes in parts {
+            out.more(More::Changes(Changes { at, nodes, ..Changes::default() })).await?;
+        }
         changes(door, out, &mut news, &mut seat, known).await?;
     }
 }
@@ -115,12 +123,16 @@ async fn changes(
             ..Default::default()
         };
         known.work = views.work;
+        let mut nodes = vec![];
         for (name, view) in views.nodes {
             match view {
-                Some(view) => told.nodes.push(view),
+                Some(view) => nodes.push(view),
                 None => told.gone_nodes.push(name),
             }
         }
+        let mut parts = in_parts(nodes);
+        told.nodes = parts.next().unwrap_or_default();
+        let at = told.at;
         for (id, view) in views.jobs {
             match view {
                 Some(view) => told.jobs.push(view),
@@ -128,7 +140,47 @@ async fn changes(
             }
         }
         out.more(More::Changes(told)).await?;
+        for nodes in parts {
+            out.more(More::Changes(Changes { at, nodes, ..Changes::default() })).await?;
+        }
         tokio::time::sleep_until(told_at + TOGETHER).await;
+    }
+}
+
+/// As many at once as fit into a frame beside the rest; what nodes say of themselves may be long.
+fn in_parts(nodes: Vec<NodeView>) -> impl Iterator<Item = Vec<NodeView>> {
+    let mut left = nodes.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let part: Vec<NodeView> = std::iter::from_fn(|| {
+            let next = length(left.peek()?);
+            let fits = bytes == 0 || bytes + next <= MOST_BYTES;
+            bytes += next;
+            if fits { left.next() } else { None }
+        })
+        .collect();
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+/// In a frame.
+fn length(view: &NodeView) -> usize {
+    let mut counter = Counter(0);
+    // It counts whatever it is given.
+    let _ = serde_json::to_writer(&mut counter, view);
+    counter.0
+}
+
+struct Counter(usize);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -244,6 +296,28 @@ mod tests {
         door.heart.own("shelf".parse().unwrap(), None, Default::default()).await;
         ana.until("the manager's own card", |picture| picture.nodes.len() == 1).await;
         assert_eq!((ana.last.work, &ana.last.people), (None, &None));
+    }
+
+    #[tokio::test]
+    async fn nodes_that_do_not_fit_into_a_frame_come_in_several() {
+        let manager = Manager::start();
+        let door = manager.door();
+        door.heart.own("shelf".parse().unwrap(), None, Default::default()).await;
+        let one = door.heart.picture().await.unwrap().nodes.remove(0);
+        let nodes: Vec<NodeView> = (0..5000)
+            .map(|n| {
+                let mut node = NodeView { name: format!("pi-{n:04}").parse().unwrap(), ..one.clone() };
+                node.facts.addresses = vec!["\u{1}".repeat(100); 5];
+                node
+            })
+            .collect();
+        let parts: Vec<Vec<NodeView>> = in_parts(nodes.clone()).collect();
+        assert!(parts.len() > 5, "{} parts", parts.len());
+        for part in &parts {
+            let bytes = serde_json::to_vec(part).unwrap().len();
+            assert!(bytes < protocol::frame::LONGEST / 2, "{bytes} bytes");
+        }
+        assert_eq!(parts.concat(), nodes);
     }
 
     #[tokio::test]
