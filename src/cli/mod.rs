@@ -10,6 +10,7 @@ mod context;
 mod event;
 mod exit;
 mod following;
+mod history;
 mod interrupt;
 mod job;
 mod join_token;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::context::{Context, ask};
 use super::exit::{Exit, Failure};
+use super::history::{HistoryArgs, history};
 use super::look::node_color;
 use super::many::{Outcome, Repeat, ask_each, tell};
 use super::table::{Cell, Grid, Sheet};
@@ -23,6 +24,7 @@ use crate::client::Client;
     after_help = "Examples:
   bramble node                 all of them
   bramble node pi-3            everything about one
+  bramble node history pi-3    how it has been doing for the last hour
   bramble node drain pi-3      let it finish what it runs and give it nothing new
   bramble node --json | jq '.[] | select(.state != \"up\") | .name'"
 )]
@@ -39,6 +41,8 @@ enum NodeVerb {
     /// List them
     #[command(alias = "list", hide = true)]
     Ls,
+    /// How one has been doing: processor, memory, network, temperature
+    History(HistoryArgs),
     /// Give them no new tasks; what they run goes on
     Drain(Names),
     /// Give them tasks again
@@ -76,6 +80,7 @@ pub async fn node(args: NodeArgs, context: &Context) -> Result<Exit, Failure> {
     }
     match verb {
         NodeVerb::Ls => list(&context.client().await?, context).await,
+        NodeVerb::History(args) => history(args, context).await,
         NodeVerb::Drain(Names { names }) => {
             act(names, |node| Request::Drain { node, on: true }, "draining", context).await
         }

@@ -1,5 +1,6 @@
 //! From an empty process to a serving manager, and back without hurting a task.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -17,9 +18,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::agents::{self, Agents, Follows};
+use super::cluster::Mono;
 use super::config::Config;
-use super::door::{self, Door, Plate};
+use super::door::{self, Door, People, Plate};
 use super::heart::{Heart, Owner};
+use super::history::{Histories, Stamp};
 use super::store::writer::Writer;
 use super::store::{self, Outputs, Reader, Space};
 
@@ -102,7 +105,15 @@ impl Manager {
         let socket = config.socket();
         let (listener, plate) = door::listen(&socket).await?;
 
-        let (owner, heart) = Owner::new(config.cluster(), image, writer, alarm);
+        let own = own_name(&config);
+        let mut known: BTreeSet<NodeName> = image.nodes.iter().map(|node| node.name.clone()).collect();
+        known.insert(own.clone());
+        let pages = reader.history().unwrap_or_else(|error| {
+            tracing::warn!("how the nodes have been doing is not known any more: {error}");
+            vec![]
+        });
+        let histories = Histories::load(pages, &known, Mono::default(), &Stamp::now());
+        let (owner, heart) = Owner::new(config.cluster(), image, histories, writer, alarm);
         let outputs = Outputs::new(&state);
         let follows = Follows::default();
         let config = Arc::new(config);
@@ -114,12 +125,12 @@ impl Manager {
             outputs: outputs.clone(),
             space: Space::new(&state),
             follows: follows.clone(),
+            people: People::default(),
             address: config.address.clone().unwrap_or_else(|| address_for_nodes(bound)),
             host_key: host_key.fingerprint(),
             closing: closing.clone(),
         });
         let agents = Agents { heart: heart.clone(), outputs, follows };
-        let own = own_name(&config);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             owner.run().await;

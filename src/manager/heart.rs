@@ -2,6 +2,8 @@
 //! handled, and what follows from them goes to the store as one batch; replies, orders and news leave from there
 //! after the commit.
 
+mod past;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,9 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use link::Fingerprint;
 use protocol::agent::{FromAgent, Hello, ToAgent};
-use protocol::api::{JobView, NodeView, Picture, Refusal, Reply, Request};
+use protocol::api::{JobView, NodeMetrics, NodeView, Picture, Refusal, Reply, Request};
 use protocol::event::{Event, What};
 use protocol::id::{AttemptId, JobId, Target};
+use protocol::job::Counts;
 use protocol::name::NodeName;
 use protocol::node::{Facts, MetricsPatch};
 use protocol::time::UnixMillis;
@@ -21,8 +24,9 @@ use super::cluster::{
     CallId, Caller, Change, Cluster, ClusterConfig, Effect, Image, Input, KeyPrint, LinkId, Mono, Now, Place, Told,
     Touched,
 };
+use super::history::Histories;
 use super::reply::ReplyTo;
-use super::store::writer::{Batch, Writer};
+use super::store::writer::{Batch, Release, Writer};
 
 /// Inputs waiting at most; who brings more waits.
 const INPUTS: usize = 1024;
@@ -51,7 +55,9 @@ pub type Keys = HashMap<Fingerprint, NodeName>;
 #[derive(Debug, Default)]
 pub struct Views {
     pub nodes: Vec<(NodeName, Option<NodeView>)>,
+    pub metrics: Vec<NodeMetrics>,
     pub jobs: Vec<(JobId, Option<JobView>)>,
+    pub work: Counts,
 }
 
 enum Message {
@@ -280,13 +286,23 @@ pub struct Owner {
     news: broadcast::Sender<Arc<News>>,
     keys: watch::Sender<Arc<Keys>>,
     started: Instant,
+    histories: Histories,
+    /// When to look at all nodes again, for their histories.
+    sampled_next: Mono,
     effects: Vec<Effect>,
     /// What changed since the last batch was passed on.
     touched: BTreeSet<Touched>,
 }
 
 impl Owner {
-    pub fn new(config: ClusterConfig, image: Image, writer: Writer, alarm: mpsc::Receiver<String>) -> (Self, Heart) {
+    /// Takes the histories as they are at this moment.
+    pub fn new(
+        config: ClusterConfig,
+        image: Image,
+        histories: Histories,
+        writer: Writer,
+        alarm: mpsc::Receiver<String>,
+    ) -> (Self, Heart) {
         let (to, from) = mpsc::channel(INPUTS);
         let (news, _) = broadcast::channel(NEWS);
         let (keys, known) = watch::channel(Arc::new(keys_of(&image)));
@@ -307,6 +323,8 @@ impl Owner {
             news,
             keys,
             started,
+            histories,
+            sampled_next: Mono::default(),
             effects: vec![],
             touched: BTreeSet::new(),
         };
@@ -320,7 +338,10 @@ impl Owner {
         self.handle(Input::Started, &mut first);
         self.pass_on(first).await;
         loop {
-            let wakeup = self.cluster.next_wakeup().map(|at| self.started + Duration::from_millis(at.0));
+            // Not one of the branches below: where there is always an input, it would wait for ever.
+            self.sample().await;
+            let wakeup = self.cluster.next_wakeup().map_or(self.sampled_next, |at| at.min(self.sampled_next));
+            let wakeup = self.started + Duration::from_millis(wakeup.0);
             tokio::select! {
                 biased;
                 why = self.alarm.recv() => match why {
@@ -351,7 +372,7 @@ impl Owner {
                         return;
                     }
                 }
-                () = sleep_until(wakeup) => {
+                () = tokio::time::sleep_until(wakeup.into()) => {
                     let mut batch = Batch::default();
                     self.handle(Input::Woken, &mut batch);
                     self.pass_on(batch).await;
@@ -363,6 +384,7 @@ impl Owner {
     /// What was taken in is committed and told; who waits for more learns from the end of the connection that there
     /// is none for now.
     async fn close(mut self) {
+        self.write_down_all().await;
         self.writer.close().await;
         self.from.close();
         while let Some(message) = self.from.recv().await {
@@ -374,6 +396,12 @@ impl Owner {
     fn take(&mut self, message: Message, batch: &mut Batch) {
         match message {
             Message::Input { input, reply } => {
+                if let Input::Request { request, .. } = &input
+                    && let Some(told) = self.past(request)
+                {
+                    batch.releases.extend(reply.map(|(_, reply)| -> Release { Box::new(move || reply.tell(told)) }));
+                    return;
+                }
                 if let Input::Gone { call } = input {
                     self.replies.remove(&call);
                 }
@@ -399,11 +427,17 @@ impl Owner {
                 batch.releases.push(Box::new(move || drop(tell.send(Ok(picture)))));
             }
             Message::Views(touched, tell) => {
-                let mut views = Views::default();
-                for one in touched {
+                let mut views = Views { work: self.cluster.work(), ..Views::default() };
+                for one in &touched {
                     match one {
-                        Touched::Node(name) => views.nodes.push((name.clone(), self.cluster.node_view(&name))),
-                        Touched::Job(id) => views.jobs.push((id, self.cluster.job_view(id))),
+                        Touched::Node(name) => views.nodes.push((name.clone(), self.cluster.node_view(name))),
+                        // Its whole view says it too.
+                        Touched::Metrics(name) if touched.contains(&Touched::Node(name.clone())) => {}
+                        Touched::Metrics(name) => match self.cluster.node_metrics(name) {
+                            Some(metrics) => views.metrics.push(metrics),
+                            None => views.nodes.push((name.clone(), self.cluster.node_view(name))),
+                        },
+                        Touched::Job(id) => views.jobs.push((*id, self.cluster.job_view(*id))),
                     }
                 }
                 batch.releases.push(Box::new(move || drop(tell.send(Ok(views)))));
@@ -423,6 +457,9 @@ impl Owner {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Persist(change) => {
+                    if let Change::NodeGone(name) = &change {
+                        self.histories.forget(name);
+                    }
                     self.follow_keys(&change);
                     batch.changes.push(change);
                 }
@@ -525,13 +562,6 @@ impl Owner {
 fn now(started: Instant) -> Now {
     let mono = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Now { mono: Mono(mono), wall: UnixMillis::of(SystemTime::now()) }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// An agent that does not take its orders is cut off; it says what it has when it comes back.

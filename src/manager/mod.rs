@@ -1,7 +1,8 @@
 //! The manager: a daemon that owns the state of a bramble and tells everyone else about it.
 //!
 //! People come through the [`door`], nodes through [`agents`]; both only turn words into inputs of the [`heart`],
-//! which owns the pure [`cluster`] core and hands what follows to the [`store`]. Nothing is told before it is kept.
+//! which owns the pure [`cluster`] core and hands what follows to the [`store`]. How nodes have been doing is in the
+//! [`history`]. Nothing is told before it is kept.
 
 mod agents;
 pub mod cluster;
@@ -9,6 +10,7 @@ pub mod config;
 mod daemon;
 mod door;
 mod heart;
+mod history;
 mod reply;
 mod rule;
 mod store;

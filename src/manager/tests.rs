@@ -14,10 +14,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::agents::Follows;
-use super::cluster::{Caller, ClusterConfig, Input, KeyPrint, SecretHash, Told};
+use super::cluster::{Caller, ClusterConfig, Input, KeyPrint, Mono, SecretHash, Told};
 use super::daemon::{Observer, observe};
-use super::door::Door;
+use super::door::{Door, People};
 use super::heart::{Heart, News, Owner};
+use super::history::Histories;
 use super::store::writer::Writer;
 use super::store::{Outputs, Reader, Space, database};
 
@@ -35,7 +36,8 @@ impl Manager {
         let state = tempfile::tempdir().unwrap();
         let (alarm_to, alarm) = mpsc::channel(1);
         let (writer, image) = Writer::start(state.path(), alarm_to).unwrap();
-        let (owner, heart) = Owner::new(ClusterConfig::default(), image, writer, alarm);
+        let (owner, heart) =
+            Owner::new(ClusterConfig::default(), image, Histories::new(Mono::default()), writer, alarm);
         Self { state, heart, running: tokio::spawn(owner.run()) }
     }
 
@@ -48,6 +50,7 @@ impl Manager {
             outputs: Outputs::new(state),
             space: Space::new(state),
             follows: Follows::default(),
+            people: People::default(),
             address: "127.0.0.1:2222".into(),
             host_key: Fingerprint::from("SHA256:host".to_owned()),
             closing: CancellationToken::new(),
@@ -189,7 +192,13 @@ async fn a_heart_whose_store_has_failed_ends() {
     let (alarm_to, _held) = mpsc::channel(1);
     let (writer, image) = Writer::start(state.path(), alarm_to).unwrap();
     let (_, alarm_of_a_thread_that_ended) = mpsc::channel(1);
-    let (owner, _heart) = Owner::new(ClusterConfig::default(), image, writer, alarm_of_a_thread_that_ended);
+    let (owner, _heart) = Owner::new(
+        ClusterConfig::default(),
+        image,
+        Histories::new(Mono::default()),
+        writer,
+        alarm_of_a_thread_that_ended,
+    );
     tokio::time::timeout(PATIENCE, owner.run()).await.expect("it ends");
 }
 

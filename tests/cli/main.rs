@@ -4,6 +4,7 @@
 
 mod comeback;
 mod fake;
+mod history;
 mod lists;
 mod logs;
 mod many;

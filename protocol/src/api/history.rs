@@ -12,7 +12,7 @@ use crate::unit::{Bytes, Celsius, Percent};
 pub enum Span {
     /// At most 720 samples of 5 seconds.
     Hour,
-    /// At most 1440 samples of a minute: means, and the highest temperature.
+    /// At most 1440 samples of a minute.
     Day,
 }
 
@@ -33,8 +33,9 @@ impl Span {
     }
 }
 
-/// Where two clocks do not agree, samples are apart by `step_ms` and `end` is what the manager's clock says of the
-/// last one. All series are equally long; they are shorter where the manager knows less.
+/// All series are equally long, and shorter than they might be where the manager knows less. A sample is the mean of
+/// what was seen during its step; of the temperature it is the highest, for it is the peak that throttles. Steps are
+/// counted by a clock that does not jump; `end` is what the manager's wall clock says of the last one just now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct History {
     pub node: NodeName,

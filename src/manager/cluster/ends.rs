@@ -48,7 +48,7 @@ impl Cluster {
                 node.finished += 1;
             }
             let node = self.nodes.name(ix).clone();
-            turn.touch_node(&node);
+            turn.touch_metrics(&node);
             turn.publish(What::TaskEnded { attempt, node: Some(node), state, code, reason });
         }
     }
@@ -79,7 +79,7 @@ impl Cluster {
         self.take_order(on, id);
         let counts = phase != Phase::Waiting;
         let name = self.nodes.name(on).clone();
-        turn.touch_node(&name);
+        turn.touch_metrics(&name);
         if self.jobs.stopping.contains_key(&id) {
             return self.end_stopped(id, &format!("; {reason}"), turn);
         }

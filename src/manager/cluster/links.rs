@@ -150,22 +150,25 @@ impl Cluster {
         metrics: MetricsPatch,
         turn: &mut Turn<'_>,
     ) {
+        let before = self.nodes.own.as_ref().map(|own| own.name.clone());
         let own = self.nodes.own.get_or_insert_with(|| Own {
             name: name.clone(),
             since: turn.now.wall,
             facts: Facts::default(),
             metrics: Metrics::default(),
         });
-        if own.name != name {
-            turn.touch_node(&own.name);
+        if before.as_ref() != Some(&name) {
+            before.iter().for_each(|before| turn.touch_node(before));
+            turn.touch_node(&name);
             own.name = name;
         }
         if let Some(facts) = facts {
             own.facts = *facts;
+            turn.touch_node(&own.name);
         }
         if own.metrics.patch(metrics).is_err() {
             self.ignored += 1;
         }
-        turn.touch_node(&own.name);
+        turn.touch_metrics(&own.name);
     }
 }

@@ -152,7 +152,7 @@ impl Cluster {
             }
         }
         self.refresh(ix);
-        turn.touch_node(self.nodes.name(ix));
+        turn.touch_metrics(self.nodes.name(ix));
     }
 
     /// The order for the latest attempt of a task.

@@ -46,7 +46,7 @@ pub enum Input {
     /// The manager begins to serve. Said once, not after a reload.
     Started,
     /// A person asks. The rule (`crate::manager::rule`) has been checked for the right; the core checks owners.
-    /// `hello`, `logs`, `events`, `watch` and `join_token` are the shell's and never come here.
+    /// `hello`, `logs`, `events`, `watch`, `history`, `trends` and `join_token` are the shell's and never come here.
     Request {
         call: CallId,
         caller: Caller,
@@ -148,5 +148,7 @@ pub enum Place {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Touched {
     Node(NodeName),
+    /// Only what changes all the time about a node: its metrics, and how much runs there.
+    Metrics(NodeName),
     Job(JobId),
 }

@@ -32,7 +32,7 @@ impl Cluster {
             FromAgent::Metrics(patch) => {
                 let Some(node) = self.nodes.get_mut(on) else { return };
                 match node.metrics.patch(patch) {
-                    Ok(()) => turn.touch_node(self.nodes.name(on)),
+                    Ok(()) => turn.touch_metrics(self.nodes.name(on)),
                     Err(_) => self.ignored += 1,
                 }
             }
@@ -83,7 +83,7 @@ impl Cluster {
             task.set_started_at(Some(at));
         });
         let node = self.nodes.name(on).clone();
-        turn.touch_node(&node);
+        turn.touch_metrics(&node);
         turn.publish(What::TaskStarted { attempt, node });
     }
 

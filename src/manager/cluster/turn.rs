@@ -65,6 +65,13 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Nothing else of it changed.
+    pub fn touch_metrics(&mut self, node: &NodeName) {
+        if !matches!(self.touched.last(), Some(Touched::Node(last) | Touched::Metrics(last)) if last == node) {
+            self.touched.push(Touched::Metrics(node.clone()));
+        }
+    }
+
     /// Each thing that changed is named once, after everything else. Returns the last event's number.
     pub fn finish(mut self) -> u64 {
         self.touched.sort_unstable();

@@ -1,17 +1,17 @@
 //! How jobs, tasks and nodes look from outside.
 
-use protocol::api::{AttemptView, JobView, NodeView, Picture, Refusal, Reply, TaskView};
+use protocol::api::{AttemptView, JobView, NodeMetrics, NodeView, Picture, Refusal, Reply, TaskView};
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::{Counts, TaskState};
 use protocol::name::NodeName;
-use protocol::node::{NodeState, Role};
+use protocol::node::{Metrics, NodeState, Role};
 use protocol::time::UnixMillis;
 
 use super::Cluster;
 use super::ids::NodeIx;
 use super::jobs::{Job, Past};
 use super::lists::Room;
-use super::nodes::Own;
+use super::nodes::{Node, Own};
 use super::orders::Phase;
 use super::task::Task;
 
@@ -142,10 +142,51 @@ impl Cluster {
         }
     }
 
+    /// What changes about a node all the time; nothing while it is not up, when old numbers are not news.
+    pub fn node_metrics(&self, name: &NodeName) -> Option<NodeMetrics> {
+        let Some(ix) = self.nodes.find(name) else {
+            let own = self.nodes.own.as_ref().filter(|own| own.name == *name)?;
+            return Some(NodeMetrics {
+                name: name.clone(),
+                role: Role::Manager,
+                metrics: own.metrics.clone(),
+                running_cpus: 0,
+                running: 0,
+                finished: 0,
+            });
+        };
+        let node = self.nodes.get(ix).filter(|node| node.up())?;
+        let (running, running_cpus) = runs_on(node);
+        Some(NodeMetrics {
+            name: name.clone(),
+            role: node.role,
+            metrics: node.metrics.clone(),
+            running_cpus,
+            running,
+            finished: node.finished,
+        })
+    }
+
+    /// What each node that is up says of itself, the manager's own machine among them.
+    pub fn metrics(&self) -> impl Iterator<Item = (&NodeName, &Metrics)> {
+        let own = self.nodes.own.iter().map(|own| (&own.name, &own.metrics));
+        let workers = self.nodes.iter().filter(|(_, node)| node.up());
+        own.chain(workers.map(|(ix, node)| (self.nodes.name(ix), &node.metrics)))
+    }
+
+    pub fn node_names(&self) -> impl Iterator<Item = &NodeName> {
+        let own = self.nodes.own.iter().map(|own| &own.name);
+        own.chain(self.nodes.iter().map(|(ix, _)| self.nodes.name(ix)))
+    }
+
+    /// Refuses with the sentence for it what is no node here.
+    pub fn known_node(&self, name: &NodeName) -> Result<(), Refusal> {
+        if self.node_names().any(|known| known == name) { Ok(()) } else { Err(self.unknown(name)) }
+    }
+
     fn view_of_node(&self, ix: NodeIx) -> Option<NodeView> {
         let node = self.nodes.get(ix)?;
-        let runs = node.orders.iter().filter(|(_, order)| order.phase == Phase::Running);
-        let (running, running_cpus) = runs.fold((0, 0u32), |(n, cpus), (_, o)| (n + 1, cpus.saturating_add(o.cpus)));
+        let (running, running_cpus) = runs_on(node);
         Some(NodeView {
             name: self.nodes.name(ix).clone(),
             role: node.role,
@@ -166,6 +207,12 @@ impl Cluster {
             metrics: node.up().then(|| node.metrics.clone()),
         })
     }
+}
+
+/// Tasks that run there, and the CPUs they take.
+fn runs_on(node: &Node) -> (u32, u32) {
+    let runs = node.orders.iter().filter(|(_, order)| order.phase == Phase::Running);
+    runs.fold((0, 0u32), |(n, cpus), (_, order)| (n + 1, cpus.saturating_add(order.cpus)))
 }
 
 fn view_of_own(own: &Own) -> NodeView {

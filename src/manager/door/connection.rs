@@ -85,7 +85,12 @@ enum Kind {
 fn kind(request: &Request) -> Kind {
     match request {
         Request::Wait { .. } => Kind::Wait,
-        Request::Jobs(_) | Request::Tasks(_) | Request::Task { .. } | Request::Nodes => Kind::Look,
+        Request::Jobs(_)
+        | Request::Tasks(_)
+        | Request::Task { .. }
+        | Request::Nodes
+        | Request::History { .. }
+        | Request::Trends => Kind::Look,
         _ => Kind::Act,
     }
 }
@@ -186,7 +191,9 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
             Request::Events(query) => {
                 self.stream(id, |door, out| async move { events::stream(&door, query, &out).await })
             }
-            Request::Watch => self.stream(id, |door, out| async move { watch::stream(&door, &out).await }),
+            Request::Watch => {
+                self.stream(id, |door, out| async move { watch::stream(&door, caller.person, &out).await })
+            }
             Request::Submit(_) if let Some(why) = self.door.space.low() => {
                 self.answer(id, Err(Refusal::unavailable(why)))
             }

@@ -5,6 +5,7 @@ mod caller;
 mod connection;
 mod events;
 mod logs;
+mod people;
 mod socket;
 mod watch;
 
@@ -20,6 +21,7 @@ use super::config::Config;
 use super::heart::Heart;
 use super::store::{Outputs, Reader, Space, StoreError};
 
+pub use people::People;
 pub use socket::{Plate, listen, serve};
 
 /// What every connection needs.
@@ -30,6 +32,7 @@ pub struct Door {
     pub outputs: Outputs,
     pub space: Space,
     pub follows: Follows,
+    pub people: People,
     /// HOST:PORT for nodes to dial.
     pub address: String,
     pub host_key: Fingerprint,

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::StoreError;
 use super::kinds::{Columns, int};
+use crate::manager::history::{Page, Stamp};
 
 pub struct Reader {
     db: Connection,
@@ -60,6 +61,19 @@ impl Reader {
             });
         }
         Ok(events)
+    }
+
+    /// How nodes have been doing, as it was written down.
+    pub fn history(&self) -> Result<Vec<Page>, StoreError> {
+        let mut statement = self.db.prepare("SELECT no, boot, boot_ms, at, len, data FROM history ORDER BY no")?;
+        let mut rows = statement.query([])?;
+        let mut pages = vec![];
+        while let Some(row) = rows.next()? {
+            let c = Columns { table: "history", row };
+            let end = Stamp { boot: c.get("boot")?, boot_ms: c.number("boot_ms")?, wall: c.time("at")? };
+            pages.push(Page { no: c.number("no")?, end, len: c.get("len")?, data: c.get("data")?, outdates: 0 });
+        }
+        Ok(pages)
     }
 
     /// What an ended attempt printed, stdout and stderr; empty where it printed nothing.

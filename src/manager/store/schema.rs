@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// One step a version; a step is never changed once released, only followed by another.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = ["
 CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE person (name TEXT PRIMARY KEY, serial INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
 CREATE TABLE node (
@@ -37,6 +37,12 @@ CREATE TABLE output (
 ) WITHOUT ROWID;
 CREATE TABLE event (
     no INTEGER PRIMARY KEY, at INTEGER NOT NULL, person TEXT, what TEXT NOT NULL
+);
+", "
+-- Samples of all nodes, some minutes in one row; no 0 is the last hour before a clean end.
+CREATE TABLE history (
+    no INTEGER PRIMARY KEY, boot TEXT NOT NULL, boot_ms INTEGER NOT NULL, at INTEGER NOT NULL, len INTEGER NOT NULL,
+    data BLOB NOT NULL
 );
 "];
 

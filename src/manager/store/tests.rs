@@ -16,6 +16,7 @@ use super::{Outputs, Reader, StoreError, database};
 use crate::manager::cluster::{
     AttemptRow, Change, Image, JobRow, KeyPrint, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow,
 };
+use crate::manager::history::{Page, Stamp};
 
 fn start(state: &Path) -> (Writer, Image, mpsc::Receiver<String>) {
     let (alarm_to, alarm) = mpsc::channel(1);
@@ -111,7 +112,7 @@ fn event(no: u64) -> Event {
 async fn commit(writer: &Writer, changes: Vec<Change>, events: Vec<Event>) {
     let (done, is_done) = tokio::sync::oneshot::channel();
     let release = Box::new(move || done.send(()).unwrap());
-    writer.commit(Batch { changes, events, releases: vec![release], announce: None }).await;
+    writer.commit(Batch { changes, events, releases: vec![release], ..Batch::default() }).await;
     is_done.await.unwrap();
 }
 
@@ -198,6 +199,38 @@ async fn an_older_bramble_refuses_a_newer_file_with_a_sentence() {
     let Err(error) = Writer::start(state.path(), alarm) else { panic!("it was opened") };
     assert!(matches!(error, StoreError::Newer { found: 99, .. }));
     assert!(error.to_string().contains("newer"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_schema_is_brought_forward_with_all_that_is_in_it() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, ..) = start(state.path());
+    let rows = rows();
+    commit(&writer, changes(&rows), vec![event(41)]).await;
+    writer.close().await;
+    let db = rusqlite::Connection::open(database(state.path())).unwrap();
+    db.execute_batch("DROP TABLE history; PRAGMA user_version = 1;").unwrap();
+    drop(db);
+    let (writer, loaded, _alarm) = start(state.path());
+    assert_eq!((loaded.nodes.len(), loaded.tasks.len(), loaded.last_event), (1, 1, 41));
+    assert_eq!(Reader::open(&database(state.path())).unwrap().history().unwrap(), []);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn pages_of_history_come_back_and_outdated_ones_go() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, ..) = start(state.path());
+    let page = |no, outdates| {
+        let end = Stamp { boot: "b".into(), boot_ms: 7 * no, wall: UnixMillis(9 * no) };
+        Page { no, end, len: 10, data: vec![1, 2, 255], outdates }
+    };
+    for page in [page(1, 0), page(2, 0), page(0, 0), page(3, 1), page(0, 0)] {
+        writer.commit(Batch { pages: vec![page], ..Batch::default() }).await;
+    }
+    writer.close().await;
+    let kept = Reader::open(&database(state.path())).unwrap().history().unwrap();
+    assert_eq!(kept, [page(0, 0), page(2, 0), page(3, 0)]);
 }
 
 #[tokio::test]

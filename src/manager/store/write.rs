@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 use super::StoreError;
 use super::kinds::{int, json, time};
 use crate::manager::cluster::{AttemptRow, Change, JobRow, NodeRow, TaskRow, TokenRow};
+use crate::manager::history::Page;
 
 pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
     match change {
@@ -55,6 +56,15 @@ pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
             )
         }
     }
+}
+
+pub fn page(db: &Connection, page: &Page) -> Result<(), StoreError> {
+    run(db, "DELETE FROM history WHERE no <= ?1", params![int(page.outdates)])?;
+    run(
+        db,
+        "INSERT OR REPLACE INTO history VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![int(page.no), page.end.boot, int(page.end.boot_ms), int(page.end.wall.0), page.len, page.data],
+    )
 }
 
 pub fn event(db: &Connection, event: &Event) -> Result<(), StoreError> {

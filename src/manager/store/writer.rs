@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Outputs, Space, StoreError, image, write};
 use crate::manager::cluster::{Change, Image};
+use crate::manager::history::Page;
 
 /// Something to be let out after the commit. Dropped unsent where the commit failed.
 pub type Release = Box<dyn FnOnce() + Send>;
@@ -21,6 +22,7 @@ pub type Announce = Box<dyn FnOnce(Vec<Event>) + Send>;
 pub struct Batch {
     pub changes: Vec<Change>,
     pub events: Vec<Event>,
+    pub pages: Vec<Page>,
     pub releases: Vec<Release>,
     /// After the releases.
     pub announce: Option<Announce>,
@@ -28,7 +30,11 @@ pub struct Batch {
 
 impl Batch {
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.events.is_empty() && self.releases.is_empty() && self.announce.is_none()
+        !self.writes() && self.releases.is_empty() && self.announce.is_none()
+    }
+
+    fn writes(&self) -> bool {
+        !(self.changes.is_empty() && self.events.is_empty() && self.pages.is_empty())
     }
 }
 
@@ -158,7 +164,7 @@ impl Thread {
     }
 
     fn write(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
-        if batches.iter().all(|batch| batch.changes.is_empty() && batch.events.is_empty()) {
+        if !batches.iter().any(Batch::writes) {
             return Ok(());
         }
         let group = self.db.transaction()?;
@@ -173,6 +179,9 @@ impl Thread {
             for event in &batch.events {
                 last_event = last_event.max(Some(event.no));
                 write::event(&group, event)?;
+            }
+            for page in &batch.pages {
+                write::page(&group, page)?;
             }
         }
         if let Some(job) = last_job {

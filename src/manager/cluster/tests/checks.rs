@@ -18,11 +18,13 @@ use crate::manager::cluster::{Cluster, Image};
 pub fn indexes_agree(core: &Cluster) {
     let mut live: BTreeMap<TaskId, (u32, u32)> = BTreeMap::new();
     let mut waiting = 0;
+    let mut work = Counts::default();
     for (id, job) in core.jobs.newest() {
         let mut counts = Counts::default();
         for index in job.first..=job.last {
             let (task_id, task) = (TaskId { job: id, index }, job.task(index));
             *counts.of(task.state) += 1;
+            *work.of(task.state) += 1;
             let queued = core.queue.contains(Key::of(job), task_id);
             assert_eq!(queued, task.state == TaskState::Queued, "{task_id} is {}", task.state);
             waiting += u64::from(queued);
@@ -35,6 +37,7 @@ pub fn indexes_agree(core: &Cluster) {
         assert_eq!(job.unfinished(), core.jobs.active.contains(&id));
         assert_eq!(job.unfinished(), job.ended_at().is_none());
     }
+    assert_eq!(core.work(), work);
     assert_eq!(core.queue.len(), waiting);
     let mut expected: BTreeMap<_, u64> = BTreeMap::new();
     for (ix, node) in core.nodes.iter() {

@@ -17,6 +17,7 @@ mod output;
 mod people;
 mod placement;
 mod prng;
+mod scale;
 mod stopping;
 mod tasks;
 mod trim;

@@ -3,6 +3,7 @@
 use protocol::id::JobId;
 use protocol::job::JobSpec;
 
+use super::checks;
 use super::world::*;
 use crate::manager::cluster::{Place, Told, Touched};
 
@@ -15,6 +16,7 @@ fn keeping(tasks: u32) -> World {
 }
 
 fn known(world: &World) -> Vec<u32> {
+    checks::indexes_agree(&world.cluster);
     (1..10).filter(|id| world.cluster.job_view(JobId(*id)).is_some()).collect()
 }
 
