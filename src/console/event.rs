@@ -35,6 +35,8 @@ pub enum Told {
     Hello(Hello),
     Picture(Box<Picture>),
     Changes(Box<Changes>),
+    /// From before the console was opened.
+    Past(Vec<protocol::event::Event>),
     /// The link is gone; it is tried again after the pause.
     Lost {
         why: String,
@@ -56,8 +58,6 @@ pub enum Printed {
 pub enum Purpose {
     /// A step of the deed of this number.
     Deed(u64),
-    /// The events from before the console was opened.
-    PastEvents,
     /// Trends of all nodes.
     Trends,
     /// A page of the list of tasks of this number.

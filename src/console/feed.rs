@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::api::{LogQuery, More, Reply, Request};
+use protocol::api::{EventQuery, LogQuery, More, Reply, Request};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -18,6 +18,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A manager that keeps silent for so long after it was asked is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Events asked for from before the console was opened.
+const PAST_EVENTS: u32 = 500;
 
 /// What the loop hears from here.
 #[derive(Debug)]
@@ -59,6 +61,8 @@ async fn meet(resolve: &Resolve, to: &mpsc::Sender<News>) -> Result<(), ClientEr
     let hello = hello.await.map_err(silent)??;
     let mut flow = client.stream(Request::Watch).await?;
     let Reply::Hello(hello) = hello else { return Ok(()) };
+    let past = tokio::spawn(past(client.clone(), to.clone()));
+    let _ended_with_us = AbortOnDrop(past);
     let mut pieces = vec![News::Met(client), News::Event(Event::Told(Told::Hello(hello)))];
     loop {
         for piece in pieces.drain(..) {
@@ -72,6 +76,27 @@ async fn meet(resolve: &Resolve, to: &mpsc::Sender<News>) -> Result<(), ClientEr
             _ => continue,
         };
         pieces.push(News::Event(Event::Told(told)));
+    }
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The events from before; what comes twice is taken once.
+async fn past(client: Client, to: mpsc::Sender<News>) {
+    let query = EventQuery { limit: PAST_EVENTS, ..Default::default() };
+    let Ok(mut flow) = client.stream(Request::Events(query)).await else { return };
+    // Who has no past events to show shows those to come.
+    while let Ok(Some(more)) = flow.next().await {
+        let More::Events(events) = more else { continue };
+        if to.send(News::Event(Event::Told(Told::Past(events)))).await.is_err() {
+            return;
+        }
     }
 }
 

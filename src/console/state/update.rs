@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, KeyEvent};
-use protocol::api::{Changes, EventQuery, Hello, Picture, Reply, Request};
+use protocol::api::{Changes, Hello, Picture, Reply, Request};
 use protocol::id::JobId;
 use tui_input::backend::crossterm::EventHandler;
 
@@ -18,9 +18,6 @@ use crate::client::ClientError;
 use crate::console::actions::{self, Layer};
 use crate::console::event::{Effect, Event, Printed, Purpose, Told};
 use crate::console::keymap::{Chord, Found};
-
-/// Events asked for when the console opens.
-const PAST_EVENTS: u32 = 500;
 
 impl State {
     /// Takes one event. After a batch of them, [`State::settle`].
@@ -238,6 +235,10 @@ impl State {
                 self.changed(*changes);
                 vec![]
             }
+            Told::Past(events) => {
+                self.events.add(events);
+                vec![]
+            }
             Told::Lost { why, pause } => {
                 let again = self.now.mono + pause;
                 self.link.lost(why, again, self.now);
@@ -265,8 +266,7 @@ impl State {
         self.link = Link::Live;
         self.picture = picture;
         self.forget_asked();
-        let past = EventQuery { limit: PAST_EVENTS, ..Default::default() };
-        vec![Effect::Ask(Purpose::PastEvents, Request::Events(past))]
+        vec![]
     }
 
     /// Whatever was under way on the old link is asked for again on the next.
