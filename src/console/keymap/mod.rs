@@ -95,3 +95,6 @@ impl Keymap {
         whole && (1..binding.on.len()).all(|keys| self.find(layers, &binding.on[..keys]) == Found::Prefix)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,3 +24,8 @@ pub struct Theme {
     pub glyphs: &'static Glyphs,
     pub depth: Depth,
 }
+
+#[cfg(test)]
+mod contrast;
+#[cfg(test)]
+mod tests;
