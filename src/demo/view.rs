@@ -1,6 +1,7 @@
 //! The plain live view: nodes with state, CPU and RAM; jobs with progress. Drawn again only when something changed.
 
 use std::io::{self, IsTerminal};
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,7 +11,7 @@ use protocol::job::TaskState;
 use protocol::node::{NodeState, Role};
 use protocol::unit::Percent;
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout};
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
@@ -68,7 +69,7 @@ async fn follow(
                 (None, _) => anyhow::bail!("it stopped telling"),
             },
             key = keys.recv() => match key {
-                Some(Key::Redraw) => screen.terminal.clear()?,
+                Some(Key::Redraw) => screen.clear()?,
                 Some(Key::Quit) | None => return Ok(()),
             },
         }
@@ -77,7 +78,7 @@ async fn follow(
             tokio::select! {
                 () = tokio::time::sleep(BETWEEN_FRAMES) => {}
                 key = keys.recv() => match key {
-                    Some(Key::Redraw) => screen.terminal.clear()?,
+                    Some(Key::Redraw) => screen.clear()?,
                     Some(Key::Quit) | None => return Ok(()),
                 },
             }
@@ -86,21 +87,32 @@ async fn follow(
 }
 
 struct Screen {
-    terminal: ratatui::DefaultTerminal,
+    /// Never dropped: where the terminal is gone its own `drop` would panic.
+    terminal: ManuallyDrop<ratatui::DefaultTerminal>,
 }
 
 impl Screen {
     fn open() -> anyhow::Result<Self> {
-        let mut terminal = ratatui::try_init().context("the terminal cannot show the demo")?;
+        let terminal = ratatui::try_init().context("the terminal cannot show the demo")?;
+        let mut screen = Self { terminal: ManuallyDrop::new(terminal) };
         // A demo that was killed left the terminal as it was: nothing on it may be taken for ours.
-        terminal.clear().context("the terminal cannot show the demo")?;
-        Ok(Self { terminal })
+        screen.clear().context("the terminal cannot show the demo")?;
+        Ok(screen)
+    }
+
+    /// Makes the next frame a whole one. `Terminal::clear` would ask the terminal where its cursor is, wait for that,
+    /// and swallow the keys that come in between.
+    fn clear(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        ratatui::restore();
+        // Where the terminal is gone there is nothing to restore, and nobody to be told: `restore()` would panic.
+        let _ = self.terminal.show_cursor();
+        let _ = ratatui::try_restore();
     }
 }
 
