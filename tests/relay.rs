@@ -5,10 +5,12 @@ mod common;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::relay::{Relay, line};
-use common::{Demo, folder, said, verb};
+use common::screen::Terminal;
+use common::{BRAMBLE, Demo, folder, said, verb};
 
 const LATE: Duration = Duration::from_millis(150);
 
@@ -59,4 +61,30 @@ fn a_slow_line_to_nowhere_is_closed() {
     let relay = Relay::to(&here.path().join("nobody.sock"), LATE);
     let done = verb(&relay.socket(), &["node"]).output().unwrap();
     assert_eq!(done.status.code(), Some(4), "{}", said(&done));
+}
+
+#[test]
+fn a_program_on_a_far_terminal_gets_keys_late_and_is_seen_late() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "stty -echo; echo ready; read line; echo got $line"]);
+    let began = Instant::now();
+    let terminal = Terminal::far(command, 80, 24, LATE);
+    terminal.until_shows("ready");
+    assert!(began.elapsed() >= LATE, "{:?}", began.elapsed());
+    let typed = Instant::now();
+    terminal.keys("it<enter>");
+    terminal.until_shows("got it");
+    assert!(typed.elapsed() >= 2 * LATE, "{:?}", typed.elapsed());
+    assert_eq!(terminal.ends().1, Some(0));
+}
+
+#[test]
+fn a_demo_can_be_watched_and_left_over_a_slow_line() {
+    let here = folder();
+    let mut demo = Command::new(BRAMBLE);
+    demo.args(["demo", "--no-samples", "--nodes", "1", "--state"]).arg(here.path());
+    let terminal = Terminal::far(demo, 80, 24, 2 * LATE);
+    terminal.until_shows("pi-1");
+    terminal.keys("q");
+    assert_eq!(terminal.ends().1, Some(0));
 }

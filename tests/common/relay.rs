@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -45,35 +46,55 @@ pub fn line(here: UnixStream, there: UnixStream, delay: Duration) {
     one_way(from_there, here, delay);
 }
 
-type Piece = (Instant, Vec<u8>);
+fn one_way(mut from: UnixStream, mut to: UnixStream, delay: Duration) {
+    // An end is a piece without bytes: it travels as long as the others.
+    let give = move |bytes: Vec<u8>| {
+        let more = !bytes.is_empty() && to.write_all(&bytes).is_ok();
+        if !more {
+            // The other way may still have something to say.
+            let _ = to.shutdown(Shutdown::Write);
+        }
+        more
+    };
+    let (late, _) = Late::to(delay, give);
+    std::thread::spawn(move || {
+        let mut chunk = [0; 16 * 1024];
+        loop {
+            let n = from.read(&mut chunk).unwrap_or(0);
+            if !late.send(chunk[..n].to_vec()) || n == 0 {
+                return;
+            }
+        }
+    });
+}
+
+/// The entry of a one-way line on which everything takes the same time.
+#[derive(Clone)]
+pub struct Late {
+    way: SyncSender<(Instant, Vec<u8>)>,
+    delay: Duration,
+}
 
 /// Pieces on the way: when full, the line takes no more, as any line.
 const ON_THE_WAY: usize = 1024;
 
-fn one_way(mut from: UnixStream, to: UnixStream, delay: Duration) {
-    let (send, arrive) = sync_channel(ON_THE_WAY);
-    std::thread::spawn(move || take(&mut from, &send, delay));
-    std::thread::spawn(move || give(to, &arrive));
-}
-
-/// An end is a piece without bytes: it travels as long as the others.
-fn take(from: &mut impl Read, send: &SyncSender<Piece>, delay: Duration) {
-    let mut chunk = [0; 16 * 1024];
-    loop {
-        let n = from.read(&mut chunk).unwrap_or(0);
-        if send.send((Instant::now() + delay, chunk[..n].to_vec())).is_err() || n == 0 {
-            return;
-        }
+impl Late {
+    /// `give` says whether it wants more. Its thread ends with that, or when all entries are gone.
+    pub fn to(delay: Duration, mut give: impl FnMut(Vec<u8>) -> bool + Send + 'static) -> (Late, JoinHandle<()>) {
+        let (way, arrive) = sync_channel::<(Instant, Vec<u8>)>(ON_THE_WAY);
+        let gives = std::thread::spawn(move || {
+            for (at, bytes) in arrive {
+                std::thread::sleep(at.saturating_duration_since(Instant::now())); // why: to be late is what it is for
+                if !give(bytes) {
+                    return;
+                }
+            }
+        });
+        (Late { way, delay }, gives)
     }
-}
 
-fn give(mut to: UnixStream, arrive: &Receiver<Piece>) {
-    for (at, bytes) in arrive {
-        std::thread::sleep(at.saturating_duration_since(Instant::now())); // why: to be late is what it is for
-        if bytes.is_empty() || to.write_all(&bytes).is_err() {
-            // The other way may still have something to say.
-            let _ = to.shutdown(Shutdown::Write);
-            return;
-        }
+    /// Whether there is still somebody at the other end.
+    pub fn send(&self, bytes: Vec<u8>) -> bool {
+        self.way.send((Instant::now() + self.delay, bytes)).is_ok()
     }
 }

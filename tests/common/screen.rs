@@ -19,6 +19,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, ioctl_tiocsctty, pidfd_open, sets
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
+use super::relay::Late;
 use super::{PATIENCE, keys};
 
 pub struct Terminal {
@@ -30,7 +31,9 @@ pub struct Terminal {
 
 struct Line {
     master: File,
-    reader: JoinHandle<()>,
+    keys: Late,
+    /// Whoever holds a copy of our end.
+    threads: Vec<JoinHandle<()>>,
     /// Closed to tell the reader that it is over.
     over: PipeWriter,
 }
@@ -77,7 +80,12 @@ impl Terminal {
 
     /// Starts a program with the terminal as its stdin, stdout and stderr. `TERM` is xterm's unless the command says
     /// otherwise.
-    pub fn sized(mut command: Command, columns: u16, rows: u16) -> Terminal {
+    pub fn sized(command: Command, columns: u16, rows: u16) -> Terminal {
+        Terminal::far(command, columns, rows, Duration::ZERO)
+    }
+
+    /// Starts a program at the other end of a slow line: keys reach it so much later, and so does the screen us.
+    pub fn far(mut command: Command, columns: u16, rows: u16, delay: Duration) -> Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -104,10 +112,15 @@ impl Terminal {
         let parser = vt100::Parser::new_with_callbacks(size(rows), size(columns), 0, Answers::default());
         let state = Mutex::new(State { parser, raw: vec![], closed: false });
         let shown = Arc::new(Shown { state, changed: Condvar::new() });
+        let mut to_program = master.try_clone().unwrap();
+        // Who has gone reads no keys.
+        let (keys, types) = Late::to(delay, move |keys| to_program.write_all(&keys).is_ok());
+        let (to, answers) = (shown.clone(), keys.clone());
+        let (screen, shows) = Late::to(delay, move |bytes| to.show(&bytes, &answers));
         let (told, over) = std::io::pipe().unwrap();
-        let (ours, to) = (master.try_clone().unwrap(), shown.clone());
-        let reader = std::thread::spawn(move || read(ours, &told, &to));
-        Terminal { child, line: Some(Line { master, reader, over }), shown }
+        let from_program = master.try_clone().unwrap();
+        let reads = std::thread::spawn(move || read(from_program, &told, &screen));
+        Terminal { child, line: Some(Line { master, keys, threads: vec![reads, shows, types], over }), shown }
     }
 
     /// Presses keys, as in `"/pi-2<enter>"`. Where `<esc>` is followed by another key, wait for what it does: the two
@@ -120,7 +133,7 @@ impl Terminal {
     #[track_caller]
     pub fn sends(&self, bytes: &[u8]) {
         let line = self.line.as_ref().expect("the terminal has hung up");
-        (&line.master).write_all(bytes).unwrap();
+        line.keys.send(bytes.to_vec());
     }
 
     #[track_caller]
@@ -192,10 +205,12 @@ impl Terminal {
 
     /// The window is closed, the connection gone.
     pub fn hang_up(&mut self) {
-        if let Some(Line { master, reader, over }) = self.line.take() {
-            drop((master, over));
-            // Its copy has to go too.
-            reader.join().unwrap();
+        if let Some(Line { master, keys, threads, over }) = self.line.take() {
+            drop((master, keys, over));
+            // Their copies have to go too.
+            for thread in threads {
+                thread.join().unwrap();
+            }
         }
     }
 
@@ -252,10 +267,25 @@ impl Shown {
         // A test that failed while it looked at the screen says so itself.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// What a terminal does with what it receives; whether there is more to come.
+    fn show(&self, bytes: &[u8], answers: &Late) -> bool {
+        let mut state = self.lock();
+        state.parser.process(bytes);
+        state.raw.extend_from_slice(bytes);
+        state.closed = bytes.is_empty();
+        let owed = std::mem::take(&mut state.parser.callbacks_mut().owed);
+        drop(state);
+        self.changed.notify_all();
+        if !owed.is_empty() {
+            answers.send(owed);
+        }
+        !bytes.is_empty()
+    }
 }
 
-/// Ends with the program, and with the line.
-fn read(mut from: File, over: &impl AsFd, to: &Shown) {
+/// Ends with the program, and with the line; a piece without bytes says so.
+fn read(mut from: File, over: &impl AsFd, to: &Late) {
     let mut chunk = [0; 16 * 1024];
     loop {
         let mut ready = [PollFd::new(&from, PollFlags::IN), PollFd::new(over, PollFlags::IN)];
@@ -263,15 +293,7 @@ fn read(mut from: File, over: &impl AsFd, to: &Shown) {
         let hung_up = !ready[1].revents().is_empty();
         // A terminal whose program has gone says so by an error.
         let n = if hung_up { 0 } else { from.read(&mut chunk).unwrap_or(0) };
-        let mut state = to.lock();
-        state.parser.process(&chunk[..n]);
-        state.raw.extend_from_slice(&chunk[..n]);
-        state.closed = n == 0;
-        let answer = std::mem::take(&mut state.parser.callbacks_mut().owed);
-        drop(state);
-        to.changed.notify_all();
-        // Who has gone needs no answer.
-        let _ = from.write_all(&answer);
+        to.send(chunk[..n].to_vec());
         if n == 0 {
             return;
         }
