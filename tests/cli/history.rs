@@ -5,7 +5,7 @@ use protocol::time::UnixMillis;
 use protocol::unit::{Bytes, Celsius, Percent};
 
 use crate::fake::Fake;
-use crate::terminal::Terminal;
+use crate::common::screen::Terminal;
 
 /// 2023-11-14 22:13:20 UTC.
 const END: UnixMillis = UnixMillis(1_700_000_000_000);

@@ -6,9 +6,9 @@ use protocol::job::{Counts, TaskState};
 use protocol::node::NodeState;
 use serde_json::json;
 
+use crate::common::screen::Terminal;
 use crate::fake::{Fake, Say};
 use crate::sample::{days_ago, job, node, task};
-use crate::terminal::Terminal;
 
 fn two_nodes() -> Reply {
     let down = NodeView {

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod comeback;
 mod fake;
 mod history;
@@ -11,5 +14,4 @@ mod many;
 mod rest;
 mod run;
 mod sample;
-mod terminal;
 mod trouble;

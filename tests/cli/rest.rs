@@ -7,9 +7,9 @@ use protocol::job::TaskState;
 use protocol::node::Role;
 use protocol::time::UnixMillis;
 
+use crate::common::screen::Terminal;
 use crate::fake::{Fake, Gate, Say, bramble};
 use crate::sample::task;
-use crate::terminal::Terminal;
 
 #[test]
 fn why_tells_the_whole_and_then_each_node() {
@@ -72,9 +72,9 @@ fn events_may_be_followed_from_a_time_on() {
         vec![up(1, "pi-1"), Say::Await(until.clone()), up(2, "pi-2"), Say::Reply(Reply::End)]
     });
     let terminal = Terminal::of(fake.command(&["event", "-f", "--since", "2025-06-01T14:30"]), 80);
-    terminal.shows("    1  2023-11-14 22:13:20  pi-1 up");
+    terminal.until_shows("    1  2023-11-14 22:13:20  pi-1 up");
     gate.open();
-    terminal.shows("pi-2 up");
+    terminal.until_shows("pi-2 up");
     assert_eq!(terminal.ends().1, Some(0));
     let query = EventQuery { since: Some(UnixMillis(1_748_788_200_000)), follow: true, ..EventQuery::default() };
     assert_eq!(fake.asked(), [Request::Events(query)]);

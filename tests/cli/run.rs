@@ -7,9 +7,9 @@ use protocol::api::{More, Refusal, Reply, Request, Waited};
 use protocol::id::TaskId;
 use protocol::job::{Array, Counts, JobSpec, Stream, TaskState};
 
+use crate::common::screen::Terminal;
 use crate::fake::{Fake, Gate, Ran, Say};
 use crate::sample::{ended, printed, submitted, task};
-use crate::terminal::Terminal;
 
 /// A manager whose job 17 prints and ends so.
 fn running(output: Vec<More>, end: Reply) -> Fake {
@@ -217,17 +217,17 @@ fn ctrl_c_without_a_terminal_leaves_the_job_running() {
 
 fn on_terminal(fake: &Fake) -> Terminal {
     let terminal = Terminal::of(fake.command(&["run", "--wait", "--", "sleep", "9"]), 80);
-    terminal.shows("started");
-    terminal.interrupt();
-    terminal.shows("stop job 17? [y/N, Ctrl-C again leaves it running] ");
+    terminal.until_shows("started");
+    terminal.keys("<c-c>");
+    terminal.until_shows("stop job 17? [y/N, Ctrl-C again leaves it running] ");
     terminal
 }
 
 #[test]
 fn ctrl_c_on_a_terminal_asks_and_yes_stops_the_job() {
     let fake = lasting(&Gate::new());
-    let mut terminal = on_terminal(&fake);
-    terminal.types("y\n");
+    let terminal = on_terminal(&fake);
+    terminal.keys("y<enter>");
     let (screen, code) = terminal.ends();
     assert!(screen.ends_with("bramble: job 17 stopped: stopped by ana\n"), "{screen}");
     assert_eq!(code, Some(1));
@@ -237,9 +237,9 @@ fn ctrl_c_on_a_terminal_asks_and_yes_stops_the_job() {
 fn no_goes_on_as_if_nothing_had_been_asked() {
     let gate = Gate::new();
     let fake = lasting(&gate);
-    let mut terminal = on_terminal(&fake);
-    terminal.types("\n");
-    terminal.shows("job 17 goes on");
+    let terminal = on_terminal(&fake);
+    terminal.keys("<enter>");
+    terminal.until_shows("job 17 goes on");
     gate.open();
     let (screen, code) = terminal.ends();
     assert!(screen.ends_with("bramble: job 17 stopped: stopped by ana\n"), "{screen}");
@@ -249,10 +249,10 @@ fn no_goes_on_as_if_nothing_had_been_asked() {
 
 #[test]
 fn a_second_ctrl_c_or_the_end_of_input_leaves_and_says_how_to_get_back() {
-    for leave in [|terminal: &mut Terminal| terminal.interrupt(), |terminal: &mut Terminal| terminal.types("\x04")] {
+    for leave in ["<c-c>", "<c-d>"] {
         let fake = lasting(&Gate::new());
-        let mut terminal = on_terminal(&fake);
-        leave(&mut terminal);
+        let terminal = on_terminal(&fake);
+        terminal.keys(leave);
         let (screen, code) = terminal.ends();
         assert!(screen.ends_with("\nbramble: job 17 runs on, get back to it with: bramble wait 17\n"), "{screen:?}");
         assert_eq!(code, Some(130));

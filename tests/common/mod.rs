@@ -1,6 +1,10 @@
 //! A real bramble for tests: the demo, headless, in a folder of its own, ended at the end whatever happens.
 #![allow(dead_code)]
 
+pub mod keys;
+pub mod relay;
+pub mod screen;
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

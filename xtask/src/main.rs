@@ -1,10 +1,11 @@
 //! `cargo xtask …`: the chores of this project, as one small program.
 //!
-//! It runs for every chore, so it compiles in a moment: no dependencies. What needs some (the benchmarks) is a
-//! program of its own in `xtask/bench/`, started from here.
+//! It runs for every chore, so it compiles in a moment: no dependencies. What needs some is a program of its own,
+//! started from here: the benchmarks in `xtask/bench/`, the pictures in `xtask/screens/`.
 
 mod bench;
 mod run;
+mod screenshots;
 mod test;
 
 use std::process::ExitCode;
@@ -18,6 +19,9 @@ Chores:
   bench spine [--quick] [--json] [--runs N] [--state DIR]
                         measure the spine beside the numbers to reach: throughput, CPU per
                         task, latency, memory; takes some minutes, wants a quiet machine
+  screenshots [--out DIR] [--check]
+                        draw the pictures in screenshots/ anew, as SVG and PNG, the same on
+                        every machine; --check fails where one is out of date
   help                  show this
 
 Environment:
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
     match chore.as_deref() {
         Some("test") => test::main(&rest),
         Some("bench") => bench::main(&rest),
+        Some("screenshots") => screenshots::main(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             ExitCode::SUCCESS
