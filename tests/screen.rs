@@ -41,8 +41,9 @@ fn a_demo_shows_its_nodes_and_q_leaves_the_terminal_as_it_was() {
 fn a_demo_fits_itself_to_a_terminal_that_becomes_smaller_and_larger() {
     let here = folder();
     let mut terminal = Terminal::sized(demo(here.path()), 110, 30);
-    terminal.until_shows("1 nodes");
+    terminal.until_shows("╭ nodes 2");
     terminal.resize(60, 12);
+    terminal.until_shows("1 nodes");
     terminal.until("its last line at the bottom", |screen| {
         screen.rows(0, 60).nth(11).is_some_and(|row| row.contains("? help"))
     });

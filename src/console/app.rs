@@ -12,10 +12,12 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::document::Mistake;
 use super::event::{Effect, Event};
 use super::feed::{self, News, Resolve};
 use super::keep::{Folders, Keeper};
 use super::keymap::{self, Keymap};
+use super::state::settings::Settings;
 use super::state::{Look, Now, State, toast};
 use super::terminal::{self, Command, Frame, Input, Painter, Report, Signal, Terminal, TerminalError};
 use super::theme::{self, ColorChoice, Depth, Theme};
@@ -47,10 +49,9 @@ pub struct Options {
 pub enum ConsoleError {
     #[error(transparent)]
     Terminal(#[from] TerminalError),
-    #[error("{0}")]
-    Theme(#[from] theme::ThemeError),
-    #[error("{0}")]
-    Keymap(String),
+    /// A theme or a keymap, with file and line.
+    #[error(transparent)]
+    Look(#[from] Mistake),
     #[error("the console cannot run: {0}")]
     System(#[from] std::io::Error),
 }
@@ -60,7 +61,9 @@ pub async fn run(options: Options) -> Result<(), ConsoleError> {
     let folders = Folders::of_person();
     let looks = Looks::new(&options, &folders);
     let mut settings = folders.settings();
-    let (theme, keymap, mistakes) = looks.first(&options, &settings)?;
+    let mut mistakes = vec![];
+    let theme = looks.first_theme(&options, &settings, &mut mistakes)?;
+    let keymap = looks.first_keymap(&options, &settings, &mut mistakes)?;
     (settings.theme, settings.keymap) = (theme.name.clone(), keymap.name.clone());
     let look = Look { theme, keymap, themes: looks.themes.names(), keymaps: looks.keymaps.names() };
 
@@ -215,7 +218,7 @@ impl App {
                     self.update(Event::Theme(theme), Urgency::Quick);
                 }
                 Effect::LoadKeymap(name) => {
-                    let keymap = self.looks.keymap(&name);
+                    let keymap = self.looks.keymap(&name).map_err(|error| error.to_string());
                     self.update(Event::Keymap(keymap), Urgency::Quick);
                 }
                 Effect::Keep(settings) => self.keeper.keep(settings),
@@ -334,35 +337,40 @@ impl Looks {
         self.themes.load(name, self.depth, self.ascii).map(Arc::new)
     }
 
-    fn keymap(&self, name: &str) -> Result<Arc<Keymap>, String> {
-        let loaded = actions::vocabulary(|words| self.keymaps.load(name, words));
-        loaded.map(Arc::new).map_err(|error| error.to_string())
+    fn keymap(&self, name: &str) -> Result<Arc<Keymap>, keymap::KeymapError> {
+        actions::vocabulary(|words| self.keymaps.load(name, words)).map(Arc::new)
     }
 
     /// What is asked for on the command line must be right; what was chosen last time and is broken now is said, and
     /// the built-in one taken instead.
-    fn first(
+    fn first_theme(
         &self,
         options: &Options,
-        settings: &super::state::settings::Settings,
-    ) -> Result<(Arc<Theme>, Arc<Keymap>, Vec<String>), ConsoleError> {
-        let mut mistakes = vec![];
-        let theme = match &options.theme {
-            Some(name) => self.theme(name)?,
-            None => self.theme(&settings.theme).or_else(|error| {
-                mistakes.push(error.to_string());
-                theme::Source::default().load("default", self.depth, self.ascii).map(Arc::new)
-            })?,
-        };
-        let keymap = match &options.keymap {
-            Some(name) => self.keymap(name).map_err(ConsoleError::Keymap)?,
-            None => self.keymap(&settings.keymap).or_else(|error| {
-                mistakes.push(error);
-                let built_in = actions::vocabulary(|words| keymap::Source::default().load("default", words));
-                built_in.map(Arc::new).map_err(|error| ConsoleError::Keymap(error.to_string()))
-            })?,
-        };
-        Ok((theme, keymap, mistakes))
+        settings: &Settings,
+        mistakes: &mut Vec<String>,
+    ) -> Result<Arc<Theme>, ConsoleError> {
+        if let Some(name) = &options.theme {
+            return Ok(self.theme(name)?);
+        }
+        self.theme(&settings.theme).or_else(|error| {
+            mistakes.push(error.to_string());
+            Ok(theme::Source::default().load("default", self.depth, self.ascii).map(Arc::new)?)
+        })
+    }
+
+    fn first_keymap(
+        &self,
+        options: &Options,
+        settings: &Settings,
+        mistakes: &mut Vec<String>,
+    ) -> Result<Arc<Keymap>, ConsoleError> {
+        if let Some(name) = &options.keymap {
+            return Ok(self.keymap(name)?);
+        }
+        self.keymap(&settings.keymap).or_else(|error| {
+            mistakes.push(error.to_string());
+            Ok(actions::vocabulary(|words| keymap::Source::default().load("default", words)).map(Arc::new)?)
+        })
     }
 }
 

@@ -154,7 +154,9 @@ fn node(number: u32, width: usize) -> NodeView {
         seen_at: Some(UnixMillis(if down { AT.0 - 720_000 } else { AT.0 })),
         facts: Facts {
             hostname: Some(format!("pi-{number}")),
-            model: Some(if number % 3 == 0 { "Raspberry Pi 5 Model B" } else { "Raspberry Pi 4 Model B" }.into()),
+            model: Some(
+                if number.is_multiple_of(3) { "Raspberry Pi 5 Model B" } else { "Raspberry Pi 4 Model B" }.into(),
+            ),
             os: Some("Debian GNU/Linux 12 (bookworm)".into()),
             kernel: Some("6.6.51+rpt-rpi-v8".into()),
             arch: Some("aarch64".into()),

@@ -4,8 +4,8 @@ use protocol::api::{History, Reply, Request, Span};
 use protocol::time::UnixMillis;
 use protocol::unit::{Bytes, Celsius, Percent};
 
-use crate::fake::Fake;
 use crate::common::screen::Terminal;
+use crate::fake::Fake;
 
 /// 2023-11-14 22:13:20 UTC.
 const END: UnixMillis = UnixMillis(1_700_000_000_000);

@@ -8,9 +8,9 @@ use crate::console::state::{Overlay, State};
 const HERE: &[Layer] = &[Layer::Dialog];
 
 pub const ACTIONS: &[Action] = &[
-    Action::new("press", HERE, "Press the button that is lit", press).hint("press"),
-    Action::new("cancel", HERE, "Close the dialog; nothing is done", cancel).hint("cancel"),
-    Action::new("next-button", HERE, "Go to the next button", |state, _| step(state, true)).hint("next button"),
+    Action::new("press", HERE, "Press the button that is lit", press).hint(|_| "press"),
+    Action::new("cancel", HERE, "Close the dialog; nothing is done", cancel).hint(|_| "cancel"),
+    Action::new("next-button", HERE, "Go to the next button", |state, _| step(state, true)).hint(|_| "next button"),
     Action::new("previous-button", HERE, "Go to the button before", |state, _| step(state, false)),
 ];
 

@@ -10,22 +10,25 @@ use crate::console::state::{Overlay, Pane, State};
 const HERE: &[Layer] = &[Layer::Global];
 
 pub const ACTIONS: &[Action] = &[
-    Action::new("help", HERE, "Show every key, search it, and run what it shows", help).hint("help"),
-    Action::new("palette", HERE, "Type an action by name, with what it is to act on", palette).hint("commands"),
+    Action::new("help", HERE, "Show every key, search it, and run what it shows", help).hint(|_| "help"),
+    Action::new("palette", HERE, "Type an action by name, with what it is to act on", palette).hint(|_| "commands"),
     Action::new("filter", HERE, "Show only what has these words: text, !not, state:failed, node:pi-2", filter)
-        .hint("filter")
+        .hint(|_| "filter")
         .takes(Takes::Filter),
-    Action::new("close", HERE, "Close this page, or the zoom; at home, leave the console", close),
+    Action::new("close", HERE, "Close this page, or the zoom; at home, leave the console", close)
+        .hint(|state| if at_home(state) && !state.zoomed { "quit" } else { "close" }),
     Action::new("cancel", HERE, "Put away messages, marks, filter, zoom, page: one at a time, never more", cancel),
-    Action::new("quit", HERE, "Leave the console; everything goes on without it", quit).hint("quit"),
+    Action::new("quit", HERE, "Leave the console; everything goes on without it", quit),
     Action::new("back", HERE, "Go back to the page before this one", back),
     Action::new("forward", HERE, "Go forward to the page one came back from", forward),
     Action::new("nodes", HERE, "Go to the nodes", |state, _| pane(state, Pane::Nodes)),
     Action::new("work", HERE, "Go to the work: jobs and their tasks", |state, _| pane(state, Pane::Work)),
     Action::new("events", HERE, "Go to the events", |state, _| pane(state, Pane::Events)),
-    Action::new("next-pane", HERE, "Go to the next pane", |state, _| next_pane(state, 1)).hint("pane"),
+    Action::new("next-pane", HERE, "Go to the next pane", |state, _| next_pane(state, 1)).hint(|_| "pane"),
     Action::new("previous-pane", HERE, "Go to the pane before", |state, _| next_pane(state, 2)),
-    Action::new("zoom", HERE, "Give this pane the whole screen, or take it back", zoom).hint("zoom").applies(at_home),
+    Action::new("zoom", HERE, "Give this pane the whole screen, or take it back", zoom)
+        .hint(|_| "zoom")
+        .applies(at_home),
     Action::new("grow", HERE, "Make this pane larger", |state, _| resize(state, 4)).applies(at_home),
     Action::new("shrink", HERE, "Make this pane smaller", |state, _| resize(state, -4)).applies(at_home),
     Action::new("repeat", HERE, "Do the last action again", repeat).applies(|state| state.repeat.is_some()),

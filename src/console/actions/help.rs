@@ -6,8 +6,8 @@ use crate::console::state::{Overlay, State};
 const HERE: &[Layer] = &[Layer::Help];
 
 pub const ACTIONS: &[Action] = &[
-    Action::new("accept", HERE, "Run the action that is lit", accept).hint("run it"),
-    Action::new("cancel", HERE, "Close the help", cancel).hint("close"),
+    Action::new("accept", HERE, "Run the action that is lit", accept).hint(|_| "run it"),
+    Action::new("cancel", HERE, "Close the help", cancel).hint(|_| "close"),
     Action::new("next", HERE, "Next action", |state, _| step(state, true)),
     Action::new("previous", HERE, "Action before", |state, _| step(state, false)),
 ];

@@ -19,7 +19,7 @@ pub const ACTIONS: &[Action] = &[
     Action::new("page-up", HERE, "One screen up", |state, _| step(state, Move::PageUp)),
     Action::new("half-down", HERE, "Half a screen down", |state, _| step(state, Move::HalfDown)),
     Action::new("half-up", HERE, "Half a screen up", |state, _| step(state, Move::HalfUp)),
-    Action::new("open", HERE, "Open what is under the cursor", open).hint("open"),
+    Action::new("open", HERE, "Open what is under the cursor", open).hint(|_| "open"),
     Action::new("mark", HERE, "Mark this one, to act on several at once", mark).applies(markable),
     Action::new("mark-all", HERE, "Mark all that are shown", mark_all).applies(markable),
     Action::new("unmark-all", HERE, "Mark none", unmark_all).applies(markable),
@@ -28,6 +28,12 @@ pub const ACTIONS: &[Action] = &[
         .applies(markable),
     Action::new("sort-reverse", HERE, "Turn the order round", sort_reverse).applies(markable),
 ];
+
+/// What only moves the cursor.
+pub fn moves(name: &str) -> bool {
+    let moves = ["down", "up", "left", "right", "first", "last", "page-down", "page-up", "half-down", "half-up"];
+    moves.contains(&name)
+}
 
 fn step(state: &mut State, by: Move) -> Acted {
     state.step(by);

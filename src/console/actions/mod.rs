@@ -110,7 +110,7 @@ pub struct Action {
     /// One sentence for help and docs, without a full stop.
     pub sentence: &'static str,
     /// One word or two for the footer; empty: not shown there.
-    pub hint: &'static str,
+    pub hint: fn(&State) -> &'static str,
     pub takes: Takes,
     /// What the manager must allow.
     pub needs: Right,
@@ -133,7 +133,7 @@ impl Action {
             name,
             layers,
             sentence,
-            hint: "",
+            hint: |_| "",
             takes: Takes::Nothing,
             needs: Right::Viewer,
             dangerous: false,
@@ -142,7 +142,7 @@ impl Action {
         }
     }
 
-    const fn hint(self, hint: &'static str) -> Action {
+    const fn hint(self, hint: fn(&State) -> &'static str) -> Action {
         Action { hint, ..self }
     }
 
@@ -162,9 +162,10 @@ impl Action {
         Action { applies, ..self }
     }
 
-    /// Whether it can be called by its name, in the palette.
+    /// Whether it can be called by its name, in the palette: not a move, and not of what lies over the panes.
     pub fn commands(&self) -> bool {
-        !self.layers.iter().any(|layer| matches!(layer, Layer::Prompt | Layer::Dialog | Layer::Help))
+        !list::moves(self.name)
+            && !self.layers.iter().any(|layer| matches!(layer, Layer::Prompt | Layer::Dialog | Layer::Help))
     }
 
     /// Whether it makes sense to do it again by one key.
@@ -183,8 +184,7 @@ impl Action {
             "show-command",
             "suspend",
         ];
-        let moves = self.layers.contains(&Layer::List) && self.takes == Takes::Nothing;
-        self.commands() && !moves && !ONCE.contains(&self.name)
+        self.commands() && !ONCE.contains(&self.name)
     }
 
     /// Whether it only looks: all that is left in a read-only console.

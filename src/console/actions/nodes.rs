@@ -16,7 +16,7 @@ const HERE: &[Layer] = &[Layer::Nodes, Layer::Node];
 
 pub const ACTIONS: &[Action] = &[
     Action::new("drain", HERE, "Give these nodes no new tasks; what runs there runs on", drain)
-        .hint("drain")
+        .hint(|_| "drain")
         .takes(Takes::Nodes)
         .needs(Right::Admin),
     Action::new("undrain", HERE, "Let drained nodes take tasks again", undrain).takes(Takes::Nodes).needs(Right::Admin),
@@ -30,7 +30,7 @@ pub const ACTIONS: &[Action] = &[
         .needs(Right::Admin)
         .dangerous(),
     Action::new("add-node", &[Layer::Nodes], "Show the line that makes a machine a worker", add).needs(Right::Admin),
-    Action::new("view", &[Layer::Nodes], "Show nodes as cards, as lines, or as a map of heat", view).hint("view"),
+    Action::new("view", &[Layer::Nodes], "Show nodes as cards, as lines, or as a map of heat", view).hint(|_| "view"),
 ];
 
 fn drain(state: &mut State, words: &[String]) -> Acted {

@@ -13,8 +13,8 @@ pub const ACTIONS: &[Action] = &[
     Action::new("follow", HERE, "Keep the newest line in view, or rest where one reads", |state, _| {
         on(state, |page| page.log.follow = !page.log.follow)
     })
-    .hint("follow"),
-    Action::new("wrap", HERE, "Wrap long lines, or cut them", wrap).hint("wrap"),
+    .hint(|_| "follow"),
+    Action::new("wrap", HERE, "Wrap long lines, or cut them", wrap).hint(|_| "wrap"),
     Action::new("next-match", HERE, "Next place where the searched words are", |state, _| found(state, true)),
     Action::new("previous-match", HERE, "Place before where the searched words are", |state, _| found(state, false)),
     Action::new("stream", HERE, "Show both outputs, stdout alone, stderr alone", |state, _| {

@@ -15,18 +15,18 @@ const BOTH: &[Layer] = &[Layer::Work, Layer::Task];
 const HERE: &[Layer] = &[Layer::Work];
 
 pub const ACTIONS: &[Action] = &[
-    Action::new("logs", HERE, "Show what a task prints", logs).hint("log").takes(Takes::Targets),
+    Action::new("logs", HERE, "Show what a task prints", logs).hint(|_| "log").takes(Takes::Targets),
     Action::new("stop", BOTH, "Stop these jobs or tasks", stop)
-        .hint("stop")
+        .hint(|_| "stop")
         .takes(Takes::Targets)
         .needs(Right::Operator)
         .dangerous(),
     Action::new("retry", BOTH, "Run these again, those that have ended", retry)
-        .hint("run again")
+        .hint(|_| "run again")
         .takes(Takes::Targets)
         .needs(Right::Operator),
-    Action::new("why", BOTH, "Say why it waits, or what became of it", why).hint("why").takes(Takes::Targets),
-    Action::new("active", HERE, "Show only what has not ended, or everything", active).hint("active"),
+    Action::new("why", BOTH, "Say why it waits, or what became of it", why).hint(|_| "why").takes(Takes::Targets),
+    Action::new("active", HERE, "Show only what has not ended, or everything", active).hint(|_| "active"),
     Action::new("unfold-all", HERE, "Unfold every job that is shown", unfold_all),
     Action::new("fold-all", HERE, "Fold every job", fold_all),
     Action::new("run", &[Layer::Global], "Run a command on a node: run COMMAND…", run)

@@ -33,9 +33,9 @@ fn hints(state: &State) -> Vec<(String, &'static str)> {
             crate::console::actions::table().filter(|row| layers.iter().any(|l| row.layers.contains(l))).collect()
         }
     };
-    let shown = rows.into_iter().filter(|row| !row.hint.is_empty());
+    let shown = rows.into_iter().map(|row| (row, (row.hint)(state))).filter(|(_, hint)| !hint.is_empty());
     let mut hints: Vec<(String, &'static str)> =
-        shown.filter_map(|row| Some((state.keymap.keys_of(&words, row.name)?, row.hint))).collect();
+        shown.filter_map(|(row, hint)| Some((state.keymap.keys_of(&words, row.name)?, hint))).collect();
     if let Some(at) = hints.iter().position(|(_, hint)| *hint == "help") {
         let help = hints.remove(at);
         hints.insert(0, help);

@@ -16,7 +16,6 @@ mod welcome;
 pub mod work;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 
 use super::state::layout::{LEAST, Layout};
 use super::state::page::Page;
@@ -61,11 +60,12 @@ fn body(state: &State, layout: &Layout, buffer: &mut Buffer) {
         Page::Task(page) => task::draw(state, page, layout.body, buffer),
         Page::Home => {
             tabs::draw(state, layout.tabs, buffer);
-            let panes: [(Pane, fn(&State, Rect, &mut Buffer)); 3] =
-                [(Pane::Nodes, nodes::draw), (Pane::Work, work::draw), (Pane::Events, events::draw)];
-            for (pane, draw) in panes {
-                if let Some(area) = layout.pane(pane) {
-                    draw(state, area, buffer);
+            for pane in Pane::ALL {
+                let Some(area) = layout.pane(pane) else { continue };
+                match pane {
+                    Pane::Nodes => nodes::draw(state, area, buffer),
+                    Pane::Work => work::draw(state, area, buffer),
+                    Pane::Events => events::draw(state, area, buffer),
                 }
             }
         }

@@ -7,7 +7,7 @@ use protocol::node::Role;
 use super::State;
 use super::nodes::NodeColumn;
 use super::work::{WorkColumn, title};
-use crate::console::actions::{self, Action, Takes};
+use crate::console::actions::{self, Action, Layer, Takes};
 
 /// More than fit on any screen are of no use.
 const MOST: usize = 50;
@@ -42,7 +42,9 @@ impl State {
 
     fn actions_like(&self, typed: &str) -> Vec<Offer> {
         let mut rows: Vec<&'static Action> = self.here().filter(|action| action.commands()).collect();
-        let elsewhere = actions::table().filter(|action| action.commands() && self.can(action));
+        // What belongs to a page can only be done there.
+        let of_page = |action: &&Action| action.layers.iter().all(|layer| matches!(layer, Layer::Node | Layer::Task));
+        let elsewhere = actions::table().filter(|action| action.commands() && !of_page(action) && self.can(action));
         for action in elsewhere {
             if !rows.iter().any(|row| row.name == action.name) {
                 rows.push(action);
