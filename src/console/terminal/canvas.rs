@@ -40,8 +40,10 @@ impl<W: Write> Canvas<W> {
     }
 
     /// Returns how many bytes it took: none at all when nothing changed.
-    pub fn paint(&mut self, frame: Frame) -> io::Result<usize> {
+    pub fn paint(&mut self, mut frame: Frame) -> io::Result<usize> {
         let mut bytes = vec![];
+        frame.buffer.content.iter_mut().for_each(silence);
+        cover(&mut frame.buffer);
         let known = self.shown.take().filter(|shown| !frame.clear && shown.area == frame.buffer.area);
         let shown = match known {
             Some(shown) => shown,
@@ -75,7 +77,7 @@ impl<W: Write> Canvas<W> {
 
     fn draw(&mut self, shown: &Buffer, next: &Buffer, bytes: &mut Vec<u8>) {
         let mut changes = shown.diff(next);
-        changes.retain(|(x, y, cell)| !shown.cell((*x, *y)).is_some_and(|before| look_alike(before, cell)));
+        changes.retain(|(x, y, cell)| !look_alike(&shown[(*x, *y)], cell) && cell.symbol() != COVERED);
         for row in changes.chunk_by(|one, other| one.1 == other.1) {
             let y = row[0].1;
             let end = blank_from(next, y);
@@ -102,7 +104,11 @@ impl<W: Write> Canvas<W> {
         let pen = self.pen.for_cell(cell);
         self.pen.change(pen, bytes);
         self.pen = pen;
-        let symbol = printable(cell);
+        let symbol = cell.symbol();
+        if symbol.contains('\u{fe0f}') {
+            // Some terminals take it for a narrow one, and would leave what was beside it.
+            bytes.extend_from_slice(b"  \x1b[2D");
+        }
         bytes.extend_from_slice(symbol.as_bytes());
         // At the edge, or after a sign whose width terminals guess differently, nobody knows where the cursor is.
         let certain = symbol.chars().count() == 1 && cell.cell_width() <= 1 && x + 1 < width;
@@ -148,11 +154,11 @@ impl<W: Write> Canvas<W> {
         let mut bytes = vec![];
         for x in from..to {
             let cell = next.cell((x, y))?;
-            let single = cell.symbol().chars().count() == 1 && cell.cell_width() == 1;
+            let single = cell.symbol() != COVERED && cell.symbol().chars().count() == 1 && cell.cell_width() == 1;
             if !single || self.pen.for_cell(cell) != self.pen {
                 return None;
             }
-            bytes.extend_from_slice(printable(cell).as_bytes());
+            bytes.extend_from_slice(cell.symbol().as_bytes());
         }
         Some(bytes)
     }
@@ -185,28 +191,39 @@ fn forward(cells: u16) -> Vec<u8> {
 fn blank_from(next: &Buffer, y: u16) -> u16 {
     let plain = |x: &u16| next.cell((*x, y)).is_some_and(|cell| is_blank(cell) && cell.bg == Pen::PLAIN.bg);
     let blanks = (0..next.area.width).rev().take_while(plain).count();
-    let from = next.area.width.saturating_sub(u16::try_from(blanks).unwrap_or(u16::MAX));
-    // The second half of a wide letter looks blank in the buffer.
-    let covered = from.checked_sub(1).and_then(|x| next.cell((x, y))).map_or(1, CellWidth::cell_width);
-    (from + covered.saturating_sub(1)).min(next.area.width)
+    next.area.width.saturating_sub(u16::try_from(blanks).unwrap_or(u16::MAX))
 }
 
 fn is_blank(cell: &Cell) -> bool {
     cell.symbol() == " " && !cell.modifier.intersects(SEEN_ON_BLANK)
 }
 
-fn look_alike(before: &Cell, after: &Cell) -> bool {
-    is_blank(before) && is_blank(after) && before.bg == after.bg
+fn look_alike(before: &Cell, next: &Cell) -> bool {
+    is_blank(before) && is_blank(next) && before.bg == next.bg
 }
 
-/// Nothing that comes from a task's output may speak to the terminal.
-fn printable(cell: &Cell) -> &str {
-    let symbol = cell.symbol();
-    if symbol.chars().any(char::is_control) {
-        "\u{fffd}"
+/// In a buffer the second half of a wide letter looks like a blank, but on the screen it does not: it must differ from
+/// whatever comes there next.
+fn cover(buffer: &mut Buffer) {
+    let width = usize::from(buffer.area.width);
+    for row in buffer.content.chunks_mut(width.max(1)) {
+        let mut x = 0;
+        while x < row.len() {
+            let end = (x + usize::from(row[x].cell_width().max(1))).min(row.len());
+            row[x + 1..end].iter_mut().for_each(|cell| *cell = Cell::new(COVERED));
+            x = end;
+        }
+    }
+}
+
+/// For private use, and we do not use it for anything else.
+const COVERED: &str = "\u{e000}";
+
+/// Nothing that comes from a task's output may speak to the terminal, or take less room there than in the buffer.
+fn silence(cell: &mut Cell) {
+    if cell.symbol().chars().any(char::is_control) {
+        cell.set_symbol("?");
     } else if cell.cell_width() == 0 {
-        " "
-    } else {
-        symbol
+        cell.set_symbol(" ");
     }
 }

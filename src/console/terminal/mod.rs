@@ -17,3 +17,6 @@ pub use input::{Input, Listener, listen};
 pub use modes::{Terminal, TerminalError, size};
 pub use painter::{Command, CommandError, Painter, Report, Screen};
 pub use signals::{Signal, signals};
+
+#[cfg(test)]
+mod tests;
