@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use bramble::console::event::Left;
 use bramble::console::theme::ColorChoice;
 use bramble::manager::Observer;
 use bramble::manager::config::{COMMENTED, Config};
@@ -108,7 +109,12 @@ fn console(args: ConsoleArgs, everywhere: &cli::Everywhere) -> ExitCode {
     let options = console::Options { manager, color: color(everywhere), theme, keymap, read_only, note: None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let shown = runtime.map_err(anyhow::Error::from).and_then(|runtime| Ok(runtime.block_on(console::run(options))?));
-    told(shown.map(|()| ExitCode::SUCCESS), REFUSED)
+    match shown {
+        Ok(Left::Nothing) => ExitCode::SUCCESS,
+        Ok(Left::Demo) => told(demo::run(demo::Args::default(), color(everywhere)), REFUSED),
+        Ok(Left::Install) => install::run(install::InstallArgs::manager(), COMMENTED),
+        Err(error) => told(Err(error), REFUSED),
+    }
 }
 
 fn color(everywhere: &cli::Everywhere) -> ColorChoice {

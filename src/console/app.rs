@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::document::Mistake;
-use super::event::{Effect, Event};
+use super::event::{Effect, Event, Left};
 use super::feed::{self, News, Resolve};
 use super::keep::{Folders, Keeper};
 use super::keymap::{self, Keymap};
@@ -57,7 +57,7 @@ pub enum ConsoleError {
 }
 
 /// Runs until the person leaves, or the terminal is gone.
-pub async fn run(options: Options) -> Result<(), ConsoleError> {
+pub async fn run(options: Options) -> Result<Left, ConsoleError> {
     let folders = Folders::of_person();
     let looks = Looks::new(&options, &folders);
     let mut settings = folders.settings();
@@ -76,7 +76,7 @@ pub async fn run(options: Options) -> Result<(), ConsoleError> {
     let keys = to.clone();
     let listener = terminal::listen(move |input| keys.blocking_send(Message::Input(input)).is_ok())?;
     let (news_to, mut news) = mpsc::channel(QUEUE);
-    let feed = tokio::spawn(feed::run(options.manager.clone(), news_to.clone()));
+    let feed = tokio::spawn(feed::run(options.manager.clone(), news_to.clone())).abort_handle();
 
     let start = Instant::now();
     let mut state = State::new(look, settings, (width, height).into(), now(start));
@@ -88,8 +88,8 @@ pub async fn run(options: Options) -> Result<(), ConsoleError> {
         state.toasts.say(toast::Kind::Bad, mistake, state.now);
     }
     let keeper = Keeper::start(&folders);
-    let mut app =
-        App { state, looks, start, painter, keeper, news_to, client: None, follower: None, pace: Pace::new() };
+    let (pace, left) = (Pace::new(), Left::Nothing);
+    let mut app = App { state, looks, start, painter, keeper, news_to, client: None, feed, follower: None, pace, left };
     app.settle();
     app.draw();
     while app.going_on() {
@@ -113,9 +113,8 @@ pub async fn run(options: Options) -> Result<(), ConsoleError> {
         app.settle();
         app.draw();
     }
-    feed.abort();
-    drop((listener, app));
-    Ok(())
+    drop(listener);
+    Ok(app.left)
 }
 
 enum Message {
@@ -139,8 +138,17 @@ struct App {
     keeper: Keeper,
     news_to: mpsc::Sender<News>,
     client: Option<Client>,
+    feed: AbortHandle,
     follower: Option<AbortHandle>,
     pace: Pace,
+    left: Left,
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.feed.abort();
+        self.unfollow();
+    }
 }
 
 impl App {
@@ -224,7 +232,13 @@ impl App {
                 Effect::Keep(settings) => self.keeper.keep(settings),
                 Effect::Repaint => self.pace.repaint(),
                 Effect::Suspend => self.command(Command::Suspend),
-                Effect::Quit => self.pace.over = true,
+                Effect::Connect(address) => {
+                    self.feed.abort();
+                    self.client = None;
+                    let resolve: Resolve = Arc::new(move || Ok(address.clone()));
+                    self.feed = tokio::spawn(feed::run(resolve, self.news_to.clone())).abort_handle();
+                }
+                Effect::Leave(left) => (self.left, self.pace.over) = (left, true),
             }
         }
     }

@@ -10,7 +10,7 @@ use protocol::api::{Changes, Hello, LogChunk, LogQuery, Picture, Reply, Request}
 use super::keymap::Keymap;
 use super::state::settings::Settings;
 use super::theme::Theme;
-use crate::client::ClientError;
+use crate::client::{ClientError, ManagerAddress};
 
 #[derive(Debug)]
 pub enum Event {
@@ -93,5 +93,17 @@ pub enum Effect {
     /// The whole screen anew, whatever is believed to be on it.
     Repaint,
     Suspend,
-    Quit,
+    /// Another manager from now on.
+    Connect(ManagerAddress),
+    Leave(Left),
+}
+
+/// What a person left the console for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    Nothing,
+    /// To try it all on this machine.
+    Demo,
+    /// To make this machine a manager.
+    Install,
 }

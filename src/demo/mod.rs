@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long)]
     pub headless: bool,
     /// How many workers
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=200))]
+    #[arg(long, value_name = "N", default_value_t = NODES, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub nodes: u32,
     /// Where everything is kept between runs [default: the user's data folder; as root /var/lib/bramble-demo]
     #[arg(long, value_name = "DIR")]
@@ -41,6 +41,14 @@ pub struct Args {
     /// No sample jobs
     #[arg(long)]
     pub no_samples: bool,
+}
+
+const NODES: u32 = 3;
+
+impl Default for Args {
+    fn default() -> Self {
+        Self { headless: false, nodes: NODES, state: None, fresh: false, no_samples: false }
+    }
 }
 
 pub fn run(args: Args, color: ColorChoice) -> anyhow::Result<ExitCode> {
@@ -101,7 +109,8 @@ async fn perform(stage: &mut Stage, args: &Args, color: ColorChoice) -> anyhow::
         read_only: false,
         note: Some(note),
     };
-    Ok(console::run(options).await?)
+    console::run(options).await?;
+    Ok(())
 }
 
 fn on_a_terminal() -> bool {

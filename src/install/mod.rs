@@ -26,6 +26,13 @@ pub struct InstallArgs {
     role: Role,
 }
 
+impl InstallArgs {
+    /// To become a manager, shown and asked first.
+    pub fn manager() -> Self {
+        Self { role: Role::Manager { common: Common::default() } }
+    }
+}
+
 #[derive(Debug, clap::Subcommand)]
 enum Role {
     /// Make this machine the manager of a bramble

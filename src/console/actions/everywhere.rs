@@ -1,7 +1,7 @@
 //! What holds everywhere but in a prompt, the help or a dialog.
 
 use super::{Acted, Action, Layer, Takes};
-use crate::console::event::Effect;
+use crate::console::event::{Effect, Left};
 use crate::console::state::help::Help;
 use crate::console::state::page::Page;
 use crate::console::state::prompt::{Kind, Prompt};
@@ -38,12 +38,13 @@ pub const ACTIONS: &[Action] = &[
     Action::new("theme", HERE, "Change the colours: to the theme named, or to the next", theme).takes(Takes::Theme),
     Action::new("keymap", HERE, "Change the keys: to the keymap named, or to the next", keymap).takes(Takes::Keymap),
     Action::new("mouse", HERE, "Give the mouse to the console, or back to the terminal for selecting text", mouse),
+    Action::new("connect", HERE, "Go to another manager: unix://PATH", connect).takes(Takes::Address),
     Action::new("redraw", HERE, "Draw the whole screen again", |_, _| Ok(vec![Effect::Repaint])),
     Action::new("suspend", HERE, "Go to the shell; `fg` comes back", |_, _| Ok(vec![Effect::Suspend])),
 ];
 
 fn at_home(state: &State) -> bool {
-    state.pages.current().is_home()
+    !state.welcomes() && state.pages.current().is_home()
 }
 
 fn help(state: &mut State, _: &[String]) -> Acted {
@@ -88,7 +89,7 @@ fn close(state: &mut State, _: &[String]) -> Acted {
     if std::mem::take(&mut state.zoomed) {
         return Ok(vec![]);
     }
-    Ok(vec![Effect::Quit])
+    Ok(vec![Effect::Leave(Left::Nothing)])
 }
 
 fn cancel(state: &mut State, _: &[String]) -> Acted {
@@ -126,7 +127,7 @@ fn cancel(state: &mut State, _: &[String]) -> Acted {
 }
 
 fn quit(_: &mut State, _: &[String]) -> Acted {
-    Ok(vec![Effect::Quit])
+    Ok(vec![Effect::Leave(Left::Nothing)])
 }
 
 fn back(state: &mut State, _: &[String]) -> Acted {
@@ -220,6 +221,17 @@ fn theme(state: &mut State, words: &[String]) -> Acted {
 fn keymap(state: &mut State, words: &[String]) -> Acted {
     let next = words.first().cloned().unwrap_or_else(|| after(&state.keymaps, &state.keymap.name));
     Ok(vec![Effect::LoadKeymap(next)])
+}
+
+/// What was seen belongs to the manager it was seen of.
+fn connect(state: &mut State, words: &[String]) -> Acted {
+    let Some(address) = words.first() else {
+        state.overlay = Some(Overlay::Prompt(Prompt::new(Kind::Connect, "unix://")));
+        return Ok(vec![]);
+    };
+    let address = address.parse().map_err(|error| format!("{error}"))?;
+    state.forget_manager();
+    Ok(vec![Effect::Unfollow, Effect::Connect(address)])
 }
 
 fn after(names: &[String], name: &str) -> String {

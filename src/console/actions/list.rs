@@ -1,10 +1,12 @@
 //! What holds in every list: moving, opening, marking, sorting.
 
 use super::{Acted, Action, Layer, Takes};
+use crate::console::event::{Effect, Left};
 use crate::console::state::nodes::NodeColumn;
 use crate::console::state::page::Page;
+use crate::console::state::prompt::{Kind, Prompt};
 use crate::console::state::work::{Row, WorkColumn, only_task};
-use crate::console::state::{Move, Pane, State};
+use crate::console::state::{Move, Overlay, Pane, State, Way};
 
 const HERE: &[Layer] = &[Layer::List];
 
@@ -41,11 +43,11 @@ fn step(state: &mut State, by: Move) -> Acted {
 }
 
 fn in_work(state: &State) -> bool {
-    state.pages.current().is_home() && state.focus == Pane::Work
+    !state.welcomes() && state.pages.current().is_home() && state.focus == Pane::Work
 }
 
 fn markable(state: &State) -> bool {
-    state.pages.current().is_home() && state.focus != Pane::Events
+    !state.welcomes() && state.pages.current().is_home() && state.focus != Pane::Events
 }
 
 fn left(state: &mut State, _: &[String]) -> Acted {
@@ -73,6 +75,16 @@ fn right(state: &mut State, _: &[String]) -> Acted {
 }
 
 fn open(state: &mut State, _: &[String]) -> Acted {
+    if state.welcomes() {
+        return match Way::ALL[state.way] {
+            Way::Demo => Ok(vec![Effect::Leave(Left::Demo)]),
+            Way::Install => Ok(vec![Effect::Leave(Left::Install)]),
+            Way::Connect => {
+                state.overlay = Some(Overlay::Prompt(Prompt::new(Kind::Connect, "unix://")));
+                Ok(vec![])
+            }
+        };
+    }
     match state.pages.current() {
         Page::Task(_) => return Ok(vec![]),
         Page::Node(page) => {

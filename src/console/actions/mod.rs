@@ -98,6 +98,8 @@ pub enum Takes {
     Filter,
     /// A command for a worker.
     Command,
+    /// Where a manager is.
+    Address,
 }
 
 /// What came of an action: what is still to be done, or a sentence why not.

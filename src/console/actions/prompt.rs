@@ -34,7 +34,7 @@ fn complete(state: &mut State, _: &[String]) -> Acted {
 fn cancel(state: &mut State, _: &[String]) -> Acted {
     let Some(Overlay::Prompt(prompt)) = state.overlay.take() else { return Ok(vec![]) };
     match prompt.kind {
-        Kind::Palette => {}
+        Kind::Palette | Kind::Connect => {}
         Kind::Filter { before } => state.set_filter(before.text()),
         Kind::Search { before } => {
             if let Page::Task(page) = state.pages.current_mut() {
@@ -47,8 +47,10 @@ fn cancel(state: &mut State, _: &[String]) -> Acted {
 
 fn accept(state: &mut State, _: &[String]) -> Acted {
     let Some(Overlay::Prompt(prompt)) = state.overlay.take() else { return Ok(vec![]) };
-    if prompt.kind != Kind::Palette {
-        return Ok(vec![]);
+    match prompt.kind {
+        Kind::Palette => {}
+        Kind::Connect => return by_name(state, "connect", &[prompt.input.value().trim().to_owned()]),
+        Kind::Filter { .. } | Kind::Search { .. } => return Ok(vec![]),
     }
     let typed = prompt.input.value().trim();
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
@@ -60,6 +62,10 @@ fn accept(state: &mut State, _: &[String]) -> Acted {
             _ => words(typed),
         };
     let Some((name, args)) = line.split_first() else { return Ok(vec![]) };
+    by_name(state, name, args)
+}
+
+fn by_name(state: &mut State, name: &str, args: &[String]) -> Acted {
     match state.action_named(name) {
         Some(action) => Ok(state.act(action, args)),
         None => Err(format!("there is no action {name}; ? shows them all")),

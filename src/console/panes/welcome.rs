@@ -5,40 +5,49 @@ use ratatui::layout::Rect;
 
 use super::paint;
 use super::toasts::wrapped;
-use crate::console::state::{Link, State};
-
-const WAYS: [(&str, &str); 3] = [
-    ("bramble demo", "a manager and three workers on this machine, to look around"),
-    ("bramble install manager", "make this machine a manager, for good"),
-    ("bramble --manager ADDRESS", "the manager that runs elsewhere"),
-];
+use crate::console::state::{Link, State, Way};
 
 pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     let styles = &state.theme.styles;
-    let width = area.width.saturating_sub(4).min(84);
-    let x = area.x + area.width.saturating_sub(width) / 2;
-    let mut y = area.y + area.height.saturating_sub(12) / 2;
-    let mut say = |text: &str, indent: u16, style| {
-        for line in wrapped(text, width.saturating_sub(indent)) {
-            if y < area.bottom() {
-                paint::text(buffer, x + indent, y, width.saturating_sub(indent), &line, style);
-            }
-            y += 1;
-        }
+    let width = area.width.saturating_sub(4).min(76);
+    let why = match &state.link {
+        Link::NeverMet { why, .. } => wrapped(why, width),
+        _ => vec!["reaching the manager …".to_owned()],
     };
-    say("Bramble", 0, styles.strong);
-    say("", 0, styles.text);
-    match &state.link {
-        Link::NeverMet { why, .. } => {
-            say(why, 0, styles.text);
-            say("", 0, styles.text);
-            for (command, about) in WAYS {
-                say(command, 2, styles.hint_key);
-                say(about, 4, styles.dim);
-            }
-            say("", 0, styles.text);
-            say("As soon as a manager answers, it is shown here. q leaves.", 0, styles.dim);
+    let ways = if matches!(state.link, Link::NeverMet { .. }) { Way::ALL.len() as u16 * 3 + 2 } else { 0 };
+    let height = 2 + why.len() as u16 + 1 + ways;
+    let x = area.x + area.width.saturating_sub(width) / 2;
+    let mut y = area.y + area.height.saturating_sub(height) / 2;
+    let mut line = |text: &str, style, lit: bool| {
+        if y < area.bottom() {
+            paint::text(buffer, x, y, width, text, style);
+            paint::row_look(buffer, Rect::new(x, y, width, 1), lit, false, true, &state.theme);
         }
-        _ => say("reaching the manager …", 0, styles.dim),
+        y += 1;
+    };
+    line("Bramble", styles.strong, false);
+    line("", styles.text, false);
+    why.iter().for_each(|said| line(said, styles.text, false));
+    line("", styles.text, false);
+    if ways == 0 {
+        return;
+    }
+    for (nth, way) in Way::ALL.into_iter().enumerate() {
+        let (title, about) = words(way);
+        line(&format!(" {title}"), styles.hint_key, nth == state.way);
+        line(&format!("   {about}"), styles.dim, false);
+        line("", styles.text, false);
+    }
+    let keys = [("open", "takes it"), ("help", "help"), ("close", "leaves")];
+    let keys = keys.into_iter().filter_map(|(action, does)| Some(format!("{} {does}", state.key_of(action)?)));
+    line(&keys.collect::<Vec<_>>().join("   "), styles.dim, false);
+    line("As soon as a manager answers here, it is shown.", styles.dim, false);
+}
+
+fn words(way: Way) -> (&'static str, &'static str) {
+    match way {
+        Way::Demo => ("Try it", "a manager and three workers on this machine: bramble demo"),
+        Way::Install => ("Make this machine a manager", "shows first what it would write: bramble install manager"),
+        Way::Connect => ("Connect to another manager", "by its address: bramble --manager unix://PATH"),
     }
 }

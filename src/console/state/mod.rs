@@ -124,7 +124,21 @@ pub struct State {
     /// The headless command equal to the last action.
     pub last_command: Option<String>,
     pub undo: Option<Deed>,
+    /// Which of the ways of the first screen is lit.
+    pub way: usize,
     deeds: Deeds,
+}
+
+/// What can be done where there is no manager yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Demo,
+    Install,
+    Connect,
+}
+
+impl Way {
+    pub const ALL: [Way; 3] = [Way::Demo, Way::Install, Way::Connect];
 }
 
 pub struct Look {
@@ -160,6 +174,7 @@ impl State {
             repeat: None,
             last_command: None,
             undo: None,
+            way: 0,
             deeds: Deeds::default(),
             settings,
         }
@@ -175,8 +190,16 @@ impl State {
         }
     }
 
+    /// No manager was met yet: there are no panes.
+    pub fn welcomes(&self) -> bool {
+        !self.link.seen()
+    }
+
     /// The layer below whatever lies over it.
     pub fn pane_layer(&self) -> Layer {
+        if self.welcomes() {
+            return Layer::List;
+        }
         match (self.pages.current(), self.focus) {
             (Page::Node(_), _) => Layer::Node,
             (Page::Task(_), _) => Layer::Task,
@@ -223,6 +246,16 @@ impl State {
     fn refuse(&mut self, why: String) -> Vec<Effect> {
         self.toasts.say(toast::Kind::Bad, why, self.now);
         vec![]
+    }
+
+    /// As if no manager had ever been met.
+    pub fn forget_manager(&mut self) {
+        self.link = Link::Connecting;
+        self.me = None;
+        self.picture = Picture::default();
+        self.events.clear();
+        self.pages = Pages::default();
+        self.undo = None;
     }
 
     pub fn open_node(&mut self, name: NodeName) -> Vec<Effect> {

@@ -78,7 +78,7 @@ impl State {
     fn candidates(&self, takes: Takes) -> Vec<(String, String)> {
         let plain = |words: Vec<&str>| words.into_iter().map(|word| (word.to_owned(), String::new())).collect();
         match takes {
-            Takes::Nothing | Takes::Filter | Takes::Command => vec![],
+            Takes::Nothing | Takes::Filter | Takes::Command | Takes::Address => vec![],
             Takes::Theme => plain(self.themes.iter().map(String::as_str).collect()),
             Takes::Keymap => plain(self.keymaps.iter().map(String::as_str).collect()),
             Takes::Nodes => {

@@ -18,6 +18,8 @@ pub struct Prompt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     Palette,
+    /// Where another manager is.
+    Connect,
     /// Holds while it is typed; Esc brings back what there was.
     Filter {
         before: Filter,
@@ -36,6 +38,7 @@ impl Prompt {
     pub fn sign(&self) -> &'static str {
         match self.kind {
             Kind::Palette => ":",
+            Kind::Connect => ">",
             Kind::Filter { .. } | Kind::Search { .. } => "/",
         }
     }

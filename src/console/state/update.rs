@@ -13,7 +13,7 @@ use super::list::Move;
 use super::page::Page;
 use super::prompt::Kind;
 use super::toast;
-use super::{Now, Overlay, Pane, State};
+use super::{Now, Overlay, Pane, State, Way};
 use crate::client::ClientError;
 use crate::console::actions::{self, Layer};
 use crate::console::event::{Effect, Event, Printed, Purpose, Told};
@@ -180,6 +180,7 @@ impl State {
                     (prompt.offers, prompt.choice) = (offers, 0);
                 }
             }
+            Kind::Connect => {}
             Kind::Filter { .. } => self.set_filter(&text),
             Kind::Search { .. } => {
                 if let Page::Task(page) = self.pages.current_mut() {
@@ -211,6 +212,16 @@ impl State {
 
     /// A move of the cursor, wherever it is.
     pub fn step(&mut self, by: Move) {
+        if self.welcomes() {
+            let last = Way::ALL.len() - 1;
+            self.way = match by {
+                Move::Down | Move::Right => (self.way + 1).min(last),
+                Move::Up | Move::Left => self.way.saturating_sub(1),
+                Move::First | Move::PageUp | Move::HalfUp => 0,
+                Move::Last | Move::PageDown | Move::HalfDown => last,
+            };
+            return;
+        }
         let layout = Layout::of(self);
         let body = layout.body;
         match self.pages.current_mut() {
@@ -251,9 +262,7 @@ impl State {
     fn met(&mut self, hello: Hello) -> Vec<Effect> {
         // Another manager has other jobs and other nodes under the same numbers and names.
         if self.me.as_ref().is_some_and(|me| me.host_key != hello.host_key) {
-            self.events.clear();
-            self.picture = Picture::default();
-            while self.pages.back() {}
+            self.forget_manager();
         }
         self.me = Some(hello);
         vec![]
