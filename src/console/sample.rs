@@ -54,7 +54,7 @@ pub fn meet(state: &mut State, picture: Picture) {
         event::Event::Told(Told::Changes(Box::new(Changes { at: AT, events: events(), ..Default::default() }))),
         now(),
     );
-    state.nodes.learn_trends(trends);
+    state.nodes.learn_trends(trends, AT);
     state.settle(now());
 }
 

@@ -3,10 +3,12 @@
 mod dialog;
 pub mod events;
 pub mod footer;
+mod graph;
 mod header;
 mod help;
 pub mod node;
 pub mod nodes;
+mod number;
 pub mod paint;
 mod prompt;
 pub mod tabs;

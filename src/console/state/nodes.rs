@@ -1,12 +1,17 @@
 //! The nodes as a grid: in which order, which are seen, which are marked.
 
+mod grid;
+mod natural;
+mod shown;
+
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use protocol::api::{NodeView, Trend};
 use protocol::name::NodeName;
-use protocol::unit::Percent;
+use protocol::time::UnixMillis;
+use protocol::unit::{Celsius, Percent};
 use ratatui::layout::Rect;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +19,12 @@ use super::Now;
 use super::filter::{Filter, Filtered, contains};
 use super::list::{Move, Scroll};
 use super::settings::Settings;
+
+pub use grid::Grid;
+pub use shown::{FAINT, Shown};
+
+use natural::natural;
+use shown::AllShown;
 
 /// A new sample comes as often.
 const TREND: Duration = Duration::from_millis(Trend::STEP_MS as u64);
@@ -87,25 +98,19 @@ pub struct Nodes {
     pub reverse: bool,
     pub filter: Filter,
     pub marks: BTreeSet<NodeName>,
-    /// Indices into the picture's nodes.
+    /// Indices into the picture's nodes: all of them, by role and name.
+    natural: Vec<usize>,
+    /// Those that the filter lets through, in the order that was chosen.
     order: Vec<usize>,
+    shown: AllShown,
+    /// Of the longest name; names are short and ASCII.
+    name_width: usize,
     pub scroll: Scroll,
     /// The node under the cursor, so that it stays there when others come or go.
     at: Option<NodeName>,
-    trends: HashMap<NodeName, VecDeque<Option<Percent>>>,
+    trends: HashMap<NodeName, Vec<Option<Percent>>>,
+    trends_end: UnixMillis,
     trends_asked_at: Option<Duration>,
-}
-
-/// How the grid lies in its area: what is drawn and what keys and mouse mean follow from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grid {
-    pub view: NodesView,
-    pub columns: usize,
-    /// Of one item, in cells.
-    pub width: u16,
-    pub height: u16,
-    /// Rows of items seen at once.
-    pub rows: usize,
 }
 
 impl Nodes {
@@ -116,28 +121,45 @@ impl Nodes {
             reverse: settings.nodes_reverse,
             filter: Filter::default(),
             marks: BTreeSet::new(),
+            natural: vec![],
             order: vec![],
+            shown: AllShown::default(),
+            name_width: 0,
             scroll: Scroll::default(),
             at: None,
             trends: HashMap::new(),
+            trends_end: UnixMillis::default(),
             trends_asked_at: None,
         }
     }
 
-    /// After anything that may have changed which nodes there are, or their order.
+    /// After anything that may have changed which nodes there are, their numbers, or their order.
     pub fn refresh(&mut self, nodes: &[NodeView]) {
-        let mut order: Vec<usize> = (0..nodes.len()).filter(|at| self.filter.holds(&nodes[*at])).collect();
-        // Stable: what is equal stays by role and name.
-        order.sort_by(|one, other| compare(self.sort, &nodes[*one], &nodes[*other]));
-        if self.reverse {
-            order.reverse();
+        if self.shown.follow(nodes) {
+            self.natural = (0..nodes.len()).collect();
+            self.name_width = nodes.iter().map(|node| node.name.as_str().len()).max().unwrap_or(0);
         }
-        self.order = order;
+        // Unless nodes came or went it is in order already, and sorting that takes no time.
+        self.natural.sort_by(|one, other| by_name(&nodes[*one], &nodes[*other]));
+        self.order.clear();
+        self.order.extend(self.natural.iter().filter(|at| self.filter.holds(&nodes[**at])));
+        let (shown, by, reverse) = (&self.shown, self.sort, self.reverse);
+        match by {
+            NodeColumn::Name if reverse => self.order.reverse(),
+            NodeColumn::Name => {}
+            // Stable: what is equal stays by role and name.
+            _ => self.order.sort_by(|one, other| {
+                let look = |at: usize| (&nodes[at], shown.at(at));
+                compare(by, reverse, look(*one), look(*other))
+            }),
+        }
         if let Some(at) = self.at.as_ref().and_then(|name| self.position(nodes, name)) {
             self.scroll.cursor = at;
         }
-        self.marks.retain(|name| nodes.iter().any(|node| node.name == *name));
-        self.trends.retain(|name, _| nodes.iter().any(|node| node.name == *name));
+        if !self.marks.is_empty() {
+            let names: HashSet<&NodeName> = nodes.iter().map(|node| &node.name).collect();
+            self.marks.retain(|name| names.contains(name));
+        }
     }
 
     fn position(&self, nodes: &[NodeView], name: &NodeName) -> Option<usize> {
@@ -160,8 +182,21 @@ impl Nodes {
         self.get(nodes, self.scroll.cursor)
     }
 
+    /// The numbers of an item as they are shown.
+    pub fn shown(&self, item: usize) -> Option<&Shown> {
+        self.order.get(item).and_then(|at| self.shown.at(*at))
+    }
+
+    pub fn shown_of(&self, name: &NodeName) -> Option<&Shown> {
+        self.shown.of(name)
+    }
+
+    pub fn name_width(&self) -> u16 {
+        u16::try_from(self.name_width).unwrap_or(u16::MAX)
+    }
+
     pub fn grid(&self, area: Rect) -> Grid {
-        Grid::of(self.view, self.order.len(), area)
+        Grid::of(self.view, self.order.len(), self.name_width(), area)
     }
 
     pub fn step(&mut self, by: Move, nodes: &[NodeView], area: Rect) {
@@ -198,79 +233,43 @@ impl Nodes {
         self.trends_asked_at = None;
     }
 
-    pub fn learn_trends(&mut self, trends: Vec<Trend>) {
-        self.trends = trends.into_iter().map(|trend| (trend.node, trend.cpu.into())).collect();
+    pub fn learn_trends(&mut self, trends: Vec<Trend>, end: UnixMillis) {
+        self.trends = trends.into_iter().map(|trend| (trend.node, trend.cpu)).collect();
+        self.trends_end = end;
     }
 
     /// The last minutes of a node's CPU, the oldest first; gaps where nothing is known.
-    pub fn trend(&self, name: &NodeName) -> Option<&VecDeque<Option<Percent>>> {
-        self.trends.get(name)
+    pub fn trend(&self, name: &NodeName) -> &[Option<Percent>] {
+        self.trends.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// When the last samples of the trends end.
+    pub fn trends_end(&self) -> UnixMillis {
+        self.trends_end
     }
 }
 
-/// A card, with its border.
-const CARD: (u16, u16) = (30, 7);
-
-impl Grid {
-    pub fn of(view: Option<NodesView>, items: usize, area: Rect) -> Grid {
-        let cards = Grid::cells(NodesView::Cards, CARD, area);
-        let lines = Grid { view: NodesView::Lines, columns: 1, width: area.width, height: 1, rows: area.height.into() };
-        let heat = Grid::cells(NodesView::Heat, (4, 2), area);
-        match view {
-            Some(NodesView::Cards) => cards,
-            Some(NodesView::Lines) => lines,
-            Some(NodesView::Heat) => heat,
-            None if items <= cards.columns * cards.rows => cards,
-            None if items <= 4 * lines.rows => lines,
-            None => heat,
-        }
-    }
-
-    fn cells(view: NodesView, (width, height): (u16, u16), area: Rect) -> Grid {
-        let columns = (area.width / width).max(1);
-        let rows = usize::from(area.height / height).max(1);
-        // What is left over makes each a little wider.
-        Grid { view, columns: columns.into(), width: area.width / columns, height, rows }
-    }
-
-    /// Where an item is, counted from the first that is seen.
-    pub fn place(&self, seen: usize, area: Rect) -> Rect {
-        let column = u16::try_from(seen % self.columns).unwrap_or(u16::MAX);
-        let row = u16::try_from(seen / self.columns).unwrap_or(u16::MAX);
-        let x = area.x.saturating_add(column.saturating_mul(self.width));
-        let y = area.y.saturating_add(row.saturating_mul(self.height));
-        Rect::new(x, y, self.width, self.height).intersection(area)
-    }
-
-    /// The item at a cell of the area, counted from the first that is seen.
-    pub fn item_at(&self, x: u16, y: u16, area: Rect) -> Option<usize> {
-        if !area.contains((x, y).into()) || self.width == 0 || self.height == 0 {
-            return None;
-        }
-        let (column, row) = (usize::from((x - area.x) / self.width), usize::from((y - area.y) / self.height));
-        (column < self.columns).then_some(row * self.columns + column)
-    }
+fn by_name(one: &NodeView, other: &NodeView) -> Ordering {
+    one.role.cmp(&other.role).then_with(|| natural(one.name.as_str(), other.name.as_str()))
 }
 
-/// Where a column is about more or less, more comes first, and what is not known comes last.
-fn compare(by: NodeColumn, one: &NodeView, other: &NodeView) -> Ordering {
-    let more = |value: fn(&NodeView) -> Option<f32>| match (value(one), value(other)) {
-        (Some(one), Some(other)) => other.total_cmp(&one),
+type Looked<'a> = (&'a NodeView, Option<&'a Shown>);
+
+/// Where a column is about more or less, more comes first. What is not known comes last either way.
+fn compare(by: NodeColumn, reverse: bool, (one, one_shown): Looked<'_>, (other, other_shown): Looked<'_>) -> Ordering {
+    let turned = |order: Ordering| if reverse { order.reverse() } else { order };
+    let more = |value: fn(&Shown) -> Option<f32>| match (one_shown.and_then(value), other_shown.and_then(value)) {
+        (Some(one), Some(other)) => turned(other.total_cmp(&one)),
         (one, other) => other.is_some().cmp(&one.is_some()),
     };
     match by {
-        NodeColumn::Name => Ordering::Equal,
-        NodeColumn::State => other.state.cmp(&one.state),
-        NodeColumn::Cpu => more(|node| node.metrics.as_ref()?.cpu.map(Percent::value)),
-        NodeColumn::Memory => more(|node| memory(node).map(Percent::value)),
-        NodeColumn::Heat => more(|node| node.metrics.as_ref()?.temperature.map(|t| t.value())),
-        NodeColumn::Running => other.running.cmp(&one.running),
+        NodeColumn::Name => turned(by_name(one, other)),
+        NodeColumn::State => turned((other.state, other.draining).cmp(&(one.state, one.draining))),
+        NodeColumn::Cpu => more(|shown| shown.cpu.map(Percent::value)),
+        NodeColumn::Memory => more(|shown| shown.memory.map(Percent::value)),
+        NodeColumn::Heat => more(|shown| shown.temperature.map(Celsius::value)),
+        NodeColumn::Running => turned(other.running.cmp(&one.running)),
     }
-}
-
-pub fn memory(node: &NodeView) -> Option<Percent> {
-    let (used, all) = node.metrics.as_ref()?.memory_used.zip(node.facts.memory)?;
-    Percent::of(used.0, all.0)
 }
 
 impl Filtered for NodeView {

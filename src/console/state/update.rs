@@ -306,7 +306,7 @@ impl State {
     fn answered(&mut self, purpose: Purpose, answer: Result<Reply, ClientError>) -> Vec<Effect> {
         match (purpose, answer) {
             (Purpose::Deed(no), answer) => return self.deed_answered(no, answer),
-            (Purpose::Trends, Ok(Reply::Trends { nodes, .. })) => self.nodes.learn_trends(nodes),
+            (Purpose::Trends, Ok(Reply::Trends { nodes, end, .. })) => self.nodes.learn_trends(nodes, end),
             (Purpose::Tasks { list, page }, answer) => {
                 let answer = answer.ok();
                 if let Some(tasks) = self.list_mut(list) {

@@ -47,6 +47,8 @@ pub struct Glyphs {
     pub scroll_track: &'static str,
     pub scroll_thumb: &'static str,
     pub border: border::Set<'static>,
+    /// Around the card under the cursor.
+    pub border_cursor: border::Set<'static>,
 }
 
 impl Glyphs {
@@ -89,6 +91,7 @@ impl Glyphs {
         scroll_track: "│",
         scroll_thumb: "┃",
         border: border::ROUNDED,
+        border_cursor: border::THICK,
     };
 
     /// For a terminal that was not promised UTF-8.
@@ -139,6 +142,16 @@ impl Glyphs {
             vertical_right: "|",
             horizontal_top: "-",
             horizontal_bottom: "-",
+        },
+        border_cursor: border::Set {
+            top_left: "#",
+            top_right: "#",
+            bottom_left: "#",
+            bottom_right: "#",
+            vertical_left: "#",
+            vertical_right: "#",
+            horizontal_top: "=",
+            horizontal_bottom: "=",
         },
     };
 

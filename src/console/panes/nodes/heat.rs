@@ -1,40 +1,107 @@
-//! A node as a cell of a map of heat.
+//! Nodes as a map of heat: a sign each, with its number and its name where there is room.
 
-use protocol::api::NodeView;
+use protocol::node::NodeState;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
-use super::paint;
+use super::{Item, flags, heat_look, look, works};
+use crate::console::panes::{number, paint};
 use crate::console::state::State;
-use crate::console::state::nodes::memory;
+use crate::console::theme::Theme;
+use crate::text;
 
-pub fn draw(
-    state: &State,
-    node: &NodeView,
-    area: Rect,
-    cursor: bool,
-    marked: bool,
-    focused: bool,
-    buffer: &mut Buffer,
-) {
+/// From this width on a cell has a number, from the next on a name.
+const NUMBER: u16 = 4;
+const NAME: u16 = 8;
+
+pub fn draw(state: &State, item: &Item<'_>, area: Rect, buffer: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
     let styles = &state.theme.styles;
-    let (glyph, style) = paint::node_look(node.state, &state.theme);
+    let (glyph, style) = sign(item, &state.theme);
+    let known = item.shown.temperature.map(|degrees| degrees.value());
+    let known = known.or_else(|| item.shown.cpu.map(|cpu| cpu.value())).map(|value| format!("{value:.0}"));
+    let mut cell = area;
+    if area.width >= NAME {
+        let name = area.width.saturating_sub(7);
+        paint::text(buffer, area.x, area.y, 1, glyph, style);
+        let said = paint::cut(item.node.name.as_str(), name, state.theme.glyphs);
+        paint::text(buffer, area.x + 2, area.y, name, &said, styles.text);
+        let said = format!("{:>3}", known.unwrap_or_default());
+        paint::text(buffer, area.x + 2 + name, area.y, 3, &said, style);
+        cell.width -= 2;
+    } else if area.width >= NUMBER {
+        let said = known.unwrap_or_default();
+        paint::text(buffer, area.x, area.y, 3, &format!("{glyph}{said:<2}"), style);
+        cell.width -= 1;
+    } else {
+        paint::text(buffer, area.x, area.y, 1, glyph, style);
+        cell.width = 1;
+    }
+    paint::row_look(buffer, cell, item.cursor, item.marked, item.focused, &state.theme);
+}
+
+/// What is not up shows its state; the others how hot they are, or how busy where there is no thermometer.
+fn sign(item: &Item<'_>, theme: &Theme) -> (&'static str, Style) {
+    if item.node.state != NodeState::Up {
+        return look(item.node, theme);
+    }
+    heat_look(item.shown, theme)
+        .or_else(|| {
+            let step = (item.shown.cpu?.value() / 12.5).round() as usize;
+            Some((theme.glyphs.spark[step.min(8)], theme.styles.spark))
+        })
+        .unwrap_or((theme.glyphs.dot, theme.styles.dim))
+}
+
+/// One line about the node under the cursor, and what the signs mean.
+pub fn about(state: &State, item: &Item<'_>, area: Rect, buffer: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let (glyphs, styles) = (state.theme.glyphs, &state.theme.styles);
+    let (node, shown) = (item.node, item.shown);
+    let (glyph, style) = look(node, &state.theme);
+    let mut parts = vec![
+        (format!("{glyph} "), style),
+        (node.name.to_string(), styles.strong),
+        (format!(" {}", if node.draining { "draining" } else { node.state.word() }), style),
+    ];
+    if node.state == NodeState::Up {
+        let said = format!("  cpu {}  ram {}  ", number::percent(shown.cpu), number::percent(shown.memory));
+        parts.push((said, styles.text));
+        let heat = heat_look(shown, &state.theme).map_or(styles.dim, |(_, style)| style);
+        parts.push((number::degrees(shown.temperature, &format!("{}C", glyphs.degree)), heat));
+    } else if let Some(at) = node.seen_at {
+        parts.push((format!(", seen {} ago", text::age(state.now.wall, at)), styles.text));
+    }
+    if works(node) {
+        parts.push((format!("  {} running", number::count(node.running.into())), styles.text));
+    }
+    let throttle = node.metrics.as_ref().and_then(|metrics| metrics.throttle);
+    if let Some(word) = flags::now(throttle).first() {
+        parts.push((format!("  {} {word}", glyphs.flag), styles.flag));
+    }
     let mut x = area.x;
-    let room = |x: u16| area.right().saturating_sub(x);
-    x += paint::text(buffer, x, area.y, room(x), &format!("{glyph} "), style);
-    paint::text(buffer, x, area.y, 14.min(room(x)), node.name.as_str(), styles.text);
-    x = (x + 15).min(area.right());
-    let metrics = node.metrics.as_ref();
-    for share in [metrics.and_then(|m| m.cpu), memory(node)] {
-        paint::bar(buffer, Rect::new(x, area.y, 8, 1).intersection(area), share, &state.theme);
-        x = (x + 9).min(area.right());
-        let said = share.map_or_else(|| "   –".into(), |share| format!("{:>3.0}%", share.value()));
-        x += paint::text(buffer, x, area.y, room(x), &said, styles.text) + 1;
+    for (said, style) in parts {
+        let room = area.right().saturating_sub(x);
+        x += paint::text(buffer, x, area.y, room, &paint::cut(&text::clean(&said), room, glyphs), style);
     }
-    if let Some(temperature) = metrics.and_then(|m| m.temperature) {
-        let said = format!("{:>3.0}{}", temperature.value(), state.theme.glyphs.degree);
-        x += paint::text(buffer, x, area.y, room(x), &said, styles.heat[paint::heat_step(temperature)]) + 1;
+    legend(state, Rect { x, width: area.right().saturating_sub(x), ..area }, buffer);
+}
+
+fn legend(state: &State, area: Rect, buffer: &mut Buffer) {
+    let styles = &state.theme.styles;
+    let width = 5 + styles.heat.len() as u16 + 5;
+    if area.width < width + 3 {
+        return;
     }
-    paint::text(buffer, x, area.y, room(x), &format!("{} running", node.running), styles.dim);
-    paint::row_look(buffer, area, cursor && focused, marked, focused, &state.theme);
+    let mut x = area.right() - width;
+    x += paint::text(buffer, x, area.y, 5, "cool ", styles.dim);
+    for (step, style) in styles.heat.iter().enumerate() {
+        x += paint::text(buffer, x, area.y, 1, state.theme.glyphs.spark[step + 2], *style);
+    }
+    paint::text(buffer, x, area.y, 5, "  hot", styles.dim);
 }
