@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 use protocol::time::UnixMillis;
 
 /// Longer commands are cut in tables; `--json` has the whole.
@@ -148,12 +148,21 @@ pub fn rounded(ms: u64) -> String {
 
 /// Wall time here: `2025-06-01 14:03:22`.
 pub fn local(at: UnixMillis) -> String {
-    zoned(at).map_or_else(|| "-".into(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
+    local_in(at, &TimeZone::system())
 }
 
-/// Wall time here, to the minute: `14:03`.
-pub fn clock(at: UnixMillis) -> String {
-    zoned(at).map_or_else(|| "--:--".into(), |time| time.strftime("%H:%M").to_string())
+/// Wall time in a zone, to the minute: `14:03`.
+pub fn clock(at: UnixMillis, zone: &TimeZone) -> String {
+    shown_in(at, zone, "%H:%M")
+}
+
+/// Wall time in a zone: `2025-06-01 14:03:22`.
+pub fn local_in(at: UnixMillis, zone: &TimeZone) -> String {
+    shown_in(at, zone, "%Y-%m-%d %H:%M:%S")
+}
+
+fn shown_in(at: UnixMillis, zone: &TimeZone, format: &str) -> String {
+    timestamp(at).map_or_else(|| "-".into(), |time| time.to_zoned(zone.clone()).strftime(format).to_string())
 }
 
 /// How long something took, in one unit: `12s`, `3m`, `5h`, `4d`.
@@ -168,10 +177,6 @@ pub fn stamp(at: UnixMillis) -> String {
 
 fn timestamp(at: UnixMillis) -> Option<Timestamp> {
     Timestamp::from_millisecond(i64::try_from(at.0).ok()?).ok()
-}
-
-fn zoned(at: UnixMillis) -> Option<Zoned> {
-    Some(timestamp(at)?.to_zoned(TimeZone::system()))
 }
 
 /// `1 task`, `2 tasks`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
+use jiff::tz::TimeZone;
 use protocol::time::UnixMillis;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -79,7 +80,7 @@ pub async fn run(options: Options) -> Result<Left, ConsoleError> {
     let feed = tokio::spawn(feed::run(options.manager.clone(), news_to.clone())).abort_handle();
 
     let start = Instant::now();
-    let mut state = State::new(look, settings, (width, height).into(), now(start));
+    let mut state = State::new(look, settings, (width, height).into(), TimeZone::system(), now(start));
     state.read_only = options.read_only;
     if let Some(note) = options.note {
         state.say(note);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use protocol::api::{AttemptView, Changes, Hello, JobView, NodeView, Picture, Right, TaskView, Trend};
 use protocol::event::{Event, What};
 use protocol::id::{JobId, TaskId};
@@ -36,7 +37,7 @@ pub fn fresh(size: (u16, u16), theme: &str, depth: Depth, ascii: bool) -> State 
         themes: themes.names(),
         keymaps: keymaps.names(),
     };
-    State::new(look, Settings::default(), Size::new(size.0, size.1), now())
+    State::new(look, Settings::default(), Size::new(size.0, size.1), TimeZone::UTC, now())
 }
 
 /// A console that has met the manager of this picture.

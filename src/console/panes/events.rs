@@ -37,7 +37,7 @@ pub fn event_line(state: &State, event: &Event, area: Rect, buffer: &mut Buffer)
     let (glyph, style) = look(state, &event.what);
     let mut x = area.x;
     let right = area.right();
-    x += paint::text(buffer, x, area.y, right.saturating_sub(x), &text::clock(event.at), styles.dim) + 1;
+    x += paint::text(buffer, x, area.y, right.saturating_sub(x), &text::clock(event.at, &state.zone), styles.dim) + 1;
     x += paint::text(buffer, x, area.y, right.saturating_sub(x), glyph, style) + 1;
     let by = event.person.as_ref().map(|person| format!(" {} {person}", glyphs.dot)).unwrap_or_default();
     let said = format!("{}{by}", text::reason(&event.what.sentence()));

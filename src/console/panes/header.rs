@@ -14,7 +14,7 @@ use crate::text;
 pub fn draw(state: &State, layout: &Layout, buffer: &mut Buffer) {
     let area = layout.header;
     buffer.set_style(area, state.theme.styles.header);
-    let clock = text::clock(state.now.wall);
+    let clock = text::clock(state.now.wall, &state.zone);
     let clock_width = paint::width(&clock) + 1;
     paint::text(
         buffer,

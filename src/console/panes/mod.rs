@@ -25,6 +25,14 @@ use super::state::{Link, Overlay, Pane, State};
 
 /// The whole screen, and where the terminal's cursor is, if it is seen.
 pub fn draw(state: &State, buffer: &mut Buffer) -> Option<(u16, u16)> {
+    let cursor = draw_all(state, buffer);
+    if state.theme.glyphs.ascii() {
+        paint::to_ascii(buffer);
+    }
+    cursor
+}
+
+fn draw_all(state: &State, buffer: &mut Buffer) -> Option<(u16, u16)> {
     let area = buffer.area;
     buffer.set_style(area, state.theme.styles.text);
     if area.width < LEAST.width || area.height < LEAST.height {

@@ -133,6 +133,21 @@ pub fn row_look(buffer: &mut Buffer, area: Rect, under_cursor: bool, marked: boo
     }
 }
 
+/// Other people's words have letters that a terminal without UTF-8 cannot show.
+pub fn to_ascii(buffer: &mut Buffer) {
+    for cell in buffer.content.iter_mut().filter(|cell| !cell.symbol().is_ascii()) {
+        let plain = match cell.symbol() {
+            "“" | "”" | "„" => "\"",
+            "‘" | "’" => "'",
+            "–" | "—" | "·" => "-",
+            "×" => "x",
+            "…" => "~",
+            _ => "?",
+        };
+        cell.set_symbol(plain);
+    }
+}
+
 /// One sentence in the middle of an empty pane.
 pub fn hollow(state: &State, area: Rect, buffer: &mut Buffer, sentence: &str) {
     let cut = cut(sentence, area.width.saturating_sub(2), state.theme.glyphs);

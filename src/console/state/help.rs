@@ -49,7 +49,12 @@ impl State {
         let entries: Vec<Entry> = entries.collect();
         match entries.iter().any(by_key) {
             true => entries.into_iter().filter(by_key).collect(),
-            false => entries.into_iter().filter(found).collect(),
+            false => {
+                let mut entries: Vec<Entry> = entries.into_iter().filter(found).collect();
+                // What is called so comes before what only speaks of it.
+                entries.sort_by_key(|entry| !words.iter().all(|word| contains(entry.action.name, word)));
+                entries
+            }
         }
     }
 

@@ -28,6 +28,7 @@ pub mod work;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use protocol::api::{Hello, JobView, Picture, Right};
 use protocol::id::TaskId;
 use protocol::name::NodeName;
@@ -99,6 +100,8 @@ pub struct Done {
 pub struct State {
     pub now: Now,
     pub size: Size,
+    /// In which times are shown.
+    pub zone: TimeZone,
     pub theme: Arc<Theme>,
     pub keymap: Arc<Keymap>,
     /// What there is to choose from.
@@ -149,11 +152,12 @@ pub struct Look {
 }
 
 impl State {
-    pub fn new(look: Look, settings: Settings, size: Size, now: Now) -> State {
+    pub fn new(look: Look, settings: Settings, size: Size, zone: TimeZone, now: Now) -> State {
         let settings = settings.sane();
         State {
             now,
             size,
+            zone,
             theme: look.theme,
             keymap: look.keymap,
             themes: look.themes,

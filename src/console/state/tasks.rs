@@ -1,7 +1,7 @@
 //! A list of tasks, of which only the part that is seen is asked for: the manager may know a hundred thousand.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use protocol::api::{Reply, Request, TaskQuery, TaskView};
@@ -24,6 +24,8 @@ pub struct Tasks {
     /// `None`: the manager has not said yet.
     total: Option<usize>,
     pages: BTreeMap<u32, Page>,
+    /// Those that are seen: only they are asked for again when they are old.
+    seen: Option<RangeInclusive<u32>>,
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +40,7 @@ struct Page {
 impl Tasks {
     /// `query` says which; windows are made here.
     pub fn new(no: u64, query: TaskQuery) -> Self {
-        Self { no, query, total: None, pages: BTreeMap::new() }
+        Self { no, query, total: None, pages: BTreeMap::new(), seen: None }
     }
 
     pub fn query(&self) -> &TaskQuery {
@@ -63,6 +65,11 @@ impl Tasks {
         self.pages.values_mut().for_each(|page| (page.under_way, page.old, page.asked_at) = (false, true, None));
     }
 
+    /// Nothing of it is on the screen.
+    pub fn hide(&mut self) {
+        self.seen = None;
+    }
+
     /// Asks for what is seen and not known.
     pub fn want(&mut self, rows: Range<usize>, now: Now) -> Vec<Effect> {
         let seen = page_of(rows.start)..=page_of(rows.end.saturating_sub(1).max(rows.start));
@@ -82,12 +89,14 @@ impl Tasks {
             let Some(farthest) = self.pages.keys().copied().max_by_key(far) else { break };
             self.pages.remove(&farthest);
         }
+        self.seen = Some(seen);
         effects
     }
 
     /// When a page that is old may be asked for.
     pub fn next_wakeup(&self) -> Option<Duration> {
-        let waits = self.pages.values().filter(|page| page.old && !page.under_way);
+        let seen = self.pages.range(self.seen.clone()?).map(|(_, page)| page);
+        let waits = seen.filter(|page| page.old && !page.under_way);
         waits.filter_map(|page| page.asked_at).map(|at| at + PAUSE).min()
     }
 

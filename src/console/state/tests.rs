@@ -1,12 +1,13 @@
 //! Keys go in, screens and effects come out.
 
-use crate::console::sample::{picture, press, screen, state};
+mod everywhere;
+mod fuzz;
+mod screens;
 
-#[test]
-fn a_screen_of_every_size_can_be_drawn() {
-    for (width, height) in [(160, 50), (120, 40), (80, 24), (40, 12), (20, 5), (0, 0), (300, 100)] {
-        let mut state = state((width, height), picture(16, 9));
-        press(&mut state, "2<Right>j<Enter>");
-        screen(&state);
-    }
+use crate::console::sample::{picture, state};
+use crate::console::state::State;
+
+/// A small cluster on a usual screen.
+fn home() -> State {
+    state((120, 40), picture(6, 9))
 }

@@ -91,7 +91,13 @@ impl State {
     /// When something changes by itself, if nothing else happens: `mono` of then.
     pub fn next_wakeup(&self) -> Option<Duration> {
         let page = match self.pages.current() {
-            Page::Home => self.work.next_wakeup().into_iter().chain(self.nodes.trends_next()).min(),
+            Page::Home => {
+                // What is not seen is not asked for.
+                let layout = Layout::of(self);
+                let work = self.work.next_wakeup().filter(|_| layout.pane(Pane::Work).is_some());
+                let trends = self.nodes.trends_next().filter(|_| layout.pane(Pane::Nodes).is_some());
+                work.into_iter().chain(trends).min()
+            }
             Page::Node(page) => page.next_wakeup(),
             Page::Task(page) => page.next_wakeup(),
         };

@@ -261,6 +261,7 @@ impl Work {
         self.scroll.settle(self.len(), 1, page);
         let seen = self.scroll.top..(self.scroll.top + page).min(self.len());
         let mut effects = vec![];
+        self.unfolded.values_mut().for_each(Tasks::hide);
         for (at, start) in self.starts.iter().take(self.order.len()).enumerate() {
             let tasks = (start + 1)..self.starts[at + 1];
             let part = tasks.start.max(seen.start)..tasks.end.min(seen.end);

@@ -161,6 +161,10 @@ impl Glyphs {
 
     /// Every single one, for those who must know that all are one cell wide.
     #[cfg(test)]
+    pub fn ascii(&self) -> bool {
+        self.ellipsis.is_ascii()
+    }
+
     pub fn all(&self) -> Vec<&'static str> {
         let border = self.border;
         let mut all = vec![

@@ -216,7 +216,7 @@ fn away(state: &State, item: &Item<'_>, area: Rect, buffer: &mut Buffer) {
     };
     let second = match (node.state, node.seen_at, &since) {
         (NodeState::Reachable, Some(_), Some(since)) => format!("agent seen {since} ago"),
-        (_, Some(at), _) => format!("last seen {}", text::clock(at)),
+        (_, Some(at), _) => format!("last seen {}", text::clock(at, &state.zone)),
         _ => String::new(),
     };
     let third = node.facts.model.as_deref().map(text::clean).unwrap_or_default();
