@@ -19,8 +19,11 @@ pub type KeymapError = super::document::Mistake;
 pub struct Vocabulary<'a> {
     pub layers: &'a [&'a str],
     /// Whether this layer has that action with those arguments; if not, the sentence that says so.
-    pub action: &'a dyn Fn(&str, &str, &[String]) -> Result<(), String>,
+    pub action: &'a Check<'a>,
 }
+
+/// Of a layer, an action and its arguments.
+pub type Check<'a> = dyn Fn(&str, &str, &[String]) -> Result<(), String> + 'a;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
