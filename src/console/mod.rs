@@ -3,5 +3,6 @@
 mod document;
 pub mod keymap;
 mod library;
+pub mod live;
 pub mod terminal;
 pub mod theme;

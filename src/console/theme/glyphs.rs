@@ -121,7 +121,7 @@ impl Glyphs {
         separator: ">",
         bullet: "*",
         dot: "-",
-        degree: "'",
+        degree: " ",
         check: "=",
         cross: "x",
         flag: "!",
