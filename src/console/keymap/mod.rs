@@ -15,15 +15,15 @@ use std::collections::BTreeMap;
 /// `FILE:LINE: what is wrong and what is allowed.`
 pub type KeymapError = super::document::Mistake;
 
+/// Of a layer, an action and its arguments.
+type Check<'a> = dyn Fn(&str, &str, &[String]) -> Result<(), String> + 'a;
+
 /// What a keymap may speak of.
 pub struct Vocabulary<'a> {
     pub layers: &'a [&'a str],
     /// Whether this layer has that action with those arguments; if not, the sentence that says so.
     pub action: &'a Check<'a>,
 }
-
-/// Of a layer, an action and its arguments.
-pub type Check<'a> = dyn Fn(&str, &str, &[String]) -> Result<(), String> + 'a;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
