@@ -18,6 +18,7 @@ use super::event::{Effect, Event, Left};
 use super::feed::{self, News, Resolve};
 use super::keep::{Folders, Keeper};
 use super::keymap::{self, Keymap};
+use super::live;
 use super::state::settings::Settings;
 use super::state::{Look, Now, State, toast};
 use super::terminal::{self, Command, Frame, Input, Painter, Report, Signal, Terminal, TerminalError};
@@ -79,6 +80,11 @@ pub async fn run(options: Options) -> Result<Left, ConsoleError> {
     let (news_to, mut news) = mpsc::channel(QUEUE);
     let feed = tokio::spawn(feed::run(options.manager.clone(), news_to.clone())).abort_handle();
 
+    let saved = to.clone();
+    let own = [&folders.themes, &folders.keymaps].into_iter().flatten().cloned().collect();
+    // Where nothing can be watched, a change shows the next time.
+    let _live = live::watch(own, move |_| saved.blocking_send(Message::Saved).is_ok());
+
     let start = Instant::now();
     let mut state = State::new(look, settings, (width, height).into(), TimeZone::system(), now(start));
     state.read_only = options.read_only;
@@ -121,6 +127,8 @@ pub async fn run(options: Options) -> Result<Left, ConsoleError> {
 enum Message {
     Input(Input),
     Report(Report),
+    /// Something among the person's own themes and keymaps was written.
+    Saved,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,6 +172,11 @@ impl App {
             Message::Input(Input::Paste(text)) => self.update(Event::Paste(text), Urgency::Quick),
             Message::Input(Input::Resize(width, height)) => self.update(Event::Resize(width, height), Urgency::Quick),
             Message::Input(Input::Gone) | Message::Report(Report::Gone(_)) => self.pace.over = true,
+            Message::Saved => {
+                (self.state.themes, self.state.keymaps) = (self.looks.themes.names(), self.looks.keymaps.names());
+                let (theme, keymap) = (self.state.theme.name.clone(), self.state.keymap.name.clone());
+                self.carry_out(vec![Effect::LoadTheme(theme), Effect::LoadKeymap(keymap)]);
+            }
             Message::Report(Report::Painted { .. }) => self.pace.painting = false,
             Message::Report(Report::Resumed) => {
                 self.pace.painting = false;

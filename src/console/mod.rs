@@ -12,6 +12,7 @@ mod feed;
 mod keep;
 pub mod keymap;
 mod library;
+mod live;
 pub mod panes;
 pub mod sample;
 pub mod state;

@@ -85,6 +85,23 @@ fn rooms_name_only_what_their_arrows_allow() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Whoever draws asks the theme for a style. The painter's pen spells colours, and chooses none.
+#[test]
+fn only_the_theme_of_the_console_names_colours() {
+    let mut wrong = vec![];
+    for file in sources(&workspace().join("src/console")) {
+        let name = file.strip_prefix(workspace().join("src/console")).unwrap();
+        let is_a_test = name.iter().any(|part| part.to_string_lossy().trim_end_matches(".rs").ends_with("tests"));
+        if name.starts_with("theme") || name == Path::new("terminal/pen.rs") || is_a_test {
+            continue;
+        }
+        let paths = paths_in(&fs::read_to_string(&file).unwrap());
+        let colors = paths.iter().filter(|named| named.path.iter().any(|part| part == "Color"));
+        wrong.extend(colors.map(|named| format!("{} names {}", file.display(), named.path.join("::"))));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn the_core_has_no_clock_no_files_no_network_and_no_async() {
     let crates: BTreeSet<String> = depends_on(&fs::read_to_string(workspace().join("Cargo.toml")).unwrap());

@@ -60,7 +60,7 @@ impl Drop for Listener {
 }
 
 /// Waits until the terminal is gone, or until it is no longer of interest: then `false`.
-fn hangs_up(terminal: impl AsFd, until: impl AsFd) -> bool {
+pub(super) fn hangs_up(terminal: impl AsFd, until: impl AsFd) -> bool {
     loop {
         // A hang-up is told without being asked for.
         let mut fds = [PollFd::new(&terminal, PollFlags::empty()), PollFd::new(&until, PollFlags::IN)];

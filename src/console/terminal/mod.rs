@@ -19,4 +19,6 @@ pub use painter::{Command, CommandError, Painter, Report, Screen};
 pub use signals::{Signal, signals};
 
 #[cfg(test)]
+mod pty_tests;
+#[cfg(test)]
 mod tests;

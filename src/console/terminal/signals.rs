@@ -28,3 +28,20 @@ pub fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin + Send> {
     });
     Ok(stream::select_all(streams.collect::<io::Result<Vec<_>>>()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use rustix::process::{getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn signals_arrive_by_name() {
+        let mut signals = signals().unwrap();
+        kill_process(getpid(), rustix::process::Signal::CONT).unwrap();
+        assert_eq!(signals.next().await, Some(Signal::Continue));
+        kill_process(getpid(), rustix::process::Signal::HUP).unwrap();
+        assert_eq!(signals.next().await, Some(Signal::HangUp));
+    }
+}

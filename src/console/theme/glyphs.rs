@@ -124,7 +124,7 @@ impl Glyphs {
         separator: ">",
         bullet: "*",
         dot: "-",
-        degree: "'",
+        degree: " ",
         check: "=",
         cross: "x",
         flag: "!",
@@ -159,12 +159,12 @@ impl Glyphs {
         if ascii { Self::ASCII } else { Self::UNICODE }
     }
 
-    /// Every single one, for those who must know that all are one cell wide.
-    #[cfg(test)]
     pub fn ascii(&self) -> bool {
         self.ellipsis.is_ascii()
     }
 
+    /// Every single one, for those who must know that all are one cell wide.
+    #[cfg(test)]
     pub fn all(&self) -> Vec<&'static str> {
         let border = self.border;
         let mut all = vec![
