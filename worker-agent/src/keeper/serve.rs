@@ -281,6 +281,7 @@ impl Keeper {
             agent_restarts: self.agent.restarts,
             running: count(self.tasks.running()),
             unacked: count(self.tasks.unacked()),
+            barren_cgroup: self.tasks.barren().map(str::to_owned),
             agent: self.agent.status.clone(),
         }
     }

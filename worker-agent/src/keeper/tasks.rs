@@ -169,7 +169,7 @@ impl Tasks {
     }
 
     fn take_slot(&mut self) -> Option<Slot> {
-        match self.pool.as_mut()?.take() {
+        match self.pool.as_mut().filter(|pool| pool.barren().is_none())?.take() {
             Ok(slot) => Some(slot),
             Err(error) => {
                 tracing::warn!("no cgroup can be made for a task: {error}");
@@ -257,6 +257,11 @@ impl Tasks {
 
     pub fn unacked(&self) -> usize {
         self.over.len()
+    }
+
+    /// Why tasks get no cgroups although there are some.
+    pub fn barren(&self) -> Option<&str> {
+        self.pool.as_ref()?.barren()
     }
 
     pub fn boot_id(&self) -> &str {
