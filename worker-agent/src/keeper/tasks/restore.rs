@@ -65,6 +65,7 @@ impl Tasks {
             pids: Default::default(),
             helpers: Default::default(),
             news: vec![],
+            tell_at: None,
         };
         past.into_iter().for_each(|(attempt, past)| tasks.recall(attempt, past));
         tasks.sort_slots(slots);
