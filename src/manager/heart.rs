@@ -30,6 +30,11 @@ const INPUTS: usize = 1024;
 const MOST_AT_ONCE: usize = 256;
 /// Pieces of news a subscriber may be behind before it gets a fresh picture instead.
 const NEWS: usize = 256;
+/// What nobody waits for is committed with what somebody does wait for, or after so long by itself: each commit is a
+/// write to the disk that others then wait for.
+const COMPANY: Duration = Duration::from_millis(10);
+/// Changes that wait for company at most.
+const MOST_HELD: usize = 1024;
 /// Jobs in a picture.
 const PICTURE_JOBS: usize = 200;
 
@@ -283,6 +288,9 @@ pub struct Owner {
     effects: Vec<Effect>,
     /// What changed since the last batch was passed on.
     touched: BTreeSet<Touched>,
+    /// What waits for company, and until when.
+    held: Batch,
+    held_until: Option<Instant>,
 }
 
 impl Owner {
@@ -309,6 +317,8 @@ impl Owner {
             started,
             effects: vec![],
             touched: BTreeSet::new(),
+            held: Batch::default(),
+            held_until: None,
         };
         (owner, heart)
     }
@@ -318,7 +328,7 @@ impl Owner {
         let mut said = None;
         let mut first = Batch::default();
         self.handle(Input::Started, &mut first);
-        self.pass_on(first).await;
+        self.commit(first).await;
         loop {
             let wakeup = self.cluster.next_wakeup().map(|at| self.started + Duration::from_millis(at.0));
             tokio::select! {
@@ -329,7 +339,7 @@ impl Owner {
                     None => return tracing::error!("the store's thread has failed"),
                 },
                 message = self.from.recv() => {
-                    let mut batch = Batch::default();
+                    let mut batch = self.take_held();
                     let mut next = message;
                     let mut handled = 0;
                     while let Some(message) = next.take() {
@@ -345,6 +355,8 @@ impl Owner {
                     }
                     self.pass_on(batch).await;
                     if let Some(tell) = said.take() {
+                        let held = self.take_held();
+                        self.commit(held).await;
                         self.close().await;
                         // Whoever asked may have stopped waiting.
                         let _ = tell.send(());
@@ -352,9 +364,13 @@ impl Owner {
                     }
                 }
                 () = sleep_until(wakeup) => {
-                    let mut batch = Batch::default();
+                    let mut batch = self.take_held();
                     self.handle(Input::Woken, &mut batch);
                     self.pass_on(batch).await;
+                }
+                () = sleep_until(self.held_until) => {
+                    let held = self.take_held();
+                    self.commit(held).await;
                 }
             }
         }
@@ -453,7 +469,27 @@ impl Owner {
         self.effects = effects;
     }
 
-    async fn pass_on(&mut self, mut batch: Batch) {
+    fn take_held(&mut self) -> Batch {
+        std::mem::take(&mut self.held)
+    }
+
+    /// To the store, now or soon.
+    async fn pass_on(&mut self, batch: Batch) {
+        let now = Instant::now();
+        let may_wait = batch.releases.is_empty()
+            && !(batch.changes.is_empty() && batch.events.is_empty())
+            && batch.changes.len() + batch.events.len() < MOST_HELD
+            && self.held_until.is_none_or(|until| now < until);
+        if may_wait {
+            self.held = batch;
+            self.held_until.get_or_insert(now + COMPANY);
+        } else {
+            self.commit(batch).await;
+        }
+    }
+
+    async fn commit(&mut self, mut batch: Batch) {
+        self.held_until = None;
         let touched = std::mem::take(&mut self.touched);
         if !(touched.is_empty() && batch.events.is_empty()) {
             let to = self.news.clone();
@@ -500,6 +536,8 @@ impl Owner {
             orders.cut.notify_one();
         }
         self.replies.drain().for_each(|(_, reply)| reply.tell(Told::Refused(refusal.clone())));
+        (self.held, self.held_until) = (Batch::default(), None);
+        self.touched.clear();
         let mut pause = Duration::from_millis(100);
         let image = loop {
             match self.writer.reload().await {
