@@ -440,7 +440,7 @@ impl Owner {
             match effect {
                 Effect::Persist(change) => {
                     self.follow_keys(&change);
-                    batch.changes.push(change);
+                    batch.keep(change);
                 }
                 Effect::Publish(event) => {
                     log(&event);
