@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use protocol::id::AttemptId;
-use rustix::fs::{CWD, Mode, RenameFlags};
+use rustix::fs::{CWD, RenameFlags};
 
 use super::folder;
 use crate::layout::Layout;
