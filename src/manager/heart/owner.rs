@@ -1,6 +1,4 @@
-//! The heart: the one task that owns the cluster core. Inputs come in by a bounded channel, all that wait are
-//! handled, and what follows from them goes to the store as one batch; replies, orders and news leave from there
-//! after the commit.
+//! The task that owns the core.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -8,21 +6,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use link::Fingerprint;
-use protocol::agent::{FromAgent, Hello, ToAgent};
-use protocol::api::{JobView, NodeView, Picture, Refusal, Reply, Request};
+use protocol::agent::ToAgent;
+use protocol::api::Refusal;
 use protocol::event::{Event, What};
-use protocol::id::{AttemptId, JobId, Target};
-use protocol::name::NodeName;
-use protocol::node::{Facts, MetricsPatch};
 use protocol::time::UnixMillis;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
-use super::cluster::{
-    CallId, Caller, Change, Cluster, ClusterConfig, Effect, Image, Input, KeyPrint, LinkId, Mono, Now, Place, Told,
-    Touched,
+use super::super::cluster::{
+    CallId, Change, Cluster, ClusterConfig, Effect, Image, Input, LinkId, Mono, Now, Told, Touched,
 };
-use super::reply::ReplyTo;
-use super::store::writer::{Batch, Writer};
+use super::super::reply::ReplyTo;
+use super::super::store::writer::{Batch, Writer};
+use super::handle::{Heart, stopping};
+use super::{Keys, Message, News, Orders, Views};
 
 /// Inputs waiting at most; who brings more waits.
 const INPUTS: usize = 1024;
@@ -37,240 +33,6 @@ const COMPANY: Duration = Duration::from_millis(10);
 const MOST_HELD: usize = 1024;
 /// Jobs in a picture.
 const PICTURE_JOBS: usize = 200;
-
-/// What changed with one commit.
-#[derive(Debug)]
-pub enum News {
-    Changed {
-        events: Vec<Event>,
-        touched: BTreeSet<Touched>,
-    },
-    /// The manager has reloaded: forget the picture.
-    Reset,
-}
-
-/// Keys that are welcome as workers.
-pub type Keys = HashMap<Fingerprint, NodeName>;
-
-/// The current views of some things; `None` where a thing is gone.
-#[derive(Debug, Default)]
-pub struct Views {
-    pub nodes: Vec<(NodeName, Option<NodeView>)>,
-    pub jobs: Vec<(JobId, Option<JobView>)>,
-}
-
-enum Message {
-    Input {
-        input: Input,
-        reply: Option<(CallId, ReplyTo)>,
-    },
-    Linked {
-        link: LinkId,
-        orders: Orders,
-        input: Input,
-    },
-    /// An order that is not the core's business.
-    Order {
-        link: LinkId,
-        order: ToAgent,
-    },
-    Picture(oneshot::Sender<Result<Picture, Refusal>>),
-    Views(BTreeSet<Touched>, oneshot::Sender<Result<Views, Refusal>>),
-    Stop(oneshot::Sender<()>),
-}
-
-impl Message {
-    /// Nothing of it has happened.
-    fn refuse(self, refusal: &Refusal) {
-        // Whoever asked may have stopped waiting.
-        match self {
-            Message::Input { reply: Some((_, reply)), .. } => reply.tell(Told::Refused(refusal.clone())),
-            Message::Linked { orders, .. } => orders.cut.notify_one(),
-            Message::Picture(tell) => drop(tell.send(Err(refusal.clone()))),
-            Message::Views(_, tell) => drop(tell.send(Err(refusal.clone()))),
-            Message::Input { reply: None, .. } | Message::Order { .. } | Message::Stop(_) => {}
-        }
-    }
-}
-
-/// The way to one linked agent.
-#[derive(Clone)]
-pub struct Orders {
-    pub to: mpsc::Sender<ToAgent>,
-    /// Told when the link must end: what was ordered before is still sent.
-    pub cut: Arc<tokio::sync::Notify>,
-}
-
-/// How everyone else reaches the heart.
-#[derive(Clone)]
-pub struct Heart {
-    to: mpsc::Sender<Message>,
-    numbers: Arc<AtomicU64>,
-    reloads: Arc<AtomicU64>,
-    news: broadcast::Sender<Arc<News>>,
-    keys: watch::Receiver<Arc<Keys>>,
-}
-
-pub fn stopping() -> Refusal {
-    Refusal::unavailable("the manager is stopping; try again when it is back")
-}
-
-/// What was to be shown turned out not to be kept.
-fn not_kept() -> Refusal {
-    Refusal::unavailable("the manager could not write to its disk and loads its state again; ask again")
-}
-
-impl Heart {
-    fn number(&self) -> u64 {
-        self.numbers.fetch_add(1, Ordering::Relaxed)
-    }
-
-    async fn send(&self, message: Message) {
-        // The heart ends only with the manager.
-        if let Err(mpsc::error::SendError(message)) = self.to.send(message).await {
-            message.refuse(&stopping());
-        }
-    }
-
-    /// A person's request; the answer goes to `reply`.
-    pub async fn request(&self, caller: Caller, request: Request, reply: ReplyTo) -> CallId {
-        let call = CallId(self.number());
-        self.send(Message::Input { input: Input::Request { call, caller, request }, reply: Some((call, reply)) }).await;
-        call
-    }
-
-    pub async fn gone(&self, call: CallId) {
-        self.send(Message::Input { input: Input::Gone { call }, reply: None }).await;
-    }
-
-    /// Asks one thing and waits for the answer.
-    pub async fn ask(&self, input: impl FnOnce(CallId) -> Input) -> Result<Told, Refusal> {
-        let call = CallId(self.number());
-        let (tell, told) = oneshot::channel();
-        self.send(Message::Input { input: input(call), reply: Some((call, ReplyTo::one(tell))) }).await;
-        told.await.unwrap_or_else(|_| Err(stopping()))
-    }
-
-    /// Where is what this printed? With `unlike`, once that has changed. A caller that drops this is forgotten.
-    pub async fn find_output(&self, caller: &Caller, target: Target, unlike: Option<Place>) -> Result<Place, Refusal> {
-        let call = CallId(self.number());
-        let (tell, told) = oneshot::channel();
-        let input = Input::FindOutput { call, caller: caller.clone(), target, unlike };
-        self.send(Message::Input { input, reply: Some((call, ReplyTo::one(tell))) }).await;
-        let forget = ForgetOnDrop { heart: self, call: Some(call) };
-        let told = told.await.unwrap_or_else(|_| Err(stopping()))?;
-        forget.done();
-        match told {
-            Told::Place(place) => Ok(place),
-            Told::Refused(refusal) => Err(refusal),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// The node an attempt ran on, whatever became of it since.
-    pub async fn node_of(&self, caller: &Caller, attempt: AttemptId) -> Result<NodeName, Refusal> {
-        let caller = caller.clone();
-        let request = Request::Task { id: attempt.task };
-        let attempts = match self.ask(|call| Input::Request { call, caller, request }).await? {
-            Told::Reply(Reply::Task { attempts, .. }) => attempts,
-            Told::Refused(refusal) => return Err(refusal),
-            other => return Err(unexpected(&other)),
-        };
-        let node = attempts.into_iter().find(|known| known.id == attempt).and_then(|known| known.node);
-        node.ok_or_else(|| Refusal::not_found(format!("attempt {attempt} never ran on a node")))
-    }
-
-    pub fn new_link(&self) -> LinkId {
-        LinkId(self.number())
-    }
-
-    pub async fn linked(
-        &self,
-        link: LinkId,
-        orders: Orders,
-        node: NodeName,
-        key: &Fingerprint,
-        address: String,
-        hello: Hello,
-    ) {
-        let key = KeyPrint(key.as_str().into());
-        let input = Input::Linked { link, node, key, address: Some(address), hello: Box::new(hello) };
-        self.send(Message::Linked { link, orders, input }).await;
-    }
-
-    pub async fn report(&self, link: LinkId, report: FromAgent) {
-        self.send(Message::Input { input: Input::Report { link, report }, reply: None }).await;
-    }
-
-    pub async fn unlinked(&self, link: LinkId, reason: String) {
-        self.send(Message::Input { input: Input::Unlinked { link, reason }, reply: None }).await;
-    }
-
-    pub async fn order(&self, link: LinkId, order: ToAgent) {
-        self.send(Message::Order { link, order }).await;
-    }
-
-    pub async fn own(&self, name: NodeName, facts: Option<Box<Facts>>, metrics: MetricsPatch) {
-        self.send(Message::Input { input: Input::Own { name, facts, metrics }, reply: None }).await;
-    }
-
-    pub async fn picture(&self) -> Result<Picture, Refusal> {
-        let (tell, told) = oneshot::channel();
-        self.send(Message::Picture(tell)).await;
-        told.await.unwrap_or_else(|_| Err(not_kept()))
-    }
-
-    pub async fn views(&self, touched: BTreeSet<Touched>) -> Result<Views, Refusal> {
-        let (tell, told) = oneshot::channel();
-        self.send(Message::Views(touched, tell)).await;
-        told.await.unwrap_or_else(|_| Err(not_kept()))
-    }
-
-    /// How often the state was loaded again: what is not kept has to be said anew after each time.
-    pub fn reloads(&self) -> u64 {
-        self.reloads.load(Ordering::Relaxed)
-    }
-
-    pub fn news(&self) -> broadcast::Receiver<Arc<News>> {
-        self.news.subscribe()
-    }
-
-    pub fn keys(&self) -> watch::Receiver<Arc<Keys>> {
-        self.keys.clone()
-    }
-
-    /// Everything taken in so far is committed, then the heart ends.
-    pub async fn stop(&self) {
-        let (tell, told) = oneshot::channel();
-        self.send(Message::Stop(tell)).await;
-        let _ = told.await;
-    }
-}
-
-pub fn unexpected(told: &Told) -> Refusal {
-    Refusal::unavailable(format!("the manager answered something else than was asked: {told:?}"))
-}
-
-/// Tells the core that nobody waits any more, should the asking future be dropped.
-struct ForgetOnDrop<'a> {
-    heart: &'a Heart,
-    call: Option<CallId>,
-}
-
-impl ForgetOnDrop<'_> {
-    fn done(mut self) {
-        self.call = None;
-    }
-}
-
-impl Drop for ForgetOnDrop<'_> {
-    fn drop(&mut self) {
-        if let Some(call) = self.call {
-            let heart = self.heart.clone();
-            tokio::spawn(async move { heart.gone(call).await });
-        }
-    }
-}
 
 /// The state only the heart's own task touches.
 pub struct Owner {
