@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use protocol::address::with_port;
 use protocol::name::NodeName;
 use protocol::node::Role;
 use protocol::token::JoinToken;
-use worker_agent::address::with_port;
 
 use super::binary::{Binary, INSTALLED};
 use super::plan::{File, Plan, Step};
@@ -99,7 +99,7 @@ fn env_file(manager: &str, settings: &Settings) -> Result<String, Stop> {
 
 /// What `worker-agent run` takes, and nothing that an environment file or a command line would read as more than one word.
 fn check_address(manager: &str) -> Result<(), Stop> {
-    with_port(manager).map_err(|error| Stop::Usage(error.to_string()))?;
+    with_port(manager).map_err(|error| Stop::Usage(format!("--manager {error}")))?;
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']' | '%');
     if manager.chars().all(good) && !manager.starts_with('-') {
         return Ok(());

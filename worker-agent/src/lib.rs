@@ -4,11 +4,10 @@
 //!   tokio, no decisions about work.
 //! - [`agent`] is its child. It owns the link to the manager: orders, files, streaming, metrics.
 //! - [`facts`] says what this machine is and what it lacks.
-//! - [`layout`] says where everything lies; [`cli`] is the command line, [`address`] how it names a manager.
+//! - [`layout`] says where everything lies; [`cli`] is the command line.
 //!
 //! Everything is a library, so that the one `bramble` binary can play this role too (`bramble worker-agent …`).
 
-pub mod address;
 pub mod agent;
 pub mod cli;
 pub mod facts;

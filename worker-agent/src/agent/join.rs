@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use link::{Dial, DialError, Fingerprint, FrameReader, FrameWriter, Key};
 use protocol::PROTOCOL;
+use protocol::address::with_port;
 use protocol::agent::{JOIN, JOIN_USER, JoinReply, JoinRequest, WORKER_USER};
 use protocol::name::NodeName;
 use protocol::node::Role;
@@ -13,7 +14,6 @@ use protocol::token::JoinToken;
 
 use super::GiveUp;
 use super::home::Home;
-use crate::address::with_port;
 use crate::cli::Work;
 
 const ANSWER: Duration = Duration::from_secs(30);
@@ -35,7 +35,8 @@ pub enum Way {
 
 /// Everything that can be refused without asking anyone is refused here. `held`: tasks this node still has.
 pub fn way(work: &Work, home: Option<Home>, held: usize) -> Result<Way, GiveUp> {
-    let address = work.manager.as_deref().map(with_port).transpose().map_err(|error| GiveUp(error.to_string()))?;
+    let address =
+        work.manager.as_deref().map(with_port).transpose().map_err(|error| GiveUp(format!("--manager {error}")))?;
     let token = match work.join.as_deref().map(read_token) {
         // A unit may go on naming a token that was used and removed long ago.
         Some(Err(error)) if home.is_some() => {

@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 const PORT: u16 = 2222;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("--manager {0:?} is not an address: write HOST, HOST:PORT or [IPV6]:PORT")]
+#[error("{0:?} is not an address: write HOST, HOST:PORT or [IPV6]:PORT")]
 pub struct NotAnAddress(String);
 
 /// With the port where none was given.
