@@ -150,6 +150,9 @@ pub struct WorkerStatus {
     pub agent_restarts: u32,
     pub running: u32,
     pub unacked: u32,
+    /// Why what is born into a cgroup dies at once there, so that tasks get none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barren_cgroup: Option<String>,
     /// What the agent last said of itself: link, manager, back-off, last error.
     pub agent: Value,
 }

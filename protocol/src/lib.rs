@@ -4,6 +4,7 @@
 //! message ignores fields it does not know, and an unknown message is answered rather than feared
 //! ([`frame::Unknown`]). Everything parses and validates here, at the edge; inside, data is right.
 
+pub mod address;
 pub mod agent;
 pub mod api;
 pub mod bytes;

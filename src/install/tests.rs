@@ -157,15 +157,25 @@ fn a_used_token_is_removed_once_the_worker_has_joined() {
 }
 
 #[test]
+fn a_worker_may_be_told_the_host_alone_as_worker_agent_run_may() {
+    let image = Image::new();
+    for manager in ["pi-0", "fd00::2", "[fd00::2]:2222"] {
+        image.install(&format!("worker --yes --manager {manager} --join {TOKEN}")).unwrap();
+        assert!(image.text("/etc/bramble/worker.env").contains(&format!("BRAMBLE_WORKER=--manager {manager}\n")));
+    }
+}
+
+#[test]
 fn what_a_worker_needs_is_asked_for_in_one_sentence() {
     let image = Image::new();
     let cooler = TOKEN.replace("-worker-", "-cooler-");
     for (line, says) in [
         ("worker --yes".to_owned(), "bramble join-token"),
         ("worker --yes --manager pi-0:2222".to_owned(), "needs --join TOKEN"),
-        (format!("worker --yes --manager pi-0 --join {TOKEN}"), "HOST:PORT"),
+        (format!("worker --yes --manager [pi-0]:22 --join {TOKEN}"), "HOST:PORT"),
         (format!("worker --yes --manager pi-0:0 --join {TOKEN}"), "HOST:PORT"),
         (format!("worker --yes --manager pi-0:2222$(x) --join {TOKEN}"), "HOST:PORT"),
+        (format!("worker --yes --manager pi-0$(x) --join {TOKEN}"), "no host name has"),
         ("worker --yes --manager pi-0:2222 --join nonsense".to_owned(), "not a join token"),
         ("worker --yes --manager pi-0:2222 --join @/no/such/file".to_owned(), "/no/such/file"),
         (format!("worker --yes --manager pi-0:2222 --join {cooler}"), "for a cooler"),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use protocol::address::with_port;
 use protocol::name::NodeName;
 use protocol::node::Role;
 use protocol::token::JoinToken;
@@ -21,8 +22,8 @@ const JOINED: &str = "/var/lib/bramble-worker/manager.json";
 
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Settings {
-    /// The manager to work for
-    #[arg(long, value_name = "HOST:PORT")]
+    /// The manager to work for, port 2222 where none is given
+    #[arg(long, value_name = "HOST[:PORT]")]
     manager: Option<String>,
     /// The token of `bramble join-token`; - reads it from stdin, @FILE from a file
     #[arg(long, value_name = "TOKEN")]
@@ -62,14 +63,14 @@ fn plan_settings(machine: &Machine, settings: &Settings, plan: &mut Plan) -> Res
     let there = machine.disk.read(&path)?;
     let Some(manager) = &settings.manager else {
         if settings.name.is_some() || settings.slots.is_some() {
-            return Err(Stop::Usage("--name and --slots are written together with --manager HOST:PORT; add it".into()));
+            return Err(Stop::Usage("--name and --slots are written together with --manager HOST; add it".into()));
         }
         if there.is_some() {
             plan.push(Step::Keep { path, why: "yours" });
             return Ok(());
         }
         return Err(Stop::Usage(
-            "a new worker needs --manager HOST:PORT and --join TOKEN; on the manager, `bramble join-token` prints both"
+            "a new worker needs --manager HOST and --join TOKEN; on the manager, `bramble join-token` prints both"
                 .into(),
         ));
     };
@@ -96,15 +97,15 @@ fn env_file(manager: &str, settings: &Settings) -> Result<String, Stop> {
     Ok(format!("# Words for `bramble worker-agent run`; see its --help.\nBRAMBLE_WORKER={words}\n"))
 }
 
-/// `HOST:PORT`, and nothing that an environment file or a command line would read as more than one word.
+/// What `worker-agent run` takes, and nothing that an environment file or a command line would read as more than one word.
 fn check_address(manager: &str) -> Result<(), Stop> {
+    with_port(manager).map_err(|error| Stop::Usage(format!("--manager {error}")))?;
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']' | '%');
-    let port = manager.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
-    if matches!(port, Some(Ok(1..))) && manager.chars().all(good) && !manager.starts_with('-') {
+    if manager.chars().all(good) && !manager.starts_with('-') {
         return Ok(());
     }
     Err(Stop::Usage(format!(
-        "--manager {manager:?} is not an address; write it as HOST:PORT, such as 192.168.1.10:2222"
+        "--manager {manager:?} has a character that no host name has; write HOST or HOST:PORT, such as 192.168.1.10"
     )))
 }
 

@@ -92,6 +92,12 @@ impl Config {
             let fits = (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&value);
             fits.then_some(()).ok_or_else(|| format!("{key} must be between {least}s and {most}s"))
         };
+        for (key, folder) in [("state", &self.state), ("run", &self.run)] {
+            if !folder.is_absolute() {
+                let written = folder.display().to_string();
+                return Err(format!("{key} must be a whole path, one that begins with /, and not {written:?}"));
+            }
+        }
         within("lease", self.lease, 5, 86_400)?;
         within("stop_grace", self.stop_grace, 0, 3600)?;
         within("token_ttl", self.token_ttl, 10, 30 * 86_400)?;
@@ -104,6 +110,9 @@ impl Config {
         }
         if self.task_uid_base < 1000 || self.task_uid_base > 4_000_000_000 {
             return Err("task_uid_base must lie between 1000 and 4000000000, clear of the uids of people".into());
+        }
+        if self.keep_tasks == 0 {
+            return Err("keep_tasks must be at least 1, or no job could be looked at once it has ended".into());
         }
         if self.strangers == 0 || self.strangers_per_address == 0 {
             return Err("strangers and strangers_per_address must be at least 1, or no node could log in".into());
@@ -185,6 +194,10 @@ mod tests {
             ("lease = \"1s\"", "between 5s"),
             ("[people]\nana = \"king\"", "king"),
             ("output_limit = \"1B\"", "64KiB"),
+            ("state = \"bramble\"", "state must be a whole path"),
+            ("run = \"./run\"", "run must be a whole path"),
+            ("run = \"\"", "run must be a whole path"),
+            ("keep_tasks = 0", "keep_tasks must be at least 1"),
             ("ssh = ", "line 1"),
         ] {
             let why = Config::parse(text).unwrap_err();

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use link::Fingerprint;
-use protocol::agent::JoinReply;
-use protocol::api::{EventQuery, Right};
+use protocol::agent::{FromAgent, Hello, JoinReply, ToAgent};
+use protocol::api::{EventQuery, Request, Right};
 use protocol::event::What;
+use protocol::job::JobSpec;
 use protocol::node::{Facts, Metrics, Role};
+use protocol::time::UnixMillis;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
@@ -17,7 +19,7 @@ use super::agents::Follows;
 use super::cluster::{Caller, ClusterConfig, Input, KeyPrint, Mono, SecretHash, Told};
 use super::daemon::{Observer, observe};
 use super::door::{Door, People};
-use super::heart::{Heart, News, Owner};
+use super::heart::{Heart, News, Orders, Owner};
 use super::history::Histories;
 use super::store::writer::Writer;
 use super::store::{Outputs, Reader, Space, database};
@@ -211,4 +213,41 @@ async fn a_stop_answers_what_was_taken_in_and_refuses_what_was_not() {
     assert!(matches!(made, Ok(Told::Token { .. })), "{made:?}");
     assert!(after.unwrap_err().message.contains("stopping"));
     assert!(manager.heart.picture().await.unwrap_err().message.contains("stopping"));
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_is_kept_soon_all_the_same() {
+    let manager = Manager::start();
+    let hash = manager.token().await;
+    manager.join(hash).await.unwrap().unwrap();
+    let (to, mut orders) = mpsc::channel(16);
+    let hello = Hello {
+        protocol: protocol::PROTOCOL,
+        version: protocol::VERSION.into(),
+        node: "pi-1".parse().unwrap(),
+        boot_id: "boot".into(),
+        cpus: 1,
+        slots: 1,
+        shared_uid: false,
+        facts: Facts::default(),
+        held: vec![],
+    };
+    let (link, key) = (manager.heart.new_link(), Fingerprint::from("SHA256:abc".to_owned()));
+    let way = Orders { to, cut: Arc::default() };
+    manager.heart.linked(link, way, hello.node.clone(), &key, "10.0.0.1".into(), hello).await;
+    let request = Request::Submit(JobSpec::of(["true"]));
+    manager.heart.ask(|call| Input::Request { call, caller: admin(), request }).await.unwrap();
+    let attempt = loop {
+        if let ToAgent::Start(order) = orders.recv().await.unwrap() {
+            break order.attempt;
+        }
+    };
+    let mut news = manager.heart.news();
+    manager.heart.report(link, FromAgent::Started { attempt, at: UnixMillis(7) }).await;
+    let told = tokio::time::timeout(PATIENCE, news.recv()).await.expect("it is told").unwrap();
+    let News::Changed { events, .. } = &*told else { panic!("{told:?}") };
+    assert!(matches!(events[..], [ref one] if matches!(one.what, What::TaskStarted { .. })), "{events:?}");
+    let running: u32 =
+        manager.disk().query_row("SELECT count(*) FROM task WHERE state = 'running'", [], |row| row.get(0)).unwrap();
+    assert_eq!(running, 1);
 }

@@ -25,6 +25,8 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Be this machine's worker: join a manager and run its tasks
+    #[command(after_help = "Exit codes: 0 ended as asked, 1 any other fault, 2 not understood, \
+                            78 a person has to change something first (no manager, no token, a token refused)")]
     Run(Run),
     /// The half of a worker that `run` starts and restarts by itself
     #[command(hide = true)]

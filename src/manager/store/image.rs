@@ -17,7 +17,8 @@ pub fn load(db: &Connection) -> Result<Image, StoreError> {
         tasks: all(db, "task", task)?,
         attempts: all(db, "attempt", attempt)?,
         last_job: u32::try_from(number(db, "job")?).unwrap_or(u32::MAX),
-        last_event: number(db, "event")?,
+        // Written down now and then only: the newest events are always there.
+        last_event: number(db, "event")?.max(newest_event(db)?),
     })
 }
 
@@ -40,6 +41,11 @@ fn number(db: &Connection, name: &str) -> Result<u64, StoreError> {
     let value: Option<i64> =
         db.query_row("SELECT value FROM number WHERE name = ?1", [name], |row| row.get(0)).optional()?;
     Ok(value.unwrap_or(0).unsigned_abs())
+}
+
+fn newest_event(db: &Connection) -> Result<u64, StoreError> {
+    let no: Option<i64> = db.query_row("SELECT max(no) FROM event", [], |row| row.get(0))?;
+    Ok(no.unwrap_or(0).unsigned_abs())
 }
 
 fn node(c: &Columns) -> Result<NodeRow, StoreError> {

@@ -145,6 +145,31 @@ async fn a_number_is_never_given_twice_even_where_its_rows_are_gone() {
 }
 
 #[tokio::test]
+async fn events_are_numbered_on_from_the_newest_that_is_kept() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, _, _alarm) = start(state.path());
+    commit(&writer, vec![], (1..=7).map(event).collect()).await;
+    writer.close().await;
+    let (writer, image, _alarm) = start(state.path());
+    assert_eq!(image.last_event, 7);
+    writer.close().await;
+}
+
+#[test]
+fn of_a_task_that_changes_twice_in_a_row_only_the_second_is_written() {
+    let mut batch = Batch::default();
+    let mut row = task(TaskId::new(1, 0));
+    for state in [TaskState::Running, TaskState::Succeeded] {
+        row.state = state;
+        batch.keep(Change::Task(row.clone()));
+    }
+    batch.keep(Change::Task(task(TaskId::new(1, 1))));
+    let states: Vec<_> =
+        batch.changes.iter().map(|one| matches!(one, Change::Task(row) if row.state == TaskState::Succeeded)).collect();
+    assert_eq!(states, [true, false]);
+}
+
+#[tokio::test]
 async fn nothing_is_let_out_by_a_commit_that_failed_until_memory_and_disk_agree_again() {
     let state = tempfile::tempdir().unwrap();
     let (writer, _, mut alarm) = start(state.path());

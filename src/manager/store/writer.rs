@@ -29,6 +29,14 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Of a task that changes twice in a row only the second is written.
+    pub fn keep(&mut self, change: Change) {
+        match (self.changes.last_mut(), change) {
+            (Some(Change::Task(last)), Change::Task(next)) if last.id == next.id => *last = next,
+            (_, change) => self.changes.push(change),
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         !self.writes() && self.releases.is_empty() && self.announce.is_none()
     }
@@ -187,14 +195,12 @@ impl Thread {
         if let Some(job) = last_job {
             write::number(&group, "job", job.into())?;
         }
-        if let Some(event) = last_event {
-            write::number(&group, "event", event)?;
-        }
         let last_event = last_event.unwrap_or(self.last_event);
         let trims = last_event >= self.trimmed_at + TRIM_EVERY;
         if trims {
             let oldest = last_event.saturating_sub(MOST_EVENTS);
             group.execute("DELETE FROM event WHERE no <= ?1", [super::kinds::int(oldest)])?;
+            write::number(&group, "event", last_event)?;
         }
         group.commit()?;
         self.last_event = last_event;

@@ -14,6 +14,9 @@ use crate::layout::Layout;
 /// Where removed folders wait, inside the folder of all work folders: no attempt is called that.
 const GONE: &str = ".gone";
 
+/// So begin the names of folders kept for later tasks, in there too.
+const SPARE: &str = ".spare-";
+
 /// How many names of a folder are read at once.
 const BATCH: usize = 512;
 
@@ -25,15 +28,37 @@ pub fn prepare(layout: &Layout) -> io::Result<()> {
     };
     make(&layout.works(), 0o711)?;
     make(&layout.spool(), 0o700)?;
-    make(&layout.works().join(GONE), 0o700)
+    make(&layout.works().join(GONE), 0o700)?;
+    put_spares_away(layout)
+}
+
+/// What an earlier agent did with its spares is not known.
+fn put_spares_away(layout: &Layout) -> io::Result<()> {
+    for entry in std::fs::read_dir(layout.works())? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(SPARE.as_bytes()) {
+            put_away(layout, &entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+pub fn spare(layout: &Layout, number: u32) -> PathBuf {
+    layout.works().join(format!("{SPARE}{number}"))
+}
+
+/// Whose it is, where it is empty and its mode is that of a new one (which a list of rights would have changed).
+pub fn owner_if_untouched(path: &Path) -> Option<u32> {
+    let folder = open_folder(CWD, path).ok()?;
+    let of = rustix::fs::fstat(&folder).ok()?;
+    let untouched = of.st_mode & 0o7777 == 0o700 && names_in(&folder).ok()?.is_empty();
+    untouched.then_some(of.st_uid)
 }
 
 /// An empty folder for this attempt alone, owned by `uid` where one is given, and no output of a namesake (a manager
 /// that was set up anew counts from one again).
 pub fn make(layout: &Layout, attempt: AttemptId, uid: Option<u32>) -> io::Result<PathBuf> {
-    for file in [layout.stdout(attempt), layout.stderr(attempt)] {
-        forgive(&file, rustix::fs::unlink(&file));
-    }
+    remove_output(layout, attempt);
     let path = layout.work(attempt);
     match rustix::fs::mkdir(&path, Mode::RWXU) {
         Ok(()) => {}
@@ -51,12 +76,15 @@ pub fn make(layout: &Layout, attempt: AttemptId, uid: Option<u32>) -> io::Result
     Ok(path)
 }
 
-/// Removes the output and the folder of an attempt. Cheap: a folder that is not empty is only put out of the way, and
-/// then `true` says that [`empty_gone`] has work.
-pub fn remove(layout: &Layout, attempt: AttemptId) -> bool {
+pub fn remove_output(layout: &Layout, attempt: AttemptId) {
     for file in [layout.stdout(attempt), layout.stderr(attempt)] {
         forgive(&file, rustix::fs::unlink(&file));
     }
+}
+
+/// Removes the folder of an attempt. Cheap: one that is not empty is only put out of the way, and then `true` says that
+/// [`empty_gone`] has work.
+pub fn remove(layout: &Layout, attempt: AttemptId) -> bool {
     let path = layout.work(attempt);
     match rustix::fs::rmdir(&path) {
         Ok(()) | Err(Errno::NOENT) => false,
@@ -94,6 +122,7 @@ pub fn sweep(layout: &Layout, known: impl Fn(AttemptId) -> bool) -> bool {
         .filter(|attempt| !known(*attempt))
         .collect();
     for &attempt in &strangers {
+        remove_output(layout, attempt);
         remove(layout, attempt);
     }
     names(layout.works().join(GONE)).next().is_some()
@@ -264,6 +293,7 @@ mod tests {
             fs::write(path.join(format!("file {number}")), "").unwrap();
         }
         fs::write(layout.stdout(attempt), "said").unwrap();
+        remove_output(&layout, attempt);
         assert!(remove(&layout, attempt));
         assert!(!path.exists() && !layout.stdout(attempt).exists());
         empty_gone(&layout).unwrap();

@@ -1,12 +1,12 @@
 //! Joining: one token, one frame, one answer; and the manager is known by its host key before anything is said.
 
-use std::net::Ipv6Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use link::{Dial, DialError, Fingerprint, FrameReader, FrameWriter, Key};
 use protocol::PROTOCOL;
+use protocol::address::with_port;
 use protocol::agent::{JOIN, JOIN_USER, JoinReply, JoinRequest, WORKER_USER};
 use protocol::name::NodeName;
 use protocol::node::Role;
@@ -16,8 +16,6 @@ use super::GiveUp;
 use super::home::Home;
 use crate::cli::Work;
 
-/// Where a manager listens unless told otherwise.
-const PORT: u16 = 2222;
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// How this agent comes to a manager.
@@ -37,7 +35,8 @@ pub enum Way {
 
 /// Everything that can be refused without asking anyone is refused here. `held`: tasks this node still has.
 pub fn way(work: &Work, home: Option<Home>, held: usize) -> Result<Way, GiveUp> {
-    let address = work.manager.as_deref().map(with_port).transpose()?;
+    let address =
+        work.manager.as_deref().map(with_port).transpose().map_err(|error| GiveUp(format!("--manager {error}")))?;
     let token = match work.join.as_deref().map(read_token) {
         // A unit may go on naming a token that was used and removed long ago.
         Some(Err(error)) if home.is_some() => {
@@ -92,28 +91,6 @@ fn host_name() -> Result<NodeName, GiveUp> {
     let name = uname.nodename().to_string_lossy();
     let short = name.split('.').next().unwrap_or_default();
     short.parse().map_err(|error| GiveUp(format!("this machine's host name cannot name a node ({error}): use --name")))
-}
-
-fn with_port(address: &str) -> Result<String, GiveUp> {
-    let refusal = || GiveUp(format!("--manager {address:?} is not an address: write HOST, HOST:PORT or [IPV6]:PORT"));
-    let (host, port) = match address.rsplit_once(':') {
-        // Its colons are its own.
-        _ if is_ipv6(address) => return Ok(format!("[{address}]:{PORT}")),
-        Some((host, port)) if !address.ends_with(']') => (host, Some(port)),
-        _ => (address, None),
-    };
-    let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let is_host = in_brackets.map_or(!host.is_empty() && !host.contains(['[', ']', ':', ' ']), is_ipv6);
-    match port.map(str::parse::<u16>) {
-        None if is_host => Ok(format!("{host}:{PORT}")),
-        Some(Ok(1..)) if is_host => Ok(address.to_owned()),
-        _ => Err(refusal()),
-    }
-}
-
-fn is_ipv6(host: &str) -> bool {
-    // Behind % is the interface, for an address that is another machine on each of them.
-    host.split('%').next().is_some_and(|host| host.parse::<Ipv6Addr>().is_ok())
 }
 
 /// What every connection of this agent begins with.
@@ -246,32 +223,5 @@ mod tests {
         let work = work(Some("new:1"), Some(token(Role::Worker, &new)));
         assert!(way(&work, Some(home(&old)), 1).unwrap_err().to_string().contains("1 tasks of the manager at old"));
         assert!(matches!(way(&work, Some(home(&old)), 0), Ok(Way::Join { .. })));
-    }
-
-    #[test]
-    fn an_address_needs_no_port() {
-        for (written, meant) in [
-            ("manager", "manager:2222"),
-            ("manager:22", "manager:22"),
-            ("10.0.0.1", "10.0.0.1:2222"),
-            ("fd00::2", "[fd00::2]:2222"),
-            ("[fd00::2]", "[fd00::2]:2222"),
-            ("[fd00::2]:22", "[fd00::2]:22"),
-            ("::1", "[::1]:2222"),
-            ("fe80::1%eth0", "[fe80::1%eth0]:2222"),
-            ("[fe80::1%eth0]:22", "[fe80::1%eth0]:22"),
-        ] {
-            assert_eq!(with_port(written).unwrap(), meant);
-        }
-    }
-
-    #[test]
-    fn what_is_no_address_is_refused_and_not_dialled() {
-        for written in
-            ["", ":22", "m:", "m:x", "m:0", "m:99999", "[fd00::2", "[fd00::2]:", "[fd00::2]22", "[m]:22", "a:b:22"]
-        {
-            let refused = with_port(written).unwrap_err().to_string();
-            assert!(refused.contains("HOST:PORT") && refused.contains(&format!("{written:?}")), "{refused}");
-        }
     }
 }

@@ -24,6 +24,7 @@ use super::join::{self, JoinError, Way};
 use super::keeper::Keeper;
 use super::pulse::Pulse;
 use super::reports::Reports;
+use super::spares::Spares;
 use super::status::Teller;
 use super::{AgentConfig, GiveUp, folder, spool};
 use crate::facts::interpreters::Finder;
@@ -49,6 +50,7 @@ pub(super) struct Agent {
     pub(super) desk: Desk,
     pub(super) reports: Reports,
     pub(super) bulk: Bulk,
+    pub(super) spares: Spares,
     pub(super) followers: Followers,
     pub(super) stop_grace_ms: u64,
     /// Follows of tasks that are just being started.
@@ -121,6 +123,7 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
         desk,
         reports: Reports::default(),
         bulk: Bulk::default(),
+        spares: Spares::default(),
         followers: Followers::default(),
         stop_grace_ms: STOP_GRACE_MS,
         early_follows: Vec::new(),

@@ -2,7 +2,7 @@
 //!
 //! - [`life`] is its one loop: whatever the keeper, the manager or the clock says is handled there, in turn, by one owner
 //!   on one thread.
-//! - [`desk`] decides what runs and what waits; [`folder`], [`spool`] and [`environment`] are what a task gets.
+//! - [`desk`] decides what runs and what waits; [`folder`], [`spares`], [`spool`] and [`environment`] are what a task gets.
 //! - [`control`] is the link for orders and reports, [`bulk`] and [`follow`] are for what is large or watched, each on
 //!   connections of their own. [`join`] is how a node gets a manager, [`home`] how it remembers it.
 //! - [`pulse`] tells how the machine is; [`status`] how the agent is.
@@ -24,6 +24,7 @@ mod life;
 mod orders;
 mod pulse;
 mod reports;
+mod spares;
 mod spool;
 mod status;
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::desk::{Act, Discard, Forget};
 use super::life::{Agent, Errand, wall};
-use super::{environment, folder, follow};
+use super::{environment, follow};
 
 impl Agent {
     pub(super) fn manager_said(&mut self, message: ToAgent) {
@@ -99,7 +99,9 @@ impl Agent {
             return Err("it was to run as root".into());
         }
         let uid = self.root.then_some(order.uid);
-        let home = folder::make(&self.config.layout, attempt, uid)
+        let home = self
+            .spares
+            .make(&self.config.layout, attempt, uid)
             .map_err(|error| format!("its folder cannot be made: {error}"))?;
         let note = if order.cpus == 1 { serde_json::Value::Null } else { json!({ "cpus": order.cpus }) };
         let env = environment::of(order, &home);
@@ -141,7 +143,7 @@ impl Agent {
         }
         for (attempt, _) in forgotten {
             self.bulk.forget(attempt);
-            if folder::remove(&self.config.layout, attempt) {
+            if self.spares.remove(&self.config.layout, attempt) {
                 self.has_gone();
             }
         }

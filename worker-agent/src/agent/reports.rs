@@ -53,6 +53,8 @@ impl Agent {
     pub(super) fn say_reports(&mut self) {
         while self.control.is_welcome() && self.control.has_room() {
             match self.reports.queue.pop_front() {
+                // Its end, which is next, says when it began.
+                Some(Report::Say(FromAgent::Started { attempt, .. })) if self.desk.end_of(attempt).is_some() => {}
                 Some(Report::Say(message)) => self.control.say(&message),
                 Some(Report::Finished(attempt)) => {
                     if let Some(finished) = self.finished(attempt) {

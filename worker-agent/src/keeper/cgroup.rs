@@ -4,7 +4,8 @@
 //!
 //! But never after a kill: a cgroup counts its kills, and the kernel (seen with 6.18) kills a process at birth where that
 //! count is another than in the cgroup it was cloned from, which is ours. So a folder that was killed, or whose past
-//! nobody knows, is removed when it is empty.
+//! nobody knows, is removed when it is empty. And where our own cgroup was killed before we came into it, every process
+//! would die at birth in every folder we make: so one birth is tried first.
 
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
@@ -14,6 +15,9 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, WaitOptions, waitpid};
+
+use super::spawn::{Launch, NotSpawned, Output, Spawner};
 
 /// Cgroups that tasks make inside each other are followed so far down.
 const DEEPEST: u32 = 32;
@@ -27,6 +31,7 @@ pub struct Pool {
     /// Never to be used again, and not removed yet.
     worn: Vec<u32>,
     next: u32,
+    barren: Option<String>,
 }
 
 /// The cgroup of one task at a time.
@@ -86,7 +91,7 @@ impl Pool {
         let name = format!("bramble-{:x}-{:x}", of.dev(), of.ino());
         let own = own_path("self").ok_or("this process is in no cgroup v2")?;
         let path = format!("{}/{name}/", own.trim_end_matches('/'));
-        let mut pool = Self { base: home.join(name), path, idle: vec![], worn: vec![], next: 0 };
+        let mut pool = Self { base: home.join(name), path, idle: vec![], worn: vec![], next: 0, barren: None };
         let slots = pool.old_slots().map_err(|error| format!("{}: {error}", pool.base.display()))?;
         pool.next = slots.iter().map(|slot| slot.number.saturating_add(1)).max().unwrap_or(0);
         Ok((pool, slots))
@@ -101,6 +106,48 @@ impl Pool {
         let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         // What the keeper before did in there is not known.
         numbers.map(|number| Ok(Slot { worn: true, ..self.enter(number)? })).collect()
+    }
+
+    /// Whether what is born into a folder of this pool lives. If not, it is for none but the tasks that live in it
+    /// already, and [`barren`](Self::barren) says why.
+    pub fn try_birth(&mut self, spawner: &mut Spawner) {
+        let Ok(slot) = self.take() else { return };
+        // A folder, which nothing can become: a child that lives says so, and ends by itself.
+        let launch = Launch {
+            command: vec!["/".into()],
+            environment: vec![],
+            folder: None,
+            uid: None,
+            outputs: [Output::Ours, Output::Ours],
+            third: None,
+            own: true,
+        };
+        let silent = match spawner.spawn(&launch, Some(slot.fd())) {
+            Ok(pid) => Pid::from_raw(pid),
+            Err(NotSpawned::NoProcess(_) | NotSpawned::Refused(_)) => None,
+        };
+        // It never ran, so it is a zombie by now or about to be.
+        let end = silent.and_then(|pid| waitpid(Some(pid), WaitOptions::empty()).ok()?);
+        if end.is_some_and(|(_, status)| status.terminating_signal() == Some(libc::SIGKILL)) {
+            self.barren = Some(format!(
+                "the control group {} was killed as a whole at some time before (cgroup.kill), and since then this \
+                 kernel kills at once what is started in a group below it",
+                self.home().display()
+            ));
+            self.worn.push(slot.number);
+            drop(slot);
+            self.remove_empty();
+        } else {
+            self.give_back(slot);
+        }
+    }
+
+    pub fn barren(&self) -> Option<&str> {
+        self.barren.as_deref()
+    }
+
+    fn home(&self) -> &Path {
+        self.base.parent().unwrap_or(&self.base)
     }
 
     pub fn take(&mut self) -> io::Result<Slot> {

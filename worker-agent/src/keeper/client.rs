@@ -23,7 +23,7 @@ pub fn status(layout: &Layout, json: bool) -> anyhow::Result<()> {
     if json {
         return print_json(&status);
     }
-    let WorkerStatus { keeper_version, keeper_pid, agent_pid, agent_restarts, running, unacked, agent } = status;
+    let WorkerStatus { keeper_version, keeper_pid, agent_pid, agent_restarts, running, unacked, agent, .. } = status;
     let times = if agent_restarts == 1 { "once" } else { &format!("{agent_restarts} times") };
     println!("keeper   {keeper_version}, process {keeper_pid}");
     match agent_pid {
@@ -100,6 +100,11 @@ pub fn upgrade(layout: &Layout, path: &Path) -> anyhow::Result<()> {
             _ => std::thread::sleep(Duration::from_millis(20)),
         }
     }
+}
+
+/// Why the worker here, if one runs, starts tasks without cgroups although there are some.
+pub fn barren_cgroup(layout: &Layout) -> Option<String> {
+    ask_status(layout).ok()?.barren_cgroup
 }
 
 fn ask_status(layout: &Layout) -> anyhow::Result<WorkerStatus> {

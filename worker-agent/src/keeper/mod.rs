@@ -64,8 +64,8 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     make_folder(&config.layout.spool(), 0o700)?;
     make_folder(&config.layout.works(), 0o711)?;
     let door = Door::open(config.layout.socket())?;
-    let spawner = Spawner::new().context("processes cannot be started")?;
-    let tasks = Tasks::restore(&config.layout)?;
+    let mut spawner = Spawner::new().context("processes cannot be started")?;
+    let tasks = Tasks::restore(&config.layout, &mut spawner)?;
     let agent = Agent::new(agent_command(&config), agent_environment(&config));
     Keeper::new(config, lock, signals, door, spawner, tasks, agent).run()
 }

@@ -180,7 +180,7 @@ impl Keeper {
             return;
         }
         // Journalled before it is told, and told once: all of it is in the hello.
-        drop(self.tasks.take_news());
+        self.tasks.drop_news();
         let tasks = &self.tasks;
         let Some(pid) = self.agent.start(&mut self.spawner, || hello(tasks)) else { return };
         self.tasks.add_helper(pid);
@@ -281,6 +281,7 @@ impl Keeper {
             agent_restarts: self.agent.restarts,
             running: count(self.tasks.running()),
             unacked: count(self.tasks.unacked()),
+            barren_cgroup: self.tasks.barren().map(str::to_owned),
             agent: self.agent.status.clone(),
         }
     }

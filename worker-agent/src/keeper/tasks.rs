@@ -36,7 +36,13 @@ pub struct Tasks {
     helpers: HashSet<i32>,
     /// For the agent, in order.
     news: Vec<FromKeeper>,
+    /// When it is told; at once where there is no need to wait.
+    tell_at: Option<Moment>,
 }
+
+/// The news that a task has started waits so long for the news that it has ended: of a short one both are told together,
+/// which is as soon and costs half.
+const START_KEPT: Duration = Duration::from_millis(5);
 
 /// Nothing of it runs any more.
 struct Over {
@@ -117,7 +123,7 @@ impl Tasks {
                 let (stop, forgotten, phase) = (None, false, Phase::Running);
                 let live = Live { started_at: at, note, main, slot, stop, forgotten, phase };
                 self.live.insert(attempt, live);
-                self.news.push(FromKeeper::Started { attempt, at });
+                self.tell_start(attempt, at);
             }
         }
     }
@@ -169,7 +175,7 @@ impl Tasks {
     }
 
     fn take_slot(&mut self) -> Option<Slot> {
-        match self.pool.as_mut()?.take() {
+        match self.pool.as_mut().filter(|pool| pool.barren().is_none())?.take() {
             Ok(slot) => Some(slot),
             Err(error) => {
                 tracing::warn!("no cgroup can be made for a task: {error}");
@@ -191,17 +197,27 @@ impl Tasks {
         self.tell_end(Over { started_at, note, ended });
     }
 
+    fn tell_start(&mut self, attempt: AttemptId, at: UnixMillis) {
+        self.news.push(FromKeeper::Started { attempt, at });
+        self.tell_at.get_or_insert(Moment::now() + START_KEPT);
+    }
+
     fn tell_end(&mut self, over: Over) {
-        self.news.push(FromKeeper::Ended(over.ended.clone()));
+        self.tell_now(FromKeeper::Ended(over.ended.clone()));
         self.over.insert(over.ended.attempt, over);
+    }
+
+    fn tell_now(&mut self, news: FromKeeper) {
+        self.news.push(news);
+        self.tell_at = Some(Moment::now());
     }
 
     /// Whether it is known already; then that is told once more.
     fn tell_again(&mut self, attempt: AttemptId) -> bool {
         if let Some(over) = self.over.get(&attempt) {
-            self.news.push(FromKeeper::Ended(over.ended.clone()));
+            self.tell_now(FromKeeper::Ended(over.ended.clone()));
         } else if let Some(live) = self.live.get(&attempt) {
-            self.news.push(FromKeeper::Started { attempt, at: live.started_at });
+            self.tell_start(attempt, live.started_at);
         } else {
             return false;
         }
@@ -217,10 +233,20 @@ impl Tasks {
         self.helpers.remove(&pid);
     }
 
-    /// What the agent is to be told since the last time, journalled before it is told.
+    /// What the agent is to be told by now, journalled before it is told.
     pub fn take_news(&mut self) -> Vec<FromKeeper> {
         self.flush();
-        std::mem::take(&mut self.news)
+        match self.tell_at.take_if(|at| *at <= Moment::now()) {
+            Some(_) => std::mem::take(&mut self.news),
+            None => vec![],
+        }
+    }
+
+    /// For an agent that is told all there is.
+    pub fn drop_news(&mut self) {
+        self.flush();
+        self.news.clear();
+        self.tell_at = None;
     }
 
     pub fn flush(&mut self) {
@@ -257,6 +283,11 @@ impl Tasks {
 
     pub fn unacked(&self) -> usize {
         self.over.len()
+    }
+
+    /// Why tasks get no cgroups although there are some.
+    pub fn barren(&self) -> Option<&str> {
+        self.pool.as_ref()?.barren()
     }
 
     pub fn boot_id(&self) -> &str {

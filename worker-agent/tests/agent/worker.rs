@@ -128,12 +128,18 @@ impl Worker {
     /// Nothing of it is left: no journalled task, no output, no folder.
     pub async fn is_clean(&self) {
         until("no task is kept", || self.tasks().is_empty()).await;
-        let empty = |folder: &str, but: &[&str]| {
-            let names = fs::read_dir(self.place.state().join(folder)).unwrap();
-            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).all(|name| but.contains(&&*name))
+        let names = |folder: &str| {
+            let entries = fs::read_dir(self.place.state().join(folder)).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
         };
-        until("no output is left", || empty("spool", &[])).await;
-        until("no folder is left", || empty("work", &[".gone"]) && empty("work/.gone", &[])).await;
+        let empty = |folder: &str| names(folder).is_empty();
+        // Empty ones are kept for later tasks.
+        let spare = |name: &str| name.starts_with(".spare-") && empty(&format!("work/{name}"));
+        until("no output is left", || empty("spool")).await;
+        until("no folder is left", || {
+            names("work").iter().all(|name| name == ".gone" || spare(name)) && empty("work/.gone")
+        })
+        .await;
     }
 }
 

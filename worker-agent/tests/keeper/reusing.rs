@@ -1,7 +1,11 @@
 //! What a task leaves behind is killed, and the next task is none the worse for it.
 
-use std::path::Path;
-use std::time::Duration;
+use std::ffi::CString;
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use protocol::job::Outcome;
 
@@ -145,4 +149,84 @@ fn a_cgroup_of_the_keeper_before_is_not_used_again_when_its_task_has_ended() {
     assert_eq!(let_go(&mut worker, 0), unknown_exit());
     many_run(&mut worker, 2);
     assert!(!base.join(old).exists());
+}
+
+/// A cgroup that was killed as a whole, for a keeper to start in; where this machine has any.
+struct KilledGroup(PathBuf);
+
+impl KilledGroup {
+    fn make(worker: &Worker) -> Option<Self> {
+        let home = worker_agent::keeper::cgroup::available().ok().filter(|_| is_root())?;
+        let name = worker.dir.path().file_name().unwrap().to_str().unwrap();
+        let group = Self(home.join(format!("bramble-killed-{name}")));
+        std::fs::create_dir(&group.0).unwrap();
+        std::fs::write(group.0.join("cgroup.kill"), "1").unwrap();
+        Some(group)
+    }
+
+    /// Into it goes what this command becomes.
+    fn enter(&self, command: &mut Command) {
+        let procs = CString::new(self.0.join("cgroup.procs").into_os_string().into_encoded_bytes()).unwrap();
+        let enter = move || {
+            // SAFETY: system calls on a string that lives as long as this closure.
+            let written = unsafe {
+                let file = libc::open(procs.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+                libc::write(file, c"0".as_ptr().cast(), 1)
+            };
+            if written == 1 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        };
+        // SAFETY: only system calls.
+        unsafe { command.pre_exec(enter) };
+    }
+
+    /// Whether this kernel kills what is born below it.
+    fn kills_at_birth(&self) -> bool {
+        !folders(&self.0).iter().any(|name| name.starts_with("bramble-"))
+    }
+}
+
+impl Drop for KilledGroup {
+    fn drop(&mut self) {
+        let removed = || {
+            folders(&self.0).iter().for_each(|inner| drop(remove_with_folders(&self.0.join(inner))));
+            std::fs::remove_dir(&self.0).is_ok()
+        };
+        let until = Instant::now() + PATIENCE;
+        while !removed() && Instant::now() < until {
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn remove_with_folders(group: &Path) -> std::io::Result<()> {
+    folders(group).iter().for_each(|inner| drop(std::fs::remove_dir(group.join(inner))));
+    std::fs::remove_dir(group)
+}
+
+#[test]
+fn a_keeper_in_a_cgroup_that_was_killed_before_runs_tasks_and_ends_them_whole() {
+    let mut worker = Worker::prepare(Mode::Usual);
+    let Some(group) = KilledGroup::make(&worker) else { return };
+    let log = worker.file("log");
+    for round in 0..2 {
+        let from = round * 1000;
+        worker.start_keeper_with(|command| {
+            group.enter(command);
+            command.stderr(File::create(&log).unwrap());
+        });
+        many_run(&mut worker, from);
+        leaves_something_to_be_killed(&mut worker, from + 100);
+        ends_only_by_sigkill(&mut worker, from + 101);
+        many_run(&mut worker, from + 200);
+        let said = std::fs::read_to_string(&log).unwrap();
+        let warned = said.matches("tasks run without cgroups").count();
+        let check = text(&worker.command(&["check"]).output().unwrap());
+        if group.kills_at_birth() {
+            assert_eq!(warned, 1, "{said}");
+            assert!(check.contains("was killed as a whole"), "{check}");
+        } else {
+            assert_eq!(warned, 0, "{said}");
+        }
+        worker.kill_keeper();
+    }
 }

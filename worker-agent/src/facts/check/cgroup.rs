@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::Finding;
 use crate::facts::files;
+use crate::keeper::client;
+use crate::layout::Layout;
 
 /// The kernel's command line on a Raspberry Pi.
 const PI_LINE: &str = "/boot/firmware/cmdline.txt";
 const OLD_PI_LINE: &str = "/boot/cmdline.txt";
 
-pub fn check() -> Vec<Finding> {
+pub fn check(layout: &Layout) -> Vec<Finding> {
     let mounts = files::text(Path::new("/proc/self/mountinfo")).unwrap_or_default();
     let own = files::text(Path::new("/proc/self/cgroup")).unwrap_or_default();
     let model = files::line(Path::new("/proc/device-tree/model")).unwrap_or_default();
@@ -31,6 +33,15 @@ pub fn check() -> Vec<Finding> {
             "cgroup-not-writable",
             "No control group can be made here: what escapes a task is found by its environment instead.",
             "Start the worker by its systemd unit with Delegate=yes, as `bramble install worker` writes it.",
+        ));
+    }
+    // Only the worker that runs knows in which group it is.
+    if let Some(why) = client::barren_cgroup(layout) {
+        found.push(Finding::minor(
+            "cgroup-barren",
+            format!("What escapes a task of the worker here is found by its environment instead: {why}."),
+            "Stop the worker and start it again, so that it is in a new control group: systemctl stop and then start \
+             of its unit, or a reboot.",
         ));
     }
     found

@@ -55,7 +55,7 @@ pub fn all(layout: &Layout) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(place::check(layout));
     found.extend(clock::check());
-    found.extend(cgroup::check());
+    found.extend(cgroup::check(layout));
     found.extend(power::check());
     found.extend(programs());
     found.sort_by_key(|finding| !finding.serious);

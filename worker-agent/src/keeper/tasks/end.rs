@@ -154,7 +154,7 @@ impl Tasks {
 
     /// When something is due.
     pub fn due(&self) -> Option<Moment> {
-        self.live.values().filter_map(Live::due).min()
+        self.live.values().filter_map(Live::due).chain(self.tell_at).min()
     }
 
     pub fn tick(&mut self) {

@@ -17,12 +17,16 @@ use super::super::clock::{Moment, wall};
 use super::super::journal::{Journal, Past, PastStop};
 use super::super::proc::{self, Stat};
 use super::super::remains::{self, Snapshot};
+use super::super::spawn::Spawner;
 use super::end::How;
 use super::{Live, Main, Over, Phase, Stop, Tasks};
 use crate::layout::Layout;
 
 /// How long what was left behind may take to die before the start goes on without it.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What helps where no task can be born into a cgroup.
+const NEW_GROUP: &str = "stop this worker and start it again in a new one";
 
 const NEVER_BEGAN: &str = "its keeper was killed before it began";
 
@@ -35,11 +39,17 @@ enum Found {
 }
 
 impl Tasks {
-    pub fn restore(layout: &Layout) -> anyhow::Result<Self> {
+    pub fn restore(layout: &Layout, spawner: &mut Spawner) -> anyhow::Result<Self> {
         let boot_id = proc::boot_id()?;
         let (journal, past) = Journal::open(&layout.journal())?;
         let (pool, slots) = match Pool::open(&layout.state) {
-            Ok((pool, slots)) => (Some(pool), slots),
+            Ok((mut pool, slots)) => {
+                pool.try_birth(spawner);
+                if let Some(why) = pool.barren() {
+                    tracing::warn!("tasks run without cgroups: {why}; {NEW_GROUP}");
+                }
+                (Some(pool), slots)
+            }
             Err(why) => {
                 tracing::info!("tasks run without cgroups: {why}");
                 (None, vec![])
@@ -55,6 +65,7 @@ impl Tasks {
             pids: Default::default(),
             helpers: Default::default(),
             news: vec![],
+            tell_at: None,
         };
         past.into_iter().for_each(|(attempt, past)| tasks.recall(attempt, past));
         tasks.sort_slots(slots);

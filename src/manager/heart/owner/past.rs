@@ -2,10 +2,10 @@
 
 use protocol::api::{Reply, Request};
 
-use super::super::cluster::{Mono, Told};
-use super::super::history::Stamp;
-use super::super::store::writer::Batch;
 use super::Owner;
+use crate::manager::cluster::{Mono, Told};
+use crate::manager::history::Stamp;
+use crate::manager::store::writer::Batch;
 
 const SAMPLE_MS: u64 = 1000;
 
@@ -21,13 +21,15 @@ impl Owner {
             self.histories.sample(node, metrics, now.mono);
         }
         if let Some(page) = self.histories.page(now.mono, Stamp::now) {
-            self.pass_on(Batch { pages: vec![page], ..Batch::default() }).await;
+            let held = self.take_held();
+            self.commit(Batch { pages: vec![page], ..held }).await;
         }
     }
 
     pub(super) async fn write_down_all(&mut self) {
         let pages = self.histories.last_pages(self.now().mono, &Stamp::now());
-        self.pass_on(Batch { pages, ..Batch::default() }).await;
+        let held = self.take_held();
+        self.commit(Batch { pages, ..held }).await;
     }
 
     /// Answers what is asked about it.

@@ -1,6 +1,4 @@
-//! The heart: the one task that owns the cluster core. Inputs come in by a bounded channel, all that wait are
-//! handled, and what follows from them goes to the store as one batch; replies, orders and news leave from there
-//! after the commit.
+//! The task that owns the core.
 
 mod past;
 
@@ -10,23 +8,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use link::Fingerprint;
-use protocol::agent::{FromAgent, Hello, ToAgent};
-use protocol::api::{JobView, NodeMetrics, NodeView, Picture, Refusal, Reply, Request};
+use protocol::agent::ToAgent;
+use protocol::api::Refusal;
 use protocol::event::{Event, What};
-use protocol::id::{AttemptId, JobId, Target};
-use protocol::job::Counts;
-use protocol::name::NodeName;
-use protocol::node::{Facts, MetricsPatch};
 use protocol::time::UnixMillis;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
-use super::cluster::{
-    CallId, Caller, Change, Cluster, ClusterConfig, Effect, Image, Input, KeyPrint, LinkId, Mono, Now, Place, Told,
-    Touched,
+use super::super::cluster::{
+    CallId, Change, Cluster, ClusterConfig, Effect, Image, Input, LinkId, Mono, Now, Told, Touched,
 };
-use super::history::Histories;
-use super::reply::ReplyTo;
-use super::store::writer::{Batch, Release, Writer};
+use super::super::history::Histories;
+use super::super::reply::ReplyTo;
+use super::super::store::writer::{Batch, Release, Writer};
+use super::handle::{Heart, stopping};
+use super::{Keys, Message, News, Orders, Views};
 
 /// Inputs waiting at most; who brings more waits.
 const INPUTS: usize = 1024;
@@ -34,244 +29,13 @@ const INPUTS: usize = 1024;
 const MOST_AT_ONCE: usize = 256;
 /// Pieces of news a subscriber may be behind before it gets a fresh picture instead.
 const NEWS: usize = 256;
+/// What nobody waits for is committed with what somebody does wait for, or after so long by itself: each commit is a
+/// write to the disk that others then wait for.
+const COMPANY: Duration = Duration::from_millis(10);
+/// Changes that wait for company at most.
+const MOST_HELD: usize = 1024;
 /// Jobs in a picture.
 const PICTURE_JOBS: usize = 200;
-
-/// What changed with one commit.
-#[derive(Debug)]
-pub enum News {
-    Changed {
-        events: Vec<Event>,
-        touched: BTreeSet<Touched>,
-    },
-    /// The manager has reloaded: forget the picture.
-    Reset,
-}
-
-/// Keys that are welcome as workers.
-pub type Keys = HashMap<Fingerprint, NodeName>;
-
-/// The current views of some things; `None` where a thing is gone.
-#[derive(Debug, Default)]
-pub struct Views {
-    pub nodes: Vec<(NodeName, Option<NodeView>)>,
-    pub metrics: Vec<NodeMetrics>,
-    pub jobs: Vec<(JobId, Option<JobView>)>,
-    pub work: Counts,
-}
-
-enum Message {
-    Input {
-        input: Input,
-        reply: Option<(CallId, ReplyTo)>,
-    },
-    Linked {
-        link: LinkId,
-        orders: Orders,
-        input: Input,
-    },
-    /// An order that is not the core's business.
-    Order {
-        link: LinkId,
-        order: ToAgent,
-    },
-    Picture(oneshot::Sender<Result<Picture, Refusal>>),
-    Views(BTreeSet<Touched>, oneshot::Sender<Result<Views, Refusal>>),
-    Stop(oneshot::Sender<()>),
-}
-
-impl Message {
-    /// Nothing of it has happened.
-    fn refuse(self, refusal: &Refusal) {
-        // Whoever asked may have stopped waiting.
-        match self {
-            Message::Input { reply: Some((_, reply)), .. } => reply.tell(Told::Refused(refusal.clone())),
-            Message::Linked { orders, .. } => orders.cut.notify_one(),
-            Message::Picture(tell) => drop(tell.send(Err(refusal.clone()))),
-            Message::Views(_, tell) => drop(tell.send(Err(refusal.clone()))),
-            Message::Input { reply: None, .. } | Message::Order { .. } | Message::Stop(_) => {}
-        }
-    }
-}
-
-/// The way to one linked agent.
-#[derive(Clone)]
-pub struct Orders {
-    pub to: mpsc::Sender<ToAgent>,
-    /// Told when the link must end: what was ordered before is still sent.
-    pub cut: Arc<tokio::sync::Notify>,
-}
-
-/// How everyone else reaches the heart.
-#[derive(Clone)]
-pub struct Heart {
-    to: mpsc::Sender<Message>,
-    numbers: Arc<AtomicU64>,
-    reloads: Arc<AtomicU64>,
-    news: broadcast::Sender<Arc<News>>,
-    keys: watch::Receiver<Arc<Keys>>,
-}
-
-pub fn stopping() -> Refusal {
-    Refusal::unavailable("the manager is stopping; try again when it is back")
-}
-
-/// What was to be shown turned out not to be kept.
-fn not_kept() -> Refusal {
-    Refusal::unavailable("the manager could not write to its disk and loads its state again; ask again")
-}
-
-impl Heart {
-    fn number(&self) -> u64 {
-        self.numbers.fetch_add(1, Ordering::Relaxed)
-    }
-
-    async fn send(&self, message: Message) {
-        // The heart ends only with the manager.
-        if let Err(mpsc::error::SendError(message)) = self.to.send(message).await {
-            message.refuse(&stopping());
-        }
-    }
-
-    /// A person's request; the answer goes to `reply`.
-    pub async fn request(&self, caller: Caller, request: Request, reply: ReplyTo) -> CallId {
-        let call = CallId(self.number());
-        self.send(Message::Input { input: Input::Request { call, caller, request }, reply: Some((call, reply)) }).await;
-        call
-    }
-
-    pub async fn gone(&self, call: CallId) {
-        self.send(Message::Input { input: Input::Gone { call }, reply: None }).await;
-    }
-
-    /// Asks one thing and waits for the answer.
-    pub async fn ask(&self, input: impl FnOnce(CallId) -> Input) -> Result<Told, Refusal> {
-        let call = CallId(self.number());
-        let (tell, told) = oneshot::channel();
-        self.send(Message::Input { input: input(call), reply: Some((call, ReplyTo::one(tell))) }).await;
-        told.await.unwrap_or_else(|_| Err(stopping()))
-    }
-
-    /// Where is what this printed? With `unlike`, once that has changed. A caller that drops this is forgotten.
-    pub async fn find_output(&self, caller: &Caller, target: Target, unlike: Option<Place>) -> Result<Place, Refusal> {
-        let call = CallId(self.number());
-        let (tell, told) = oneshot::channel();
-        let input = Input::FindOutput { call, caller: caller.clone(), target, unlike };
-        self.send(Message::Input { input, reply: Some((call, ReplyTo::one(tell))) }).await;
-        let forget = ForgetOnDrop { heart: self, call: Some(call) };
-        let told = told.await.unwrap_or_else(|_| Err(stopping()))?;
-        forget.done();
-        match told {
-            Told::Place(place) => Ok(place),
-            Told::Refused(refusal) => Err(refusal),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// The node an attempt ran on, whatever became of it since.
-    pub async fn node_of(&self, caller: &Caller, attempt: AttemptId) -> Result<NodeName, Refusal> {
-        let caller = caller.clone();
-        let request = Request::Task { id: attempt.task };
-        let attempts = match self.ask(|call| Input::Request { call, caller, request }).await? {
-            Told::Reply(Reply::Task { attempts, .. }) => attempts,
-            Told::Refused(refusal) => return Err(refusal),
-            other => return Err(unexpected(&other)),
-        };
-        let node = attempts.into_iter().find(|known| known.id == attempt).and_then(|known| known.node);
-        node.ok_or_else(|| Refusal::not_found(format!("attempt {attempt} never ran on a node")))
-    }
-
-    pub fn new_link(&self) -> LinkId {
-        LinkId(self.number())
-    }
-
-    pub async fn linked(
-        &self,
-        link: LinkId,
-        orders: Orders,
-        node: NodeName,
-        key: &Fingerprint,
-        address: String,
-        hello: Hello,
-    ) {
-        let key = KeyPrint(key.as_str().into());
-        let input = Input::Linked { link, node, key, address: Some(address), hello: Box::new(hello) };
-        self.send(Message::Linked { link, orders, input }).await;
-    }
-
-    pub async fn report(&self, link: LinkId, report: FromAgent) {
-        self.send(Message::Input { input: Input::Report { link, report }, reply: None }).await;
-    }
-
-    pub async fn unlinked(&self, link: LinkId, reason: String) {
-        self.send(Message::Input { input: Input::Unlinked { link, reason }, reply: None }).await;
-    }
-
-    pub async fn order(&self, link: LinkId, order: ToAgent) {
-        self.send(Message::Order { link, order }).await;
-    }
-
-    pub async fn own(&self, name: NodeName, facts: Option<Box<Facts>>, metrics: MetricsPatch) {
-        self.send(Message::Input { input: Input::Own { name, facts, metrics }, reply: None }).await;
-    }
-
-    pub async fn picture(&self) -> Result<Picture, Refusal> {
-        let (tell, told) = oneshot::channel();
-        self.send(Message::Picture(tell)).await;
-        told.await.unwrap_or_else(|_| Err(not_kept()))
-    }
-
-    pub async fn views(&self, touched: BTreeSet<Touched>) -> Result<Views, Refusal> {
-        let (tell, told) = oneshot::channel();
-        self.send(Message::Views(touched, tell)).await;
-        told.await.unwrap_or_else(|_| Err(not_kept()))
-    }
-
-    /// How often the state was loaded again: what is not kept has to be said anew after each time.
-    pub fn reloads(&self) -> u64 {
-        self.reloads.load(Ordering::Relaxed)
-    }
-
-    pub fn news(&self) -> broadcast::Receiver<Arc<News>> {
-        self.news.subscribe()
-    }
-
-    pub fn keys(&self) -> watch::Receiver<Arc<Keys>> {
-        self.keys.clone()
-    }
-
-    /// Everything taken in so far is committed, then the heart ends.
-    pub async fn stop(&self) {
-        let (tell, told) = oneshot::channel();
-        self.send(Message::Stop(tell)).await;
-        let _ = told.await;
-    }
-}
-
-pub fn unexpected(told: &Told) -> Refusal {
-    Refusal::unavailable(format!("the manager answered something else than was asked: {told:?}"))
-}
-
-/// Tells the core that nobody waits any more, should the asking future be dropped.
-struct ForgetOnDrop<'a> {
-    heart: &'a Heart,
-    call: Option<CallId>,
-}
-
-impl ForgetOnDrop<'_> {
-    fn done(mut self) {
-        self.call = None;
-    }
-}
-
-impl Drop for ForgetOnDrop<'_> {
-    fn drop(&mut self) {
-        if let Some(call) = self.call {
-            let heart = self.heart.clone();
-            tokio::spawn(async move { heart.gone(call).await });
-        }
-    }
-}
 
 /// The state only the heart's own task touches.
 pub struct Owner {
@@ -292,6 +56,9 @@ pub struct Owner {
     effects: Vec<Effect>,
     /// What changed since the last batch was passed on.
     touched: BTreeSet<Touched>,
+    /// What waits for company, and until when.
+    held: Batch,
+    held_until: Option<Instant>,
 }
 
 impl Owner {
@@ -327,6 +94,8 @@ impl Owner {
             sampled_next: Mono::default(),
             effects: vec![],
             touched: BTreeSet::new(),
+            held: Batch::default(),
+            held_until: None,
         };
         (owner, heart)
     }
@@ -336,7 +105,7 @@ impl Owner {
         let mut said = None;
         let mut first = Batch::default();
         self.handle(Input::Started, &mut first);
-        self.pass_on(first).await;
+        self.commit(first).await;
         loop {
             // Not one of the branches below: where there is always an input, it would wait for ever.
             self.sample().await;
@@ -350,7 +119,7 @@ impl Owner {
                     None => return tracing::error!("the store's thread has failed"),
                 },
                 message = self.from.recv() => {
-                    let mut batch = Batch::default();
+                    let mut batch = self.take_held();
                     let mut next = message;
                     let mut handled = 0;
                     while let Some(message) = next.take() {
@@ -366,6 +135,8 @@ impl Owner {
                     }
                     self.pass_on(batch).await;
                     if let Some(tell) = said.take() {
+                        let held = self.take_held();
+                        self.commit(held).await;
                         self.close().await;
                         // Whoever asked may have stopped waiting.
                         let _ = tell.send(());
@@ -373,9 +144,13 @@ impl Owner {
                     }
                 }
                 () = tokio::time::sleep_until(wakeup.into()) => {
-                    let mut batch = Batch::default();
+                    let mut batch = self.take_held();
                     self.handle(Input::Woken, &mut batch);
                     self.pass_on(batch).await;
+                }
+                () = sleep_until(self.held_until) => {
+                    let held = self.take_held();
+                    self.commit(held).await;
                 }
             }
         }
@@ -461,7 +236,7 @@ impl Owner {
                         self.histories.forget(name);
                     }
                     self.follow_keys(&change);
-                    batch.changes.push(change);
+                    batch.keep(change);
                 }
                 Effect::Publish(event) => {
                     log(&event);
@@ -490,7 +265,27 @@ impl Owner {
         self.effects = effects;
     }
 
-    async fn pass_on(&mut self, mut batch: Batch) {
+    fn take_held(&mut self) -> Batch {
+        std::mem::take(&mut self.held)
+    }
+
+    /// To the store, now or soon.
+    async fn pass_on(&mut self, batch: Batch) {
+        let now = Instant::now();
+        let may_wait = batch.releases.is_empty()
+            && !(batch.changes.is_empty() && batch.events.is_empty())
+            && batch.changes.len() + batch.events.len() < MOST_HELD
+            && self.held_until.is_none_or(|until| now < until);
+        if may_wait {
+            self.held = batch;
+            self.held_until.get_or_insert(now + COMPANY);
+        } else {
+            self.commit(batch).await;
+        }
+    }
+
+    async fn commit(&mut self, mut batch: Batch) {
+        self.held_until = None;
         let touched = std::mem::take(&mut self.touched);
         if !(touched.is_empty() && batch.events.is_empty()) {
             let to = self.news.clone();
@@ -537,6 +332,8 @@ impl Owner {
             orders.cut.notify_one();
         }
         self.replies.drain().for_each(|(_, reply)| reply.tell(Told::Refused(refusal.clone())));
+        (self.held, self.held_until) = (Batch::default(), None);
+        self.touched.clear();
         let mut pause = Duration::from_millis(100);
         let image = loop {
             match self.writer.reload().await {
@@ -562,6 +359,13 @@ impl Owner {
 fn now(started: Instant) -> Now {
     let mono = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Now { mono: Mono(mono), wall: UnixMillis::of(SystemTime::now()) }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// An agent that does not take its orders is cut off; it says what it has when it comes back.
