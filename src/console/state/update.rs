@@ -83,7 +83,10 @@ impl State {
         let number = self.pages.number();
         match self.pages.current_mut() {
             Page::Home => {}
-            Page::Node(page) => effects.extend(page.settle(crate::console::panes::node::task_rows(body), now)),
+            Page::Node(page) => {
+                let around = crate::console::panes::node::around(page, &self.picture.nodes, &self.events, body, now);
+                effects.extend(page.settle(&around, now));
+            }
             Page::Task(page) => {
                 effects.extend(page.settle(crate::console::panes::task::log_rows(page, body), now, || number));
             }
@@ -110,6 +113,9 @@ impl State {
         match self.pages.current() {
             _ if !self.link.live() => true,
             Page::Home => {
+                if self.picture.nodes.iter().any(|node| node.metrics.is_none() && young(node.seen_at)) {
+                    return true;
+                }
                 let mut active = self.picture.jobs.iter().filter(|job| job.counts.ended() < job.counts.total());
                 active.any(|job| young(Some(job.started_at.unwrap_or(job.submitted_at))))
             }
@@ -217,7 +223,11 @@ impl State {
         let layout = Layout::of(self);
         let body = layout.body;
         match self.pages.current_mut() {
-            Page::Node(page) => page.step(by, crate::console::panes::node::task_rows(body)),
+            Page::Node(page) => {
+                let around =
+                    crate::console::panes::node::around(page, &self.picture.nodes, &self.events, body, self.now);
+                page.step(by, &around);
+            }
             Page::Task(page) => {
                 let rows = crate::console::panes::task::log_rows(page, body);
                 page.step(by, rows);
