@@ -14,16 +14,24 @@ use super::{events, paint};
 use crate::console::state::events::Events;
 use crate::console::state::layout::inside;
 use crate::console::state::node::{Around, NodePage, Section, Sections};
+use crate::console::state::nodes::Nodes;
 use crate::console::state::{Now, State};
 use crate::text;
 
 /// What the page is about and how much of it there is: what keys do follows from it.
-pub fn around<'a>(page: &NodePage, nodes: &[NodeView], events: &'a Events, body: Rect, now: Now) -> Around<'a> {
+pub fn around<'a>(
+    page: &NodePage,
+    (picture, nodes): (&[NodeView], &Nodes),
+    events: &'a Events,
+    body: Rect,
+    now: Now,
+) -> Around<'a> {
     let sections = page.sections(body);
     let place = |section| sections.place(section).map_or(Rect::ZERO, inside);
     let width = place(Section::Facts).width;
-    let facts = page.node(nodes).map_or(0, |node| facts::lines(page, node, None, events, now.wall, width).len());
-    Around { events, body, facts, graphs: graphs::rows(place(Section::Graphs)) }
+    let shown = nodes.shown_of(&page.name);
+    let facts = page.node(picture).map_or(0, |node| facts::lines(page, node, shown, events, now.wall, width).len());
+    Around { events, body, facts, graphs: graphs::fitting(place(Section::Graphs)) }
 }
 
 pub fn draw(state: &State, page: &NodePage, area: Rect, buffer: &mut Buffer) {

@@ -31,7 +31,7 @@ pub struct NodePage {
     pub events_scroll: Scroll,
     /// The event under the cursor, so that newer ones do not push it away; `None`: the newest.
     event: Option<u64>,
-    /// The first rows of facts and of graphs that are seen.
+    /// The first row of the facts, and the first graph, that is seen.
     pub facts_top: usize,
     pub graphs_top: usize,
     /// As chosen; `None`: as fits the size.
@@ -42,9 +42,10 @@ pub struct NodePage {
 pub struct Around<'a> {
     pub events: &'a Events,
     pub body: Rect,
-    /// Rows that all facts and all graphs would take.
+    /// Rows that all facts would take.
     pub facts: usize,
-    pub graphs: usize,
+    /// How many graphs there are, and how many are seen at once.
+    pub graphs: (usize, usize),
 }
 
 impl NodePage {
@@ -90,8 +91,30 @@ impl NodePage {
         self.section = Some(self.sections(body).next(forward));
     }
 
-    pub fn choose(&mut self, section: Section) {
+    /// Goes to what is there; returns whether it was there already and is a row, which opens it.
+    pub fn click(&mut self, x: u16, y: u16, body: Rect, events: &Events) -> bool {
+        let sections = self.sections(body);
+        let Some(section) = sections.at(x, y) else { return false };
+        let was_there = sections.chosen == section;
         self.section = Some(section);
+        let Some(inner) = sections.place(section).map(inside).filter(|inner| inner.contains((x, y).into())) else {
+            return false;
+        };
+        let known = self.events(events).count();
+        let (scroll, rows) = match section {
+            Section::Tasks => (&mut self.scroll, self.tasks.total().unwrap_or(0)),
+            Section::Events => (&mut self.events_scroll, known),
+            Section::Facts | Section::Graphs => return false,
+        };
+        let row = scroll.top + usize::from(y - inner.y);
+        if row >= rows {
+            return false;
+        }
+        let before = std::mem::replace(&mut scroll.cursor, row);
+        if section == Section::Events {
+            self.event = self.event(events).map(|event| event.no).filter(|_| row > 0);
+        }
+        was_there && before == row
     }
 
     pub fn step(&mut self, by: Move, around: &Around<'_>) {
@@ -99,7 +122,7 @@ impl NodePage {
         let page = sections.rows(sections.chosen);
         match sections.chosen {
             Section::Facts => self.facts_top = glide(self.facts_top, by, around.facts, page),
-            Section::Graphs => self.graphs_top = glide(self.graphs_top, by, around.graphs, page),
+            Section::Graphs => self.graphs_top = glide(self.graphs_top, by, around.graphs.0, around.graphs.1),
             Section::Tasks => self.scroll.step(by, self.tasks.total().unwrap_or(0), 1, page),
             Section::Events => {
                 self.events_scroll.step(by, self.events(around.events).count(), 1, page);
@@ -114,7 +137,7 @@ impl NodePage {
         let sections = self.sections(around.body);
         let rows = |section| sections.rows(section);
         self.facts_top = self.facts_top.min(around.facts.saturating_sub(rows(Section::Facts)));
-        self.graphs_top = self.graphs_top.min(around.graphs.saturating_sub(rows(Section::Graphs)));
+        self.graphs_top = self.graphs_top.min(around.graphs.0.saturating_sub(around.graphs.1));
         if let Some(no) = self.event {
             self.events_scroll.cursor = self.events(around.events).position(|event| event.no <= no).unwrap_or(0);
         }

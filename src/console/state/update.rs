@@ -63,7 +63,7 @@ impl State {
     pub fn settle(&mut self, now: Now) -> Vec<Effect> {
         self.now = now;
         self.toasts.pass(now);
-        self.nodes.refresh(&self.picture.nodes);
+        self.nodes.refresh(&self.picture.nodes, self.now);
         self.work.refresh(&self.picture.jobs);
         let layout = Layout::of(self);
         let rows = |pane| usize::from(layout.inner(pane).height);
@@ -84,7 +84,13 @@ impl State {
         match self.pages.current_mut() {
             Page::Home => {}
             Page::Node(page) => {
-                let around = crate::console::panes::node::around(page, &self.picture.nodes, &self.events, body, now);
+                let around = crate::console::panes::node::around(
+                    page,
+                    (&self.picture.nodes, &self.nodes),
+                    &self.events,
+                    body,
+                    now,
+                );
                 effects.extend(page.settle(&around, now));
             }
             Page::Task(page) => {
@@ -205,7 +211,7 @@ impl State {
         match self.focus {
             Pane::Nodes => {
                 self.nodes.filter = filter;
-                self.nodes.refresh(&self.picture.nodes);
+                self.nodes.refresh(&self.picture.nodes, self.now);
             }
             Pane::Work => {
                 let pages = &mut self.pages;
@@ -224,8 +230,13 @@ impl State {
         let body = layout.body;
         match self.pages.current_mut() {
             Page::Node(page) => {
-                let around =
-                    crate::console::panes::node::around(page, &self.picture.nodes, &self.events, body, self.now);
+                let around = crate::console::panes::node::around(
+                    page,
+                    (&self.picture.nodes, &self.nodes),
+                    &self.events,
+                    body,
+                    self.now,
+                );
                 page.step(by, &around);
             }
             Page::Task(page) => {

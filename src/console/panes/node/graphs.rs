@@ -33,9 +33,10 @@ fn height(area: Rect) -> u16 {
     (area.height.saturating_sub(1) / GRAPHS).clamp(LEAST, MOST)
 }
 
-/// Rows that all of them take, with their time.
-pub fn rows(area: Rect) -> usize {
-    usize::from(GRAPHS * height(area)) + 1
+/// How many there are, and how many are seen at once.
+pub fn fitting(area: Rect) -> (usize, usize) {
+    let seen = area.height / height(area);
+    (GRAPHS.into(), seen.clamp(1, GRAPHS).into())
 }
 
 pub fn draw(
@@ -46,7 +47,7 @@ pub fn draw(
     area: Rect,
     buffer: &mut Buffer,
 ) {
-    let (high, top) = (height(area), page.graphs_top);
+    let high = height(area);
     let graph = Graph { state, history };
     let parts: [&dyn Fn(Rect, &mut Buffer); GRAPHS as usize] = [
         &|area, buffer| graph.cpu(area, buffer),
@@ -54,10 +55,9 @@ pub fn draw(
         &|area, buffer| graph.heat(area, buffer),
         &|area, buffer| graph.network(area, buffer),
     ];
-    // Whole graphs only: a part of one lies about its scale.
-    let first = top.div_ceil(high.into());
     let mut y = area.y;
-    for draw in parts.iter().skip(first) {
+    // Whole graphs only: a part of one lies about its scale.
+    for draw in parts.iter().skip(page.graphs_top) {
         if y + high > area.bottom() {
             break;
         }

@@ -77,6 +77,11 @@ impl Sections {
         self.places[section as usize]
     }
 
+    /// The section at a cell.
+    pub fn at(&self, x: u16, y: u16) -> Option<Section> {
+        Section::ALL.into_iter().find(|section| self.place(*section).is_some_and(|area| area.contains((x, y).into())))
+    }
+
     /// Rows of it that are seen at once.
     pub fn rows(&self, section: Section) -> usize {
         self.place(section).map_or(0, inner_rows)
