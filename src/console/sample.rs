@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use protocol::api::{AttemptView, Changes, Hello, JobView, NodeView, Picture, Right, TaskView, Trend};
+use protocol::api::{
+    AttemptView, Changes, Hello, History, JobView, NodeView, Picture, Reply, Request, Right, Span, TaskView, Trend,
+};
 use protocol::event::{Event, What};
 use protocol::id::{JobId, TaskId};
 use protocol::job::{Counts, TaskState};
@@ -182,6 +184,62 @@ fn trend(node: &NodeView) -> Trend {
         (number % 5 != 2 || !(20..24).contains(&at)).then(|| Percent::new(level as f32)).flatten()
     };
     Trend { node: node.name.clone(), cpu: (0..60).map(sample).collect() }
+}
+
+/// How a node of [`nodes`] has been doing, with a gap as of a link that was gone for a while.
+pub fn history(node: &NodeView, span: Span) -> History {
+    let number = node.name.as_str().bytes().fold(7u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let mut level = f64::from(noise(number, 11, 60));
+    let known: Vec<Option<(u32, f32)>> = (0..span.samples() as u32)
+        .map(|at| {
+            level = (level + f64::from(noise(number, 200 + at, 13)) - 6.0).clamp(1.0, 99.0);
+            (!(300..380).contains(&at)).then_some((at, level as f32))
+        })
+        .collect();
+    fn series<T>(known: &[Option<(u32, f32)>], of: impl Fn(u32, f32) -> Option<T>) -> Vec<Option<T>> {
+        known.iter().map(|sample| sample.and_then(|(at, level)| of(at, level))).collect()
+    }
+    let bytes =
+        |at, salt, most: u32| Some(Bytes(u64::from(noise(number + at / 40, salt, most) + noise(at, salt, most / 8))));
+    History {
+        node: node.name.clone(),
+        span,
+        step_ms: span.step_ms(),
+        end: AT,
+        cpu: series(&known, |_, level| Percent::new(level)),
+        memory: series(&known, |at, level| Some(Bytes((900 + u64::from(at) + level as u64 * 6) << 20))),
+        net_in: series(&known, |at, _| bytes(at, 12, 2_000_000)),
+        net_out: series(&known, |at, _| bytes(at, 13, 600_000)),
+        temperature: series(&known, |_, level| Celsius::new(40.0 + level * 0.4)),
+    }
+}
+
+/// Opens the page of a node of the picture, with everything that the manager would answer.
+pub fn open_node(state: &mut State, name: &str) {
+    let effects = state.open_node(name.parse().expect("a name"));
+    let effects: Vec<Effect> = effects.into_iter().chain(state.settle(state.now)).collect();
+    answer(state, effects);
+}
+
+/// Answers what was asked for on a node's page.
+pub fn answer(state: &mut State, effects: Vec<Effect>) {
+    for effect in effects {
+        let Effect::Ask(purpose, request) = effect else { continue };
+        let reply = match request {
+            Request::History { node, span } => {
+                let Some(view) = state.picture.nodes.iter().find(|view| view.name == node) else { continue };
+                Reply::History(Box::new(history(view, span)))
+            }
+            Request::Tasks(query) => {
+                let tasks = state.picture.jobs.iter().flat_map(tasks).filter(|task| task.node == query.node);
+                let tasks: Vec<TaskView> = tasks.collect();
+                Reply::Tasks { total: tasks.len() as u32, tasks }
+            }
+            _ => continue,
+        };
+        state.update(event::Event::Answered(purpose, Ok(reply)), state.now);
+    }
+    state.settle(state.now);
 }
 
 const WORK: [(&str, &str, TaskState, [u32; 7]); 9] = [

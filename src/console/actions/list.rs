@@ -2,6 +2,8 @@
 
 use super::{Acted, Action, Layer, Takes};
 use crate::console::event::{Effect, Left};
+use crate::console::state::layout::Layout;
+use crate::console::state::node::Section;
 use crate::console::state::nodes::NodeColumn;
 use crate::console::state::page::Page;
 use crate::console::state::prompt::{Kind, Prompt};
@@ -88,8 +90,12 @@ fn open(state: &mut State, _: &[String]) -> Acted {
     match state.pages.current() {
         Page::Task(_) => return Ok(vec![]),
         Page::Node(page) => {
-            let Some(task) = page.tasks.get(page.scroll.cursor).map(|task| task.id) else { return Ok(vec![]) };
-            return Ok(state.open_task(task));
+            let task = match page.sections(Layout::of(state).body).chosen {
+                Section::Tasks => page.tasks.get(page.scroll.cursor).map(|task| task.id),
+                Section::Events => page.event(&state.events).and_then(|event| event.what.task()),
+                Section::Facts | Section::Graphs => None,
+            };
+            return Ok(task.map_or_else(Vec::new, |task| state.open_task(task)));
         }
         Page::Home => {}
     }

@@ -64,9 +64,7 @@ fn parts(state: &State) -> Vec<Vec<Span<'static>>> {
     let work = picture.work;
     let waits = if work.queued > 0 { format!(" {} {} queued", glyphs.dot, work.queued) } else { String::new() };
     let work = plain(format!("{} running{waits}", work.running + work.starting));
-    let hottest = workers()
-        .filter_map(|node| Some((node.metrics.as_ref()?.temperature?, node)))
-        .max_by(|one, other| one.0.value().total_cmp(&other.0.value()));
+    let hottest = state.nodes.hottest(&picture.nodes);
     let hottest = hottest.map(|(temperature, node)| {
         let style = styles.heat[paint::heat_step(temperature)];
         let degrees = format!("{:.0} {}C", temperature.value(), glyphs.degree);

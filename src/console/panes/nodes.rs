@@ -97,11 +97,7 @@ fn trend(state: &State, node: &NodeView, area: Rect, buffer: &mut Buffer) {
         most: Trend::SAMPLES,
         last: state.nodes.trends_end().0 / u64::from(Trend::STEP_MS),
     };
-    let mut shares = graph::cells(&samples, |cpu| cpu.value() / 100.0, graph::Of::Mean, area.width);
-    for share in shares.iter_mut().flatten() {
-        // In as many steps as there are signs for, so that a sample more does not change what is seen.
-        *share = (*share * 8.0).round() / 8.0;
-    }
+    let shares = graph::cells(&samples, |cpu| cpu.value() / 100.0, graph::Of::Mean, area.width);
     graph::area(buffer, area, &shares, |_| state.theme.styles.spark, state.theme.glyphs);
 }
 

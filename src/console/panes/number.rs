@@ -22,10 +22,12 @@ pub fn bytes(bytes: Option<Bytes>) -> String {
         return "<1K".into();
     }
     let (mut value, mut unit) = (bytes.0 as f64 / 1024.0, 0);
-    while value >= 999.5 && unit + 1 < UNITS.len() {
+    while value >= 995.0 && unit + 1 < UNITS.len() {
         (value, unit) = (value / 1024.0, unit + 1);
     }
     let digits = usize::from(value < 9.95);
+    // Two digits say enough, and stand still.
+    let value = if value >= 99.5 { (value / 10.0).round() * 10.0 } else { value };
     format!("{value:.digits$}{}", UNITS[unit])
 }
 

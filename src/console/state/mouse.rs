@@ -4,6 +4,7 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 use super::layout::Layout;
 use super::list::Move;
+use super::page::Page;
 use super::{Overlay, Pane, State};
 use crate::console::actions;
 use crate::console::event::Effect;
@@ -37,6 +38,10 @@ impl State {
                 self.focus = pane;
             }
             return vec![];
+        }
+        if let Page::Node(page) = self.pages.current_mut() {
+            let opens = page.click(x, y, layout.body, &self.events);
+            return if opens { self.open_current() } else { vec![] };
         }
         let Some(pane) = layout.pane_at(x, y) else { return vec![] };
         let had_focus = std::mem::replace(&mut self.focus, pane) == pane;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use protocol::api::{NodeView, Trend};
 use protocol::name::NodeName;
+use protocol::node::Role;
 use protocol::time::UnixMillis;
 use protocol::unit::{Celsius, Percent};
 use ratatui::layout::Rect;
@@ -134,8 +135,8 @@ impl Nodes {
     }
 
     /// After anything that may have changed which nodes there are, their numbers, or their order.
-    pub fn refresh(&mut self, nodes: &[NodeView]) {
-        if self.shown.follow(nodes) {
+    pub fn refresh(&mut self, nodes: &[NodeView], now: Now) {
+        if self.shown.follow(nodes, now.mono) {
             self.natural = (0..nodes.len()).collect();
             self.name_width = nodes.iter().map(|node| node.name.as_str().len()).max().unwrap_or(0);
         }
@@ -189,6 +190,14 @@ impl Nodes {
 
     pub fn shown_of(&self, name: &NodeName) -> Option<&Shown> {
         self.shown.of(name)
+    }
+
+    /// Of all that run tasks, whatever the filter.
+    pub fn hottest<'a>(&self, nodes: &'a [NodeView]) -> Option<(Celsius, &'a NodeView)> {
+        let workers = nodes.iter().enumerate().filter(|(_, node)| node.role == Role::Worker);
+        let known = workers.filter_map(|(at, node)| Some((self.shown.at(at)?.temperature?, node)));
+        // The first of those that are as hot, so that it does not go to and fro between them.
+        known.reduce(|hottest, other| if other.0.value() > hottest.0.value() { other } else { hottest })
     }
 
     pub fn name_width(&self) -> u16 {

@@ -60,7 +60,7 @@ impl State {
     pub fn settle(&mut self, now: Now) -> Vec<Effect> {
         self.now = now;
         self.toasts.pass(now);
-        self.nodes.refresh(&self.picture.nodes);
+        self.nodes.refresh(&self.picture.nodes, self.now);
         self.work.refresh(&self.picture.jobs);
         let layout = Layout::of(self);
         let rows = |pane| usize::from(layout.inner(pane).height);
@@ -80,7 +80,16 @@ impl State {
         let number = self.pages.number();
         match self.pages.current_mut() {
             Page::Home => {}
-            Page::Node(page) => effects.extend(page.settle(crate::console::panes::node::task_rows(body), now)),
+            Page::Node(page) => {
+                let around = crate::console::panes::node::around(
+                    page,
+                    (&self.picture.nodes, &self.nodes),
+                    &self.events,
+                    body,
+                    now,
+                );
+                effects.extend(page.settle(&around, now));
+            }
             Page::Task(page) => {
                 effects.extend(page.settle(crate::console::panes::task::log_rows(page, body), now, || number));
             }
@@ -113,6 +122,9 @@ impl State {
         match self.pages.current() {
             _ if !self.link.live() => true,
             Page::Home => {
+                if self.picture.nodes.iter().any(|node| node.metrics.is_none() && young(node.seen_at)) {
+                    return true;
+                }
                 let mut active = self.picture.jobs.iter().filter(|job| job.counts.ended() < job.counts.total());
                 active.any(|job| young(Some(job.started_at.unwrap_or(job.submitted_at))))
             }
@@ -203,7 +215,7 @@ impl State {
         match self.focus {
             Pane::Nodes => {
                 self.nodes.filter = filter;
-                self.nodes.refresh(&self.picture.nodes);
+                self.nodes.refresh(&self.picture.nodes, self.now);
             }
             Pane::Work => {
                 let pages = &mut self.pages;
@@ -231,7 +243,16 @@ impl State {
         let layout = Layout::of(self);
         let body = layout.body;
         match self.pages.current_mut() {
-            Page::Node(page) => page.step(by, crate::console::panes::node::task_rows(body)),
+            Page::Node(page) => {
+                let around = crate::console::panes::node::around(
+                    page,
+                    (&self.picture.nodes, &self.nodes),
+                    &self.events,
+                    body,
+                    self.now,
+                );
+                page.step(by, &around);
+            }
             Page::Task(page) => {
                 let rows = crate::console::panes::task::log_rows(page, body);
                 page.step(by, rows);

@@ -109,7 +109,7 @@ fn numbers(state: &State, item: &Item<'_>, area: Rect, buffer: &mut Buffer) {
             heat_and_flag(state, item, "", Rect { x, width: line.right() - x, ..line }, buffer);
         }
         let counted = counts(state, item, false, row(3), buffer);
-        network(state, item, Rect { width: area.width.saturating_sub(counted), ..row(3) }, buffer);
+        network(state, item, false, Rect { width: area.width.saturating_sub(counted), ..row(3) }, buffer);
         return;
     }
     let high = area.height - (ROOMY - 1);
@@ -117,10 +117,12 @@ fn numbers(state: &State, item: &Item<'_>, area: Rect, buffer: &mut Buffer) {
     let below = row(2 + high);
     heat_and_flag(state, item, "C", Rect { width: 9.min(below.width), ..below }, buffer);
     let x = (below.x + 9).min(below.right());
-    network(state, item, Rect { x, width: below.right() - x, ..below }, buffer);
+    network(state, item, true, Rect { x, width: below.right() - x, ..below }, buffer);
     let last = row(3 + high);
     let counted = counts(state, item, true, last, buffer);
-    words_of_flags(state, item, Rect { width: last.width.saturating_sub(counted), ..last }, counted == 0, buffer);
+    let gap = if counted > 0 { counted + 2 } else { 0 };
+    let x = last.x.saturating_add(gap).min(last.right());
+    words_of_flags(state, item, Rect { x, width: last.right() - x, ..last }, buffer);
 }
 
 fn meter(state: &State, label: &str, share: Option<Percent>, area: Rect, buffer: &mut Buffer) {
@@ -150,33 +152,32 @@ fn heat_and_flag(state: &State, item: &Item<'_>, unit: &str, area: Rect, buffer:
     }
 }
 
-/// In words where there is room for all of them; the sign is above.
-fn words_of_flags(state: &State, item: &Item<'_>, area: Rect, left: bool, buffer: &mut Buffer) {
+/// In words as far as there is room; the sign is above.
+fn words_of_flags(state: &State, item: &Item<'_>, area: Rect, buffer: &mut Buffer) {
     let styles = &state.theme.styles;
     let throttle = item.node.metrics.as_ref().and_then(|metrics| metrics.throttle);
     let (mut words, style) = match flags::now(throttle) {
         words if words.is_empty() => (flags::since_boot(throttle), styles.dim),
         words => (words, styles.flag),
     };
-    let room = if left { area.width } else { area.width.saturating_sub(2) };
-    while !words.is_empty() && paint::width(&words.join(", ")) > room {
+    while !words.is_empty() && paint::width(&words.join(", ")) > area.width {
         words.pop();
     }
     let said = words.join(", ");
-    let x = if left { area.x } else { area.right().saturating_sub(paint::width(&said)) };
-    paint::text(buffer, x, area.y, room, &said, style);
+    let x = area.right().saturating_sub(paint::width(&said)).max(area.x);
+    paint::text(buffer, x, area.y, area.width, &said, style);
 }
 
-fn network(state: &State, item: &Item<'_>, area: Rect, buffer: &mut Buffer) {
+fn network(state: &State, item: &Item<'_>, loose: bool, area: Rect, buffer: &mut Buffer) {
     let (glyphs, styles) = (state.theme.glyphs, &state.theme.styles);
-    let part =
-        |arrow: &str, bytes| [(format!("{arrow} "), styles.dim), (format!("{:<5}", number::bytes(bytes)), styles.text)];
-    let parts = [part(glyphs.arrow_down, item.shown.net_in), part(glyphs.arrow_up, item.shown.net_out)].concat();
-    let tight = area.width < 13;
+    let gap = if loose { " " } else { "" };
     let mut x = area.x;
-    for (said, style) in parts {
-        let said = if tight { said.strip_suffix(' ').unwrap_or(&said) } else { &said };
-        x += paint::text(buffer, x, area.y, area.right().saturating_sub(x), said, style);
+    for (arrow, bytes) in [(glyphs.arrow_down, item.shown.net_in), (glyphs.arrow_up, item.shown.net_out)] {
+        let parts = [
+            Span::styled(format!("{arrow}{gap}"), styles.dim),
+            Span::styled(format!("{:<5}{gap}", number::bytes(bytes)), styles.text),
+        ];
+        x += paint::spans(buffer, x, area.y, area.right().saturating_sub(x), &parts);
     }
 }
 

@@ -51,7 +51,7 @@ const PERCENT: u16 = 4;
 const NAME_MOST: u16 = 28;
 
 /// What is wanted, the most needed first: a column, or more room for one that is there.
-const WANTED: [(Field, u16); 18] = [
+const WANTED: [(Field, u16); 15] = [
     (Field::Cpu, PERCENT),
     (Field::Heat, 5),
     (Field::Memory, PERCENT),
@@ -66,11 +66,12 @@ const WANTED: [(Field, u16); 18] = [
     (Field::Remarks, 11),
     (Field::Model, 14),
     (Field::Trend, 10),
-    (Field::Cpu, 4),
-    (Field::Memory, 4),
     (Field::Model, 12),
-    (Field::Trend, 10),
 ];
+
+/// The most that what is left over makes each bar, and the trend, longer.
+const SPARE_BAR: u16 = 8;
+const SPARE_TREND: u16 = 20;
 
 /// How wide each column is; 0: it is not there.
 pub struct Plan {
@@ -91,6 +92,12 @@ impl Plan {
                 *column += wanted;
                 left -= cost;
             }
+        }
+        if widths[Field::Trend as usize] > 0 {
+            let bar = (left / 4).min(SPARE_BAR);
+            widths[Field::Cpu as usize] += bar;
+            widths[Field::Memory as usize] += bar;
+            widths[Field::Trend as usize] += (left - 2 * bar).min(SPARE_TREND);
         }
         Plan { widths }
     }

@@ -1,6 +1,8 @@
 //! The numbers of a node as they are shown. They follow what is measured, but not every twitch of it: a number that
 //! goes to and fro every second says less than one that stands, and each change is sent to the terminal.
 
+use std::time::Duration;
+
 use protocol::api::NodeView;
 use protocol::name::NodeName;
 use protocol::unit::{Bytes, Celsius, Percent};
@@ -14,7 +16,15 @@ pub struct Shown {
     /// Bytes a second; less than [`FAINT`] is 0.
     pub net_in: Option<Bytes>,
     pub net_out: Option<Bytes>,
+    /// When CPU, memory, heat and network follow again what is measured.
+    next: [Duration; 4],
 }
+
+/// So many ticks of metrics each of these stands at least.
+const REST: [u32; 4] = [2, 4, 4, 4];
+const TICK: Duration = Duration::from_secs(1);
+/// Ticks do not come to the millisecond.
+const EARLY: Duration = Duration::from_millis(200);
 
 /// Traffic below this is the chatter of every network.
 pub const FAINT: u64 = 1024;
@@ -27,18 +37,38 @@ const HEAT_SLACK: f32 = 1.5;
 const NET_SLACK: f64 = 0.2;
 
 impl Shown {
-    pub fn follow(&mut self, node: &NodeView) {
+    /// `turn` spreads the nodes over the ticks, so that not all of them change at once.
+    fn follow(&mut self, node: &NodeView, turn: usize, now: Duration) {
         let Some(metrics) = &node.metrics else {
             *self = Self::default();
             return;
         };
-        self.cpu = percent(self.cpu, metrics.cpu, CPU_SLACK);
-        let memory = metrics.memory_used.zip(node.facts.memory).and_then(|(used, all)| Percent::of(used.0, all.0));
-        self.memory = percent(self.memory, memory, MEMORY_SLACK);
-        let heat = (self.temperature.map(Celsius::value), metrics.temperature.map(Celsius::value));
-        self.temperature = number(heat.0, heat.1, HEAT_SLACK).and_then(Celsius::new);
-        self.net_in = bytes(self.net_in, metrics.net_in);
-        self.net_out = bytes(self.net_out, metrics.net_out);
+        let due: [bool; 4] = std::array::from_fn(|which| self.due(which, turn + which, now));
+        if due[0] {
+            self.cpu = percent(self.cpu, metrics.cpu, CPU_SLACK);
+        }
+        if due[1] {
+            let memory = metrics.memory_used.zip(node.facts.memory).and_then(|(used, all)| Percent::of(used.0, all.0));
+            self.memory = percent(self.memory, memory, MEMORY_SLACK);
+        }
+        if due[2] {
+            let heat = (self.temperature.map(Celsius::value), metrics.temperature.map(Celsius::value));
+            self.temperature = number(heat.0, heat.1, HEAT_SLACK).and_then(Celsius::new);
+        }
+        if due[3] {
+            self.net_in = bytes(self.net_in, metrics.net_in);
+            self.net_out = bytes(self.net_out, metrics.net_out);
+        }
+    }
+
+    fn due(&mut self, which: usize, turn: usize, now: Duration) -> bool {
+        let (next, rest) = (&mut self.next[which], REST[which]);
+        if now < *next {
+            return false;
+        }
+        let ticks = if *next == Duration::ZERO { turn as u32 % rest + 1 } else { rest };
+        *next = now + (TICK * ticks).saturating_sub(EARLY);
+        true
     }
 }
 
@@ -79,7 +109,7 @@ pub struct AllShown(Vec<(NodeName, Shown)>);
 
 impl AllShown {
     /// Returns whether nodes came or went.
-    pub fn follow(&mut self, nodes: &[NodeView]) -> bool {
+    pub fn follow(&mut self, nodes: &[NodeView], now: Duration) -> bool {
         let same = self.0.len() == nodes.len() && self.0.iter().zip(nodes).all(|((name, _), node)| *name == node.name);
         if !same {
             let mut known: std::collections::HashMap<NodeName, Shown> =
@@ -87,8 +117,8 @@ impl AllShown {
             let shown = |node: &NodeView| (node.name.clone(), known.remove(&node.name).unwrap_or_default());
             self.0 = nodes.iter().map(shown).collect();
         }
-        for ((_, shown), node) in self.0.iter_mut().zip(nodes) {
-            shown.follow(node);
+        for (turn, ((_, shown), node)) in self.0.iter_mut().zip(nodes).enumerate() {
+            shown.follow(node, turn, now);
         }
         !same
     }
@@ -106,6 +136,31 @@ impl AllShown {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::sample::nodes;
+
+    #[test]
+    fn what_moves_is_followed_within_seconds_and_what_is_gone_at_once() {
+        let (mut nodes, mut shown) = (nodes(9), AllShown::default());
+        nodes[7].metrics = nodes[1].metrics.clone();
+        let at = Duration::from_secs(100);
+        shown.follow(&nodes, at);
+        for node in &mut nodes {
+            let moved = Percent::new(if node.metrics.as_ref().unwrap().cpu < Percent::new(50.0) { 90.0 } else { 10.0 });
+            node.metrics.as_mut().unwrap().cpu = moved;
+        }
+        let followed = |shown: &AllShown| {
+            let same =
+                |(at, node): &(usize, &NodeView)| shown.at(*at).unwrap().cpu == node.metrics.as_ref().unwrap().cpu;
+            nodes.iter().enumerate().filter(same).count()
+        };
+        shown.follow(&nodes, at + TICK);
+        assert_eq!(followed(&shown), 5, "every other one in each tick");
+        shown.follow(&nodes, at + TICK * 2);
+        assert_eq!(followed(&shown), 10);
+        nodes[3].metrics = None;
+        shown.follow(&nodes, at + TICK * 2);
+        assert_eq!(shown.at(3), Some(&Shown::default()));
+    }
 
     #[test]
     fn a_number_that_twitches_stands_and_one_that_moves_is_followed() {
