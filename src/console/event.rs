@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use protocol::api::{Changes, Hello, LogChunk, LogQuery, Picture, Reply, Request};
+use protocol::id::JobId;
 
 use super::keymap::Keymap;
 use super::state::settings::Settings;
@@ -72,6 +73,10 @@ pub enum Purpose {
     Why {
         page: u64,
     },
+    /// The task of a job that is asked why it waits.
+    WhyOf(JobId),
+    /// To be told in a dialog.
+    WhyTold,
     History {
         page: u64,
     },

@@ -34,7 +34,12 @@ pub const ACTIONS: &[Action] = &[
     Action::new("repeat", HERE, "Do the last action again", repeat).applies(|state| state.repeat.is_some()),
     Action::new("undo", HERE, "Undo the last act, where it can be undone", undo).applies(|state| state.undo.is_some()),
     Action::new("show-command", HERE, "Show the headless command equal to the last action", show_command),
-    Action::new("copy", HERE, "Copy what is under the cursor: a name, a number, a line", copy),
+    Action::new(
+        "copy",
+        HERE,
+        "Copy what is under the cursor: a name, a number; of a log, the found line or all that is seen",
+        copy,
+    ),
     Action::new("theme", HERE, "Change the colours: to the theme named, or to the next", theme).takes(Takes::Theme),
     Action::new("keymap", HERE, "Change the keys: to the keymap named, or to the next", keymap).takes(Takes::Keymap),
     Action::new("mouse", HERE, "Give the mouse to the console, or back to the terminal for selecting text", mouse),
@@ -101,6 +106,11 @@ fn cancel(state: &mut State, _: &[String]) -> Acted {
             && !page.log.searched().is_empty()
         {
             page.log.search("");
+            return Ok(vec![]);
+        }
+        if let Page::Task(page) = state.pages.current_mut()
+            && page.put_why_away()
+        {
             return Ok(vec![]);
         }
         return close(state, &[]);
@@ -199,7 +209,11 @@ fn show_command(state: &mut State, _: &[String]) -> Acted {
 fn copy(state: &mut State, _: &[String]) -> Acted {
     let text = match state.pages.current() {
         Page::Node(page) => Some(page.name.to_string()),
-        Page::Task(page) => page.log.top_text().or_else(|| Some(page.id.to_string())),
+        Page::Task(page) => {
+            let (text, what) = page.copied();
+            state.say(format!("copied {what}"));
+            return Ok(vec![Effect::Copy(text)]);
+        }
         Page::Home => match state.focus {
             Pane::Nodes => state.nodes.current(&state.picture.nodes).map(|node| node.name.to_string()),
             Pane::Work => {

@@ -20,6 +20,8 @@ use super::event::Effect;
 use super::keymap::Vocabulary;
 use super::state::State;
 
+pub use targets::listed;
+
 /// Where a row of the table holds. Which layers are in force is computed from the state, never kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {

@@ -11,7 +11,7 @@ const HERE: &[Layer] = &[Layer::Task];
 
 pub const ACTIONS: &[Action] = &[
     Action::new("follow", HERE, "Keep the newest line in view, or rest where one reads", |state, _| {
-        on(state, |page| page.log.follow = !page.log.follow)
+        on(state, |page| page.log.toggle_follow())
     })
     .hint(|_| "follow"),
     Action::new("wrap", HERE, "Wrap long lines, or cut them", wrap).hint(|_| "wrap"),

@@ -7,6 +7,7 @@ use super::targets::{self, listed, spaced};
 use super::{Acted, Action, Layer, Takes};
 use crate::console::state::deed::Deed;
 use crate::console::state::dialog::Dialog;
+use crate::console::state::page::Page;
 use crate::console::state::work::Row;
 use crate::console::state::{Overlay, State};
 use crate::text;
@@ -81,7 +82,19 @@ fn retry(state: &mut State, words: &[String]) -> Acted {
 }
 
 fn why(state: &mut State, words: &[String]) -> Acted {
-    logs(state, words)
+    let target = targets::targets(state, words)?.into_iter().next();
+    if !state.link.live() {
+        return Err("the manager is away: it cannot be asked now".into());
+    }
+    match (target, state.pages.current_mut()) {
+        (Some(Target::Task(id)), Page::Task(page)) if page.id == id => {
+            let effect = page.ask_why();
+            state.last_command = Some(format!("bramble why {id}"));
+            Ok(vec![effect])
+        }
+        (Some(target), _) => Ok(state.ask_why(target)),
+        (None, _) => Ok(vec![]),
+    }
 }
 
 fn active(state: &mut State, _: &[String]) -> Acted {

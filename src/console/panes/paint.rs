@@ -154,3 +154,20 @@ pub fn hollow(state: &State, area: Rect, buffer: &mut Buffer, sentence: &str) {
     let x = area.x + area.width.saturating_sub(width(&cut)) / 2;
     text(buffer, x, area.y + area.height / 2, area.width, &cut, state.theme.styles.dim);
 }
+
+/// A line across, with something to read at both ends; what is on the right goes first where there is no room.
+pub fn rule(state: &State, area: Rect, left: Vec<Span<'_>>, right: Vec<Span<'_>>, buffer: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let glyph = state.theme.glyphs.horizontal;
+    text(buffer, area.x, area.y, area.width, &glyph.repeat(area.width.into()), state.theme.styles.border);
+    let taken = spans(buffer, area.x + 1, area.y, area.width.saturating_sub(2), &left);
+    let cells = |parts: &[Span<'_>]| parts.iter().map(|part| width(&part.content)).fold(0, u16::saturating_add);
+    let room = area.width.saturating_sub(taken + 3);
+    // The last parts matter most.
+    let first = (0..right.len()).find(|first| cells(&right[*first..]) <= room);
+    if let Some(right) = first.map(|first| &right[first..]) {
+        spans(buffer, area.right().saturating_sub(cells(right) + 1), area.y, area.width, right);
+    }
+}

@@ -1,16 +1,22 @@
 //! What a task printed, as lines: the newest are kept, the eye may rest on older ones while more come.
 
+mod place;
+mod search;
+pub mod shown;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
 use protocol::api::{LogChunk, LogQuery};
 use protocol::job::Stream;
 
-use super::filter::contains;
-use super::list::Move;
-use crate::text;
+use search::Search;
+
+pub use place::View;
 
 /// Older lines, and bytes beyond these, are in `bramble logs`.
-const MOST_LINES: usize = 50_000;
+pub const MOST_LINES: usize = 50_000;
 const MOST_BYTES: usize = 16 << 20;
 /// A line without end is broken here.
 const LONGEST: usize = 16 << 10;
@@ -35,18 +41,24 @@ pub struct Log {
     open: [Option<u64>; 2],
     target: Option<LogQuery>,
     pub ended: bool,
-    searched: String,
+    search: Search,
     /// The newest line is always seen.
     pub follow: bool,
-    /// The first line that is seen, counted from the very first.
+    /// What is seen begins with this line, counted from the very first, ...
     top: u64,
+    /// ... and with this of the rows it is wrapped into.
+    row: usize,
+    /// Cells that are left out on the left, where lines are not wrapped.
+    left: usize,
+    view: View,
 }
 
 impl Log {
     /// From here on, pieces are of this query; the same as before is gone on with.
     pub fn begin(&mut self, query: &LogQuery) {
         if self.target.as_ref() != Some(query) {
-            *self = Log { target: Some(query.clone()), follow: true, ..Log::default() };
+            let search = self.search.anew();
+            *self = Log { target: Some(query.clone()), follow: true, search, view: self.view, ..Log::default() };
         }
         self.ended = false;
     }
@@ -58,32 +70,55 @@ impl Log {
         self.known[stream] = chunk.offset + chunk.bytes.0.len() as u64;
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.add_part(chunk.stream, part);
+            self.trim();
         }
-        self.trim();
     }
 
     fn add_part(&mut self, stream: Stream, part: &[u8]) {
-        let (text, whole) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
-        self.bytes += text.len();
-        let open = self.open[stream as usize]
-            .and_then(|no| self.lines.get_mut(usize::try_from(no.checked_sub(self.dropped)?).ok()?));
-        let (no, long) = match open {
-            Some(line) => {
-                line.bytes.extend_from_slice(text);
-                (self.open[stream as usize], line.bytes.len() >= LONGEST)
+        let (mut text, whole) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
+        loop {
+            let no = self.open_line(stream, !text.is_empty());
+            let Some(line) = self.lines.get_mut((no - self.dropped) as usize) else { return };
+            let before = line.bytes.len();
+            let (now, later) = text.split_at(room_for(text, LONGEST - before.min(LONGEST)));
+            append(&mut line.bytes, now);
+            if whole && later.is_empty() {
+                line.bytes.truncate(line.bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1));
             }
-            None => {
-                self.lines.push_back(Line { stream: Some(stream), bytes: text.to_vec() });
-                (Some(self.dropped + self.lines.len() as u64 - 1), text.len() >= LONGEST)
+            self.bytes = self.bytes + line.bytes.len() - before;
+            self.search.touched(no);
+            if later.is_empty() {
+                break;
             }
-        };
-        self.open[stream as usize] = no.filter(|_| !whole && !long);
+            self.open[stream as usize] = None;
+            text = later;
+        }
+        if whole {
+            self.open[stream as usize] = None;
+        }
     }
 
-    /// A sentence of the manager.
+    /// The line a stream goes on with; a full one only ends when more comes.
+    fn open_line(&mut self, stream: Stream, more: bool) -> u64 {
+        let full = |line: &Line| more && line.bytes.len() + 4 > LONGEST;
+        let open = self.open[stream as usize]
+            .filter(|no| no.checked_sub(self.dropped).is_some_and(|at| !full(&self.lines[at as usize])));
+        let no = open.unwrap_or_else(|| {
+            self.lines.push_back(Line { stream: Some(stream), bytes: vec![] });
+            self.end() - 1
+        });
+        self.open[stream as usize] = Some(no);
+        no
+    }
+
+    /// A sentence of the manager; the same one is not said twice in a row, as after a link that broke.
     pub fn note(&mut self, text: String) {
-        self.bytes += text.len();
-        self.lines.push_back(Line { stream: None, bytes: text.into_bytes() });
+        let bytes = text.into_bytes();
+        if self.lines.iter().rev().find(|line| line.stream.is_none()).is_some_and(|last| last.bytes == bytes) {
+            return;
+        }
+        self.bytes += bytes.len();
+        self.lines.push_back(Line { stream: None, bytes });
         self.trim();
     }
 
@@ -103,66 +138,40 @@ impl Log {
         self.lines.is_empty()
     }
 
-    /// The first line seen, among those that are kept.
-    pub fn top(&self) -> usize {
-        usize::try_from(self.top.saturating_sub(self.dropped)).unwrap_or(0)
+    /// Lines that were told and are kept no more.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
-    pub fn lines(&self) -> impl DoubleEndedIterator<Item = &Line> + ExactSizeIterator {
-        self.lines.iter()
+    /// How many bytes of a stream were told, kept or not; `None`: nobody asked for it.
+    pub fn told(&self, stream: Stream) -> Option<u64> {
+        let query = self.target.as_ref()?;
+        query.stream.is_none_or(|only| only == stream).then_some(self.known[stream as usize])
     }
 
-    pub fn searched(&self) -> &str {
-        &self.searched
+    /// The line of this number, counted from the very first.
+    pub fn line(&self, no: u64) -> Option<&Line> {
+        self.lines.get(usize::try_from(no.checked_sub(self.dropped)?).ok()?)
     }
 
-    /// Looks for these words, without regard to case, from what is seen on.
-    pub fn search(&mut self, text: &str) {
-        self.searched = text.trim().to_lowercase();
-        if !self.searched.is_empty() && !self.has_match(self.top()) {
-            self.go_to_match(true);
-        }
+    /// The number the next line will have.
+    fn end(&self) -> u64 {
+        self.dropped + self.lines.len() as u64
     }
+}
 
-    fn has_match(&self, line: usize) -> bool {
-        self.lines.get(line).is_some_and(|line| contains(&String::from_utf8_lossy(&line.bytes), &self.searched))
+/// Only what stands after the last return of the carriage is seen: what is before it is not kept.
+fn append(line: &mut Vec<u8>, text: &[u8]) {
+    let from = line.len().saturating_sub(1);
+    line.extend_from_slice(text);
+    let end = line.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
+    if let Some(at) = line.get(from..end).and_then(|new| new.iter().rposition(|byte| *byte == b'\r')) {
+        line.drain(..=from + at);
     }
+}
 
-    /// The next line that has the words, round the end; `false` where there is none.
-    pub fn go_to_match(&mut self, forward: bool) -> bool {
-        let (count, top) = (self.len(), self.top());
-        let mut others = (1..=count).map(|by| if forward { (top + by) % count } else { (top + count - by) % count });
-        let Some(found) = others.find(|line| self.has_match(*line)) else { return false };
-        self.follow = false;
-        self.top = self.dropped + found as u64;
-        true
-    }
-
-    /// The first line that is seen, as text.
-    pub fn top_text(&self) -> Option<String> {
-        self.lines.get(self.top()).map(|line| text::clean(&String::from_utf8_lossy(&line.bytes)).into_owned())
-    }
-
-    pub fn step(&mut self, by: Move, page: usize) {
-        let last = self.len().saturating_sub(page);
-        let top = self.top();
-        let top = match by {
-            Move::Down => top + 1,
-            Move::Up => top.saturating_sub(1),
-            Move::Left | Move::Right => top,
-            Move::First => 0,
-            Move::Last => last,
-            Move::PageDown => top + page,
-            Move::PageUp => top.saturating_sub(page),
-            Move::HalfDown => top + page / 2,
-            Move::HalfUp => top.saturating_sub(page / 2),
-        };
-        self.follow = top >= last && !matches!(by, Move::Up | Move::PageUp | Move::HalfUp | Move::First);
-        self.top = self.dropped + top.min(last) as u64;
-    }
-
-    pub fn settle(&mut self, page: usize) {
-        let last = self.dropped + self.len().saturating_sub(page) as u64;
-        self.top = if self.follow { last } else { self.top.clamp(self.dropped, last) };
-    }
+/// As much as fits, without halving a letter.
+fn room_for(text: &[u8], room: usize) -> usize {
+    let inside = |at: usize| text.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    (room.saturating_sub(3)..=room).rev().find(|at| *at > 0 && !inside(*at)).unwrap_or(room).min(text.len())
 }

@@ -23,6 +23,7 @@ pub mod tasks;
 mod tests;
 pub mod toast;
 mod update;
+mod why;
 pub mod work;
 
 use std::sync::Arc;

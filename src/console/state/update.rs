@@ -78,6 +78,7 @@ impl State {
         }
         let body = layout.body;
         let number = self.pages.number();
+        let wrap = self.settings.wrap;
         match self.pages.current_mut() {
             Page::Home => {}
             Page::Node(page) => {
@@ -91,7 +92,7 @@ impl State {
                 effects.extend(page.settle(&around, now));
             }
             Page::Task(page) => {
-                effects.extend(page.settle(crate::console::panes::task::log_rows(page, body), now, || number));
+                effects.extend(page.settle(crate::console::panes::task::parts(page, body, wrap), now, || number));
             }
         }
         effects
@@ -241,7 +242,7 @@ impl State {
             return;
         }
         let layout = Layout::of(self);
-        let body = layout.body;
+        let (body, wrap) = (layout.body, self.settings.wrap);
         match self.pages.current_mut() {
             Page::Node(page) => {
                 let around = crate::console::panes::node::around(
@@ -254,8 +255,8 @@ impl State {
                 page.step(by, &around);
             }
             Page::Task(page) => {
-                let rows = crate::console::panes::task::log_rows(page, body);
-                page.step(by, rows);
+                let parts = crate::console::panes::task::parts(page, body, wrap);
+                page.step(by, &parts);
             }
             Page::Home => match self.focus {
                 Pane::Nodes => self.nodes.step(by, &self.picture.nodes, layout.inner(Pane::Nodes)),
@@ -323,6 +324,7 @@ impl State {
         let touches = |id: JobId| changes.jobs.iter().any(|job| job.id == id);
         match self.pages.current_mut() {
             Page::Task(page) if touches(page.id.job) => page.changed(),
+            Page::Task(page) => page.others_changed(),
             Page::Node(page) if !changes.jobs.is_empty() => page.tasks.changed(),
             _ => {}
         }
@@ -345,6 +347,8 @@ impl State {
                     return page.answered(reply);
                 }
             }
+            (Purpose::WhyOf(job), Ok(Reply::Tasks { tasks, .. })) => return self.why_of(job, tasks.first()),
+            (Purpose::WhyTold, Ok(Reply::Why(why))) => self.tell_why(&why),
             (Purpose::History { page }, Ok(reply)) => {
                 if let Some(page) = self.pages.node_mut(page) {
                     page.answered(reply);

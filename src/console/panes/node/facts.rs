@@ -134,7 +134,7 @@ fn state(page: &NodePage, node: &NodeView, events: &Events, now: UnixMillis) -> 
     let since = page.events(events).find(|event| tells(&event.what)).map(|event| event.at);
     let mut said = node.state.word().to_owned();
     match (node.state, since, node.seen_at) {
-        (NodeState::Up, Some(at), _) => said += &format!(" since {}", text::clock(at, &state.zone)),
+        (NodeState::Up, Some(at), _) => said += &format!(" for {}", text::age(now, at)),
         (NodeState::Up, None, _) => {}
         (_, _, Some(at)) => said += &format!(", seen {} ago", text::age(now, at)),
         (_, _, None) => said += ", never seen",
