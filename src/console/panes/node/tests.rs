@@ -7,7 +7,7 @@ use protocol::node::Throttle;
 use protocol::time::UnixMillis;
 
 use crate::console::event::{Effect, Event, Told};
-use crate::console::sample::{AT, answer, drawn, fresh, meet, open_node, picture, press, screen, state};
+use crate::console::sample::{AT, answer, drawn, fresh, meet, open_node, picture, press, screen, state, timeless};
 use crate::console::state::State;
 use crate::console::state::page::Page;
 use crate::console::theme::Depth;
@@ -25,22 +25,11 @@ fn page(size: (u16, u16)) -> State {
     state
 }
 
-/// Without what others draw, and without times of the day, which depend on where one is.
+/// Without what others draw.
 fn body(state: &State) -> String {
-    let screen = screen(state);
+    let screen = timeless(&screen(state));
     let rows: Vec<&str> = screen.lines().skip(1).collect();
-    let text = rows[..rows.len() - 1].join("\n");
-    let mut said = String::new();
-    let mut rest = text.as_str();
-    while let Some(at) = rest.find(':') {
-        let digit = |at: Option<usize>| at.and_then(|at| rest.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
-        let clock = at >= 2 && (1..3).all(|by| digit(at.checked_sub(by)) && digit(Some(at + by)));
-        let (end, next) = if clock { (at - 2, at + 3) } else { (at + 1, at + 1) };
-        said += &rest[..end];
-        said += if clock { "HH:MM" } else { "" };
-        rest = &rest[next..];
-    }
-    said + rest
+    rows[..rows.len() - 1].join("\n")
 }
 
 #[test]
