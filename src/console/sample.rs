@@ -1,5 +1,7 @@
 //! A recorded cluster, for screenshots, benchmarks and tests of the console: always the same, at a fixed time.
 
+mod answers;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use super::state::settings::Settings;
 use super::state::{Look, Now, State};
 use super::theme::{Depth, Source as Themes};
 use super::{actions, panes};
+
+pub use answers::answer;
 
 /// 2026-03-02 14:03:20 UTC.
 pub const AT: UnixMillis = UnixMillis(1_772_460_200_000);

@@ -12,7 +12,7 @@ const HERE: &[Layer] = &[Layer::Global];
 pub const ACTIONS: &[Action] = &[
     Action::new("help", HERE, "Show every key, search it, and run what it shows", help).hint("help"),
     Action::new("palette", HERE, "Type an action by name, with what it is to act on", palette).hint("commands"),
-    Action::new("filter", HERE, "Show only what has these words: text, !not, state:failed, node:pi-2", filter)
+    Action::new("filter", HERE, "Show only what has these words: text, !not, state:failed, owner:ana; in the work, node:pi-2 shows the tasks there", filter)
         .hint("filter")
         .takes(Takes::Filter),
     Action::new("close", HERE, "Close this page, or the zoom; at home, leave the console", close),

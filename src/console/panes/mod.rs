@@ -5,6 +5,8 @@ pub mod events;
 pub mod footer;
 mod header;
 mod help;
+#[cfg(test)]
+pub mod looked;
 pub mod node;
 pub mod nodes;
 pub mod paint;
