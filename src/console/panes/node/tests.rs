@@ -7,7 +7,7 @@ use protocol::node::Throttle;
 use protocol::time::UnixMillis;
 
 use crate::console::event::{Effect, Event, Told};
-use crate::console::sample::{AT, answer, drawn, fresh, meet, open_node, picture, press, screen, state, timeless};
+use crate::console::sample::{AT, answer, drawn, fresh, meet, open_node, picture, press, screen, state};
 use crate::console::state::State;
 use crate::console::state::page::Page;
 use crate::console::theme::Depth;
@@ -27,7 +27,7 @@ fn page(size: (u16, u16)) -> State {
 
 /// Without what others draw.
 fn body(state: &State) -> String {
-    let screen = timeless(&screen(state));
+    let screen = screen(state);
     let rows: Vec<&str> = screen.lines().skip(1).collect();
     rows[..rows.len() - 1].join("\n")
 }

@@ -11,14 +11,14 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
 use crate::console::event::{Event, Told};
-use crate::console::sample::{drawn, fresh, meet, picture, press, screen, state, timeless};
+use crate::console::sample::{drawn, fresh, meet, picture, press, screen, state};
 use crate::console::state::nodes::NodesView;
 use crate::console::state::{Now, State};
 use crate::console::theme::Depth;
 
 /// The left pane alone, or the whole screen where there is one pane at a time.
 fn pane(state: &State) -> String {
-    let (screen, wide) = (timeless(&screen(state)), state.size.width >= 100 && state.size.height >= 30);
+    let (screen, wide) = (screen(state), state.size.width >= 100 && state.size.height >= 30);
     let width = usize::from(state.size.width * state.settings.nodes_width / 100);
     let rows = screen.lines().skip(if wide { 1 } else { 2 });
     let rows: Vec<String> = rows.map(|row| row.chars().take(if wide { width } else { 200 }).collect()).collect();
