@@ -4,6 +4,7 @@
 //! program of its own in `xtask/bench/`, started from here.
 
 mod bench;
+mod docs;
 mod run;
 mod test;
 
@@ -18,6 +19,7 @@ Chores:
   bench spine [--quick] [--json] [--runs N] [--state DIR]
                         measure the spine beside the numbers to reach: throughput, CPU per
                         task, latency, memory; takes some minutes, wants a quiet machine
+  docs                  write the pages of docs/ that are made from the source: keys.md
   help                  show this
 
 Environment:
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     match chore.as_deref() {
         Some("test") => test::main(&rest),
         Some("bench") => bench::main(&rest),
+        Some("docs") => docs::main(),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             ExitCode::SUCCESS

@@ -68,7 +68,7 @@ impl TaskPage {
     pub fn older_attempt(&mut self) {
         let latest = self.task.as_ref().map_or(0, |task| task.attempt);
         let shown = self.attempt.unwrap_or(latest);
-        self.attempt = (shown > 1).then_some(shown - 1);
+        self.attempt = (shown > 1).then(|| shown - 1);
     }
 
     pub fn follows(&self, no: u64) -> bool {
