@@ -10,4 +10,5 @@ pub mod palette;
 pub mod picture;
 pub mod png;
 pub mod scene;
+pub mod scenes;
 mod shape;

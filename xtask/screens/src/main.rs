@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use screens::palette::{DARK, LIGHT, Palette};
-use screens::scene::{scenes, write};
+use screens::scene::write;
+use screens::scenes::scenes;
 use screens::{capture, picture, png};
 
 #[derive(Parser)]
