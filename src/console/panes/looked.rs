@@ -38,8 +38,8 @@ pub fn painted(state: &State, area: Rect) -> String {
 }
 
 fn timeless(mut said: String) -> String {
-    for second in 0..4000 {
-        let at = UnixMillis(sample::AT.0 - second * 1000);
+    for second in 0..8000 {
+        let at = UnixMillis(sample::AT.0 + 300_000 - second * 1000);
         if said.contains(&text::local(at)) {
             said = said.replace(&text::local(at), "yyyy-mm-dd hh:mm:ss");
         }

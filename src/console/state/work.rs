@@ -428,7 +428,7 @@ fn widths(jobs: &[JobView]) -> Widths {
     let digits = |number: u32| number.checked_ilog10().unwrap_or(0) as u16 + 1;
     let most = jobs.iter().map(|job| job.counts.total()).max().unwrap_or(0);
     Widths {
-        id: jobs.first().map_or(1, |job| digits(job.id.0)).max(3),
+        id: jobs.first().map_or(1, |job| digits(job.id.0)).max(4),
         owner: jobs.iter().map(|job| job.owner.as_str().len()).max().unwrap_or(0).clamp(5, 12) as u16,
         counts: (digits(most) * 2 + 1).max(5),
     }
