@@ -23,6 +23,9 @@ use crate::console::event::Effect;
 
 pub use order::{WorkColumn, only_task, title};
 
+/// No screen has more rows.
+const MOST_SEEN: usize = 100;
+
 #[derive(Debug)]
 pub struct Work {
     pub sort: WorkColumn,
@@ -280,6 +283,23 @@ impl Work {
         }
     }
 
+    /// Every job that is shown and has several tasks.
+    pub fn unfold_all(&mut self, jobs: &[JobView], mut number: impl FnMut() -> u64) {
+        for job in self.order.iter().map(|at| &jobs[*at]).filter(|job| only_task(job).is_none()) {
+            let query = self.query(vec![Target::Job(job.id)]);
+            self.unfolded.entry(job.id).or_insert_with(|| Tasks::new(number(), query));
+        }
+        self.refresh(jobs);
+    }
+
+    pub fn fold_all(&mut self, jobs: &[JobView]) {
+        self.unfolded.clear();
+        if let Some(at) = self.at.as_mut().filter(|at| at.job.is_some()) {
+            (at.nth, at.task) = (None, None);
+        }
+        self.refresh(jobs);
+    }
+
     pub fn fold(&mut self, job: JobId, jobs: &[JobView]) {
         if self.unfolded.remove(&job).is_some() {
             if let Some(at) = self.at.as_mut().filter(|at| at.job == Some(job)) {
@@ -407,6 +427,17 @@ impl Work {
             effects.extend(tasks.want(0..1, now));
         }
         effects
+    }
+
+    /// Whether a task is seen whose run time is told in seconds.
+    pub fn shows_seconds(&self, jobs: &[JobView], now: Now) -> bool {
+        let seen = self.scroll.top..self.len().min(self.scroll.top + MOST_SEEN);
+        seen.filter_map(|row| self.get(jobs, row)).any(|row| match row {
+            Row::Task { task: Some(task), .. } if !task.state.ended() => {
+                task.started_at.is_some_and(|start| now.wall.since(start) < 60_000)
+            }
+            _ => false,
+        })
     }
 
     pub fn next_wakeup(&self) -> Option<Duration> {
