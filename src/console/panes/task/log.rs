@@ -93,7 +93,7 @@ fn look(state: &State, line: &Line, current: bool) -> (&'static str, Style, Styl
     let (glyphs, styles) = (state.theme.glyphs, &state.theme.styles);
     let (sign, style) = match line.stream {
         Some(Stream::Stdout) => (" ", styles.text),
-        Some(Stream::Stderr) => (glyphs.vertical, styles.stderr),
+        Some(Stream::Stderr) => (glyphs.marked, styles.stderr),
         None => (glyphs.bullet, styles.age),
     };
     if current { (glyphs.arrow_right, styles.matched, style) } else { (sign, style, style) }

@@ -47,6 +47,9 @@ fn the_page_fits_every_size() {
         insta::assert_snapshot!(format!("task_{width}x{height}"), body(&shown((width, height), TRIED_TWICE)));
     }
     insta::assert_snapshot!("task_failed", body(&shown((80, 24), FAILED)));
+    let mut mixed = shown((80, 24), FAILED);
+    press(&mut mixed, "/swap<Enter>kk");
+    insta::assert_snapshot!("task_outputs", body(&mixed));
     insta::assert_snapshot!("task_waiting", body(&shown((80, 24), WAITING)));
 }
 

@@ -12,7 +12,7 @@ use crate::text::unsafe_to_show;
 
 /// Columns from one tab stop to the next.
 const TAB: usize = 8;
-/// What cannot be shown: half a letter, a bell, the bytes of a picture.
+/// What cannot be shown: half a letter, the bytes of a picture.
 const UNKNOWN: char = '\u{fffd}';
 /// Letters that are joined into one are counted apart while a line is cut: so many times more are let through.
 const JOINED: usize = 4;
@@ -173,6 +173,7 @@ fn clean(bytes: &[u8], cells: usize) -> String {
                 (0..blanks).for_each(|_| out.letter(' '));
             }
             '\x08' => out.back += 1,
+            '\x07' => {}
             c if unsafe_to_show(c) => out.letter(UNKNOWN),
             c => out.letter(c),
         }
@@ -298,7 +299,7 @@ mod tests {
             ("\x1b[31mred\x1b[0m", "red"),
             ("\x1b[999mx\x1b[38;2;1my", "xy"),
             ("|\x08/\x08-\x08", "-"),
-            ("bell\x07", "bell\u{fffd}"),
+            ("bell\x07", "bell"),
             ("\u{202e}turned", "\u{fffd}turned"),
             ("end\x1b", "end"),
             ("end\x1b[", "end"),
