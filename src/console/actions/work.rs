@@ -104,19 +104,13 @@ fn active(state: &mut State, _: &[String]) -> Acted {
 }
 
 fn unfold_all(state: &mut State, _: &[String]) -> Acted {
-    let jobs = &state.picture.jobs;
-    let shown: Vec<Target> = state.work.shown_jobs(jobs).collect();
-    for target in shown {
-        let no = state.pages.number();
-        state.work.unfold(target.job(), no, &state.picture.jobs);
-    }
+    let pages = &mut state.pages;
+    state.work.unfold_all(&state.picture.jobs, || pages.number());
     Ok(vec![])
 }
 
 fn fold_all(state: &mut State, _: &[String]) -> Acted {
-    let jobs = &state.picture.jobs;
-    let shown: Vec<Target> = state.work.shown_jobs(jobs).collect();
-    shown.into_iter().for_each(|target| state.work.fold(target.job(), jobs));
+    state.work.fold_all(&state.picture.jobs);
     Ok(vec![])
 }
 

@@ -40,7 +40,7 @@ pub fn parts(page: &TaskPage, body: Rect, wrap: bool) -> Parts {
         y = part.bottom();
         part
     };
-    let head = take(head::height(page, inner.width).min((inner.height / 2).max(1)));
+    let head = take(head::height(page, inner.width).min((inner.height * 2 / 5).max(1)));
     let rest = inner.height - head.height;
     let alone = page.why.is_some() && page.shown_attempt() == 0;
     let (why, rule, log) = if alone {

@@ -7,7 +7,7 @@ use protocol::id::{Target, TaskId};
 use protocol::job::{Stream, TaskState};
 use protocol::time::UnixMillis;
 
-use super::{attempts, history, tasks};
+use super::{attempts, history};
 use crate::console::event::{Effect, Event, Printed};
 use crate::console::state::State;
 
@@ -23,7 +23,14 @@ pub fn answer(state: &mut State, mut effects: Vec<Effect>) {
                     }
                 }
                 Effect::Follow(no, query) => {
-                    for printed in printed(&query) {
+                    let latest = match query.target {
+                        Target::Attempt(attempt) => {
+                            known(&state.picture.jobs, attempt.task).filter(|task| task.attempt == attempt.number)
+                        }
+                        _ => None,
+                    };
+                    let end = latest.is_none_or(|task| task.state.ended()).then_some(Printed::End);
+                    for printed in printed(&query).into_iter().chain(end) {
                         next.extend(state.update(Event::Printed(no, printed), state.now));
                     }
                 }
@@ -50,6 +57,17 @@ fn reply(picture: &Picture, request: &Request) -> Option<Reply> {
         Request::Why { id } => Reply::Why(why(&known(jobs, *id)?)),
         _ => return None,
     })
+}
+
+/// All began soon after they were submitted, so that no time lies ahead.
+fn tasks(job: &JobView) -> Vec<TaskView> {
+    let mut tasks = super::tasks(job);
+    for task in &mut tasks {
+        let start = task.started_at.map(|_| UnixMillis(job.submitted_at.0 + 40 + u64::from(task.id.index % 10) * 190));
+        task.started_at = start;
+        task.ended_at = start.zip(task.ran_ms).map(|(at, ran)| UnixMillis(at.0 + ran));
+    }
+    tasks
 }
 
 fn known(jobs: &[JobView], id: TaskId) -> Option<TaskView> {
@@ -150,7 +168,7 @@ fn printed(query: &LogQuery) -> Vec<Printed> {
     if query.stream != Some(Stream::Stdout) {
         pieces.push(piece(Stream::Stderr, 0, stderr));
     }
-    pieces.push(Printed::Note("the node was away from 14:01 to 14:02; what it printed meanwhile follows".into()));
+    pieces.push(Printed::Note("the node was away for a minute; what it printed meanwhile follows".into()));
     if query.stream != Some(Stream::Stderr) {
         pieces.push(piece(Stream::Stdout, half as u64, &stdout[half..]));
     }

@@ -60,7 +60,7 @@ impl Tasks {
     pub fn ask(&mut self, query: TaskQuery) {
         if self.query != query {
             self.query = query;
-            self.changed();
+            self.pages.values_mut().for_each(|page| (page.old, page.asked_at) = (true, None));
         }
     }
 

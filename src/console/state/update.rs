@@ -130,6 +130,7 @@ impl State {
                 }
                 let mut active = self.picture.jobs.iter().filter(|job| job.counts.ended() < job.counts.total());
                 active.any(|job| young(Some(job.started_at.unwrap_or(job.submitted_at))))
+                    || self.work.shows_seconds(&self.picture.jobs, self.now)
             }
             Page::Node(_) => false,
             Page::Task(page) => page.task.as_ref().is_some_and(|task| !task.state.ended()),

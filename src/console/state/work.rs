@@ -23,6 +23,9 @@ use crate::console::event::Effect;
 
 pub use order::{WorkColumn, only_task, title};
 
+/// No screen has more rows.
+const MOST_SEEN: usize = 100;
+
 #[derive(Debug)]
 pub struct Work {
     pub sort: WorkColumn,
@@ -280,6 +283,23 @@ impl Work {
         }
     }
 
+    /// Every job that is shown and has several tasks.
+    pub fn unfold_all(&mut self, jobs: &[JobView], mut number: impl FnMut() -> u64) {
+        for job in self.order.iter().map(|at| &jobs[*at]).filter(|job| only_task(job).is_none()) {
+            let query = self.query(vec![Target::Job(job.id)]);
+            self.unfolded.entry(job.id).or_insert_with(|| Tasks::new(number(), query));
+        }
+        self.refresh(jobs);
+    }
+
+    pub fn fold_all(&mut self, jobs: &[JobView]) {
+        self.unfolded.clear();
+        if let Some(at) = self.at.as_mut().filter(|at| at.job.is_some()) {
+            (at.nth, at.task) = (None, None);
+        }
+        self.refresh(jobs);
+    }
+
     pub fn fold(&mut self, job: JobId, jobs: &[JobView]) {
         if self.unfolded.remove(&job).is_some() {
             if let Some(at) = self.at.as_mut().filter(|at| at.job == Some(job)) {
@@ -411,6 +431,17 @@ impl Work {
         effects
     }
 
+    /// Whether a task is seen whose run time is told in seconds.
+    pub fn shows_seconds(&self, jobs: &[JobView], now: Now) -> bool {
+        let seen = self.scroll.top..self.len().min(self.scroll.top + MOST_SEEN);
+        seen.filter_map(|row| self.get(jobs, row)).any(|row| match row {
+            Row::Task { task: Some(task), .. } if !task.state.ended() => {
+                task.started_at.is_some_and(|start| now.wall.since(start) < 60_000)
+            }
+            _ => false,
+        })
+    }
+
     pub fn next_wakeup(&self) -> Option<Duration> {
         let lists = self.unfolded.values().chain(self.on_nodes.iter().flatten().map(|(_, tasks)| tasks));
         lists.filter_map(Tasks::next_wakeup).min()
@@ -430,7 +461,7 @@ fn widths(jobs: &[JobView]) -> Widths {
     let digits = |number: u32| number.checked_ilog10().unwrap_or(0) as u16 + 1;
     let most = jobs.iter().map(|job| job.counts.total()).max().unwrap_or(0);
     Widths {
-        id: jobs.first().map_or(1, |job| digits(job.id.0)).max(3),
+        id: jobs.first().map_or(1, |job| digits(job.id.0)).max(4),
         owner: jobs.iter().map(|job| job.owner.as_str().len()).max().unwrap_or(0).clamp(5, 12) as u16,
         counts: (digits(most) * 2 + 1).max(5),
     }

@@ -159,11 +159,12 @@ fn fact(state: &State, page: &TaskPage, task: &TaskView, fact: Fact, line: Rect,
         Fact::Waited => {
             let until = task.started_at.or(task.ended_at).unwrap_or(now);
             let label = if task.started_at.or(task.ended_at).is_some() { "waited" } else { "waits" };
-            (label, plain(text::took(until.since(task.submitted_at))))
+            let ms = until.since(task.submitted_at);
+            (label, plain(if label == "waits" { going_on(ms) } else { text::took(ms) }))
         }
         Fact::Ran => match (task.ran_ms, task.started_at) {
             (Some(ms), _) => ("ran", plain(text::took(ms))),
-            (None, Some(start)) if !task.state.ended() => ("runs", plain(text::took(whole(now.since(start))))),
+            (None, Some(start)) if !task.state.ended() => ("runs", plain(going_on(now.since(start)))),
             _ => ("ran", none()),
         },
         Fact::Output => ("output", output(state, page)),
@@ -171,9 +172,9 @@ fn fact(state: &State, page: &TaskPage, task: &TaskView, fact: Fact, line: Rect,
     labelled(state, label, parts, line, buffer);
 }
 
-/// Seconds that go on need no tenths.
-fn whole(ms: u64) -> u64 {
-    ms / 1000 * 1000
+/// What goes on is told in whole seconds.
+fn going_on(ms: u64) -> String {
+    if ms < 60_000 { format!("{}s", ms / 1000) } else { text::took(ms) }
 }
 
 /// How much was printed, as far as it was told.
@@ -181,10 +182,10 @@ fn output(state: &State, page: &TaskPage) -> Vec<Span<'static>> {
     let styles = &state.theme.styles;
     let size = |stream| page.log.told(stream).map(|bytes| Bytes(bytes).to_string());
     let mut parts = vec![];
-    for (word, stream, style) in [("stdout", Stream::Stdout, styles.text), ("stderr", Stream::Stderr, styles.stderr)] {
+    for (word, stream, style) in [("", Stream::Stdout, styles.text), ("stderr ", Stream::Stderr, styles.stderr)] {
         if let Some(size) = size(stream) {
             let style = if page.log.told(stream) == Some(0) { styles.dim } else { style };
-            parts.push(Span::styled(format!("{word} {size}   "), style));
+            parts.push(Span::styled(format!("{word}{size}   "), style));
         }
     }
     if parts.is_empty() {
@@ -202,7 +203,7 @@ fn attempt(state: &State, page: &TaskPage, attempt: &AttemptView, line: Rect, bu
     let began = attempt.started_at.map_or_else(|| "-".into(), |at| text::clock(at, &state.zone));
     let took = match (attempt.ran_ms, attempt.started_at) {
         (Some(ms), _) => text::took(ms),
-        (None, Some(start)) if !attempt.state.ended() => text::took(whole(state.now.wall.since(start))),
+        (None, Some(start)) if !attempt.state.ended() => going_on(state.now.wall.since(start)),
         _ => "-".into(),
     };
     let mut reason = text::clean(&text::reason(&attempt.reason)).into_owned();
@@ -216,8 +217,5 @@ fn attempt(state: &State, page: &TaskPage, attempt: &AttemptView, line: Rect, bu
         Span::styled(format!("{node:<10} {began:<5} {took:>7}  "), styles.text),
         Span::styled(reason, styles.dim),
     ];
-    let label = format!("attempt #{}", attempt.id.number);
-    paint::text(buffer, line.x, line.y, LABEL.min(line.width), &label, styles.dim);
-    let room = line.width.saturating_sub(LABEL);
-    paint::spans(buffer, line.x + LABEL, line.y, room, &parts);
+    labelled(state, &format!("attempt #{}", attempt.id.number), parts.into(), line, buffer);
 }

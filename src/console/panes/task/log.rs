@@ -74,11 +74,8 @@ pub fn draw(state: &State, page: &TaskPage, parts: &Parts, buffer: &mut Buffer) 
         let cells = if parts.view.wrap { usize::MAX } else { log.left() + parts.view.width + 1 };
         let shown = Shown::of(&line.bytes, cells);
         let found = find_all(&shown.text, log.searched());
-        let rows = if parts.view.wrap {
-            shown.rows(parts.view.width)
-        } else {
-            vec![shown.cells_from(log.left())..shown.text.len()]
-        };
+        let rest = shown.cells_from(log.left())..shown.text.len();
+        let rows = if parts.view.wrap { shown.rows(parts.view.width) } else { Vec::from([rest]) };
         for row in rows.into_iter().skip(std::mem::take(&mut skip)) {
             if y >= area.bottom() {
                 return;
@@ -96,7 +93,7 @@ fn look(state: &State, line: &Line, current: bool) -> (&'static str, Style, Styl
     let (glyphs, styles) = (state.theme.glyphs, &state.theme.styles);
     let (sign, style) = match line.stream {
         Some(Stream::Stdout) => (" ", styles.text),
-        Some(Stream::Stderr) => (glyphs.vertical, styles.stderr),
+        Some(Stream::Stderr) => (glyphs.marked, styles.stderr),
         None => (glyphs.bullet, styles.age),
     };
     if current { (glyphs.arrow_right, styles.matched, style) } else { (sign, style, style) }
@@ -141,7 +138,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut said = String::with_capacity(digits.len() + digits.len() / 3);
     for (nth, digit) in digits.chars().enumerate() {
-        if nth > 0 && (digits.len() - nth) % 3 == 0 {
+        if nth > 0 && (digits.len() - nth).is_multiple_of(3) {
             said.push(',');
         }
         said.push(digit);

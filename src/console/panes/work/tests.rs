@@ -11,7 +11,7 @@ use crate::console::state::{Pane, State};
 use crate::console::theme::Depth;
 
 fn shown(size: (u16, u16), keys: &str) -> State {
-    let mut state = sample::state(size, picture(16, 18));
+    let mut state = sample::state(size, picture(9, 18));
     let effects = press(&mut state, &format!("2z{keys}"));
     answer(&mut state, effects);
     state
@@ -43,9 +43,9 @@ fn states_are_told_apart_with_and_without_colours() {
 #[test]
 fn a_filter_narrows_jobs_and_their_tasks() {
     insta::assert_snapshot!("work_failed", pane(&shown((80, 24), "<Right>/state:failed<Enter>")));
-    insta::assert_snapshot!("work_on_node", pane(&shown((100, 24), "/node:pi-02 state:running<Enter>")));
-    insta::assert_snapshot!("work_on_nodes", pane(&shown((80, 24), "/node:pi-0<Enter>")));
-    insta::assert_snapshot!("work_words", pane(&shown((80, 24), "/sweep !owner:ana<Enter>")));
+    insta::assert_snapshot!("work_on_node", pane(&shown((100, 24), "/node:pi-2 state:running<Enter>")));
+    insta::assert_snapshot!("work_on_nodes", pane(&shown((80, 24), "/node:pi !state:succeeded<Enter>")));
+    insta::assert_snapshot!("work_words", pane(&shown((80, 24), "/train owner:ola<Enter>")));
 }
 
 #[test]

@@ -65,6 +65,9 @@ impl Log {
     /// Follows from now on, or rests here.
     pub fn toggle_follow(&mut self) {
         self.follow = !self.follow;
+        if self.follow {
+            self.left = 0;
+        }
     }
 
     /// Brings a line into view, if it is not.

@@ -12,7 +12,7 @@ use crate::text::unsafe_to_show;
 
 /// Columns from one tab stop to the next.
 const TAB: usize = 8;
-/// What cannot be shown: half a letter, a bell, the bytes of a picture.
+/// What cannot be shown: half a letter, the bytes of a picture.
 const UNKNOWN: char = '\u{fffd}';
 /// Letters that are joined into one are counted apart while a line is cut: so many times more are let through.
 const JOINED: usize = 4;
@@ -51,19 +51,7 @@ impl Shown {
 
     /// The parts of so many cells it is wrapped into; an empty line has one that is empty.
     pub fn rows(&self, width: usize) -> Vec<Range<usize>> {
-        let width = width.max(1);
-        let mut rows = vec![];
-        let (mut start, mut cells) = (0, 0);
-        for (at, part) in self.text.grapheme_indices(true) {
-            let wide = part.width();
-            if cells + wide > width && at > start {
-                rows.push(start..at);
-                (start, cells) = (at, 0);
-            }
-            cells += wide;
-        }
-        rows.push(start..self.text.len());
-        rows
+        wrapped(&self.text, width)
     }
 
     /// Where in the text so many cells have gone by.
@@ -88,12 +76,36 @@ impl Shown {
 
 /// How many rows it is wrapped into.
 pub fn height(bytes: &[u8], width: usize) -> usize {
-    if plain(bytes) { bytes.len().div_ceil(width.max(1)).max(1) } else { Shown::whole(bytes).rows(width).len() }
+    let text = text(bytes);
+    if text.is_ascii() { text.len().div_ceil(width.max(1)).max(1) } else { wrapped(&text, width).len() }
+}
+
+fn wrapped(text: &str, width: usize) -> Vec<Range<usize>> {
+    let width = width.max(1);
+    let mut rows = vec![];
+    let (mut start, mut cells) = (0, 0);
+    for (at, part) in text.grapheme_indices(true) {
+        let wide = part.width();
+        if cells + wide > width && at > start {
+            rows.push(start..at);
+            (start, cells) = (at, 0);
+        }
+        cells += wide;
+    }
+    rows.push(start..text.len());
+    rows
 }
 
 /// Its text without colours.
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
-    if plain(bytes) { String::from_utf8_lossy(bytes) } else { Cow::Owned(Shown::whole(bytes).text) }
+    if plain(bytes) {
+        return String::from_utf8_lossy(bytes);
+    }
+    let clean = clean(bytes, usize::MAX);
+    // All that is left of commands are colours, and those end with an m.
+    let mut parts = clean.split('\x1b');
+    let first = parts.next().unwrap_or("").to_owned();
+    Cow::Owned(parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, letters)| letters)))
 }
 
 /// Every place of these words, without regard to case; `words` are in lower case.
@@ -161,6 +173,7 @@ fn clean(bytes: &[u8], cells: usize) -> String {
                 (0..blanks).for_each(|_| out.letter(' '));
             }
             '\x08' => out.back += 1,
+            '\x07' => {}
             c if unsafe_to_show(c) => out.letter(UNKNOWN),
             c => out.letter(c),
         }
@@ -286,13 +299,14 @@ mod tests {
             ("\x1b[31mred\x1b[0m", "red"),
             ("\x1b[999mx\x1b[38;2;1my", "xy"),
             ("|\x08/\x08-\x08", "-"),
-            ("bell\x07", "bell\u{fffd}"),
+            ("bell\x07", "bell"),
             ("\u{202e}turned", "\u{fffd}turned"),
             ("end\x1b", "end"),
             ("end\x1b[", "end"),
             ("\x1b[31", ""),
         ] {
             assert_eq!(said(line), seen, "{line:?}");
+            assert_eq!(text(line.as_bytes()), seen, "{line:?}");
         }
         assert_eq!(Shown::whole(b"half \xc3").text, "half \u{fffd}");
         assert_eq!(Shown::whole(&[0, 1, 0xff]).text, "\u{fffd}\u{fffd}\u{fffd}");
@@ -317,7 +331,7 @@ mod tests {
         assert_eq!(rows("漢字漢", 3), 3, "a wide letter is not halved");
         assert_eq!(rows("e\u{301}e\u{301}", 2), 1);
         assert_eq!(rows("abc", 0), 3);
-        for line in ["", "abcdefgh", "a\tb", "\x1b[31mred and more\x1b[0m"] {
+        for line in ["", "abcdefgh", "a\tb", "\x1b[31mred and more\x1b[0m", "漢字漢", "\x1b[1mäöü漢字\x1b[m"] {
             assert_eq!(height(line.as_bytes(), 4), rows(line, 4), "{line:?}");
         }
     }
@@ -326,7 +340,7 @@ mod tests {
     fn words_are_found_without_regard_to_case() {
         assert_eq!(find_all("Error error ERR", "err"), [0..3, 6..9, 12..15]);
         assert_eq!(find_all("Die KÜHLUNG, kühl", "kühl"), [4..9, 14..19]);
-        assert_eq!(find_all("aaa", "aa"), [0..2]);
+        assert_eq!(find_all("aaaaa", "aa"), [0..2, 2..4]);
         assert!(find_all("aaa", "").is_empty());
         assert!(find_all("aé", "b").is_empty());
     }

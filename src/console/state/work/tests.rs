@@ -140,6 +140,19 @@ fn a_job_of_one_task_opens_it_and_has_nothing_to_unfold() {
 }
 
 #[test]
+fn all_are_unfolded_and_folded_with_the_cursor_on_its_job() {
+    let mut state = shown("ggjj");
+    let at = under_cursor(&state);
+    press(&mut state, "+");
+    assert_eq!(under_cursor(&state), at);
+    let tasks: usize =
+        state.picture.jobs.iter().map(|job| job.counts.total() as usize).filter(|tasks| *tasks > 1).sum();
+    assert_eq!(state.work.len(), 18 + tasks);
+    press(&mut state, "jj-");
+    assert_eq!((under_cursor(&state), state.work.len()), (at, 18));
+}
+
+#[test]
 fn every_order_is_the_same_twice_and_turns_round() {
     let mut state = shown("");
     for column in super::WorkColumn::ALL {
