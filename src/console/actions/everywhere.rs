@@ -24,7 +24,8 @@ pub const ACTIONS: &[Action] = &[
     Action::new("nodes", HERE, "Go to the nodes", |state, _| pane(state, Pane::Nodes)),
     Action::new("work", HERE, "Go to the work: jobs and their tasks", |state, _| pane(state, Pane::Work)),
     Action::new("events", HERE, "Go to the events", |state, _| pane(state, Pane::Events)),
-    Action::new("next-pane", HERE, "Go to the next pane", |state, _| next_pane(state, 1)).hint(|_| "pane"),
+    Action::new("next-pane", HERE, "Go to the next pane", |state, _| next_pane(state, 1))
+        .hint(|state| if at_home(state) { "pane" } else { "" }),
     Action::new("previous-pane", HERE, "Go to the pane before", |state, _| next_pane(state, 2)),
     Action::new("zoom", HERE, "Give this pane the whole screen, or take it back", zoom)
         .hint(|_| "zoom")

@@ -23,7 +23,8 @@ pub const ACTIONS: &[Action] = &[
     Action::new("page-up", HERE, "One screen up", |state, _| step(state, Move::PageUp)),
     Action::new("half-down", HERE, "Half a screen down", |state, _| step(state, Move::HalfDown)),
     Action::new("half-up", HERE, "Half a screen up", |state, _| step(state, Move::HalfUp)),
-    Action::new("open", HERE, "Open what is under the cursor", open).hint(|_| "open"),
+    Action::new("open", HERE, "Open what is under the cursor", open)
+        .hint(|state| if matches!(state.pages.current(), Page::Task(_)) { "" } else { "open" }),
     Action::new("mark", HERE, "Mark this one, to act on several at once", mark).applies(markable),
     Action::new("mark-all", HERE, "Mark all that are shown", mark_all).applies(markable),
     Action::new("unmark-all", HERE, "Mark none", unmark_all).applies(markable),

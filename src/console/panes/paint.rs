@@ -5,7 +5,7 @@ use protocol::node::NodeState;
 use protocol::unit::{Celsius, Percent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Widget};
 use unicode_segmentation::UnicodeSegmentation;
@@ -129,7 +129,12 @@ pub fn row_look(buffer: &mut Buffer, area: Rect, under_cursor: bool, marked: boo
         buffer.set_style(area, theme.styles.marked);
     }
     if under_cursor {
-        buffer.set_style(area, if focused { theme.styles.selection } else { theme.styles.selection_idle });
+        let style = if focused { theme.styles.selection } else { theme.styles.selection_idle };
+        // Turned round, every colour would be a patch of its own.
+        if style.add_modifier.contains(Modifier::REVERSED) {
+            buffer.set_style(area, Style::reset());
+        }
+        buffer.set_style(area, style);
     }
 }
 

@@ -63,7 +63,7 @@ fn prepared(mut state: State, workers: u32, keys: &str) -> State {
 
 fn on_node() -> State {
     let mut state = pressed(USUAL, 6, "");
-    sample::open_node(&mut state, "pi-5");
+    sample::open_node(&mut state, "pi-2");
     state
 }
 

@@ -43,8 +43,8 @@ impl Columns {
         let (widths, wide) = (work.widths, area.width);
         let from = |least: u16, cells: u16| if wide >= least { cells } else { 0 };
         let bar = match wide {
-            ..56 => 0,
-            56..84 => 8,
+            ..44 => 0,
+            44..84 => 8,
             84..120 => 10,
             _ => 16,
         };
