@@ -35,7 +35,7 @@ fn work_is_stopped_and_run_again_nodes_are_drained_and_taken_back() {
     terminal.keys("<enter>");
     terminal.until_shows("stop of 1 asked");
     until("the end", || (state_of(&long) == "stopped").then_some(()));
-    terminal.until_shows("■");
+    terminal.until_shows("▸ ■ 1");
     terminal.keys("=");
     terminal.until_shows("bramble stop 1   (copied)");
     terminal.until_sent(&copied("bramble stop 1"));
@@ -44,7 +44,7 @@ fn work_is_stopped_and_run_again_nodes_are_drained_and_taken_back() {
     terminal.until_gone("(copied)");
     terminal.keys("r");
     terminal.until_shows("1 queued again");
-    terminal.until_gone("■");
+    terminal.until_gone("▸ ■ 1");
     until("a new beginning", || (state_of(&long) == "running").then_some(()));
 
     // Several at once.

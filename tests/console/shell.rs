@@ -13,6 +13,10 @@ fn given_back(screen: &vt100::Screen) -> bool {
         && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
 }
 
+fn prompts(screen: &vt100::Screen) -> bool {
+    screen.contents().trim_end().ends_with("shell>")
+}
+
 fn ours(screen: &vt100::Screen) -> bool {
     screen.alternate_screen() && screen.contents().contains("1 nodes") && screen.contents().contains("? help")
 }
@@ -34,8 +38,10 @@ fn the_shell_puts_it_to_sleep_and_takes_it_up_again() {
         terminal.keys("<c-z>");
         terminal.until("the terminal given back", given_back);
         terminal.until_shows("Stopped");
+        terminal.until("the shell's turn", prompts);
         terminal.keys("echo so$((40+2))<enter>");
         terminal.until_shows("so42");
+        terminal.until("the shell's turn", prompts);
         terminal.keys("fg<enter>");
         terminal.until("the console", ours);
         terminal.until_shows("no jobs");
@@ -46,6 +52,7 @@ fn the_shell_puts_it_to_sleep_and_takes_it_up_again() {
     }
     terminal.keys("q");
     terminal.until("the terminal given back", given_back);
+    terminal.until("the shell's turn", prompts);
     terminal.keys("echo so$((50+2))<enter>");
     terminal.until_shows("so52");
     terminal.keys("exit<enter>");

@@ -99,7 +99,7 @@ fn a_person_comes_in_by_ssh_reads_and_leaves_and_a_broken_line_ends_the_console(
     assert!(raw.is_ascii(), "no LANG was forwarded, so nobody promised UTF-8");
     assert!(!raw.contains("\x1b[38;2;"), "no COLORTERM was forwarded, so nobody promised all colours");
 
-    let consoles = || daemons(here.path(), "console").len();
+    let consoles = || daemons(&demo.socket(), "console").len();
     assert_eq!(consoles(), 0);
     let mut terminal = Terminal::sized(door.console(home.path(), &demo.socket()), 120, 34);
     terminal.until_shows("* 2 up");
