@@ -1,12 +1,12 @@
 //! A recorded cluster, for screenshots, benchmarks and tests of the console: always the same, at a fixed time.
 
+mod answers;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use protocol::api::{
-    AttemptView, Changes, Hello, History, JobView, NodeView, Picture, Reply, Request, Right, Span, TaskView, Trend,
-};
+use protocol::api::{AttemptView, Changes, Hello, History, JobView, NodeView, Picture, Right, Span, TaskView, Trend};
 use protocol::event::{Event, What};
 use protocol::id::{JobId, TaskId};
 use protocol::job::{Counts, TaskState};
@@ -22,6 +22,8 @@ use super::state::settings::Settings;
 use super::state::{Look, Now, State};
 use super::theme::{Depth, Source as Themes};
 use super::{actions, panes};
+
+pub use answers::answer;
 
 /// 2026-03-02 14:03:20 UTC.
 pub const AT: UnixMillis = UnixMillis(1_772_460_200_000);
@@ -219,27 +221,6 @@ pub fn open_node(state: &mut State, name: &str) {
     let effects = state.open_node(name.parse().expect("a name"));
     let effects: Vec<Effect> = effects.into_iter().chain(state.settle(state.now)).collect();
     answer(state, effects);
-}
-
-/// Answers what was asked for on a node's page.
-pub fn answer(state: &mut State, effects: Vec<Effect>) {
-    for effect in effects {
-        let Effect::Ask(purpose, request) = effect else { continue };
-        let reply = match request {
-            Request::History { node, span } => {
-                let Some(view) = state.picture.nodes.iter().find(|view| view.name == node) else { continue };
-                Reply::History(Box::new(history(view, span)))
-            }
-            Request::Tasks(query) => {
-                let tasks = state.picture.jobs.iter().flat_map(tasks).filter(|task| task.node == query.node);
-                let tasks: Vec<TaskView> = tasks.collect();
-                Reply::Tasks { total: tasks.len() as u32, tasks }
-            }
-            _ => continue,
-        };
-        state.update(event::Event::Answered(purpose, Ok(reply)), state.now);
-    }
-    state.settle(state.now);
 }
 
 const WORK: [(&str, &str, TaskState, [u32; 7]); 9] = [

@@ -57,8 +57,8 @@ fn left(state: &mut State, _: &[String]) -> Acted {
         return step(state, Move::Left);
     }
     let jobs = &state.picture.jobs;
-    if let Some(Row::Job { job, .. } | Row::Task { job, .. }) = state.work.current(jobs) {
-        state.work.fold(job.id, jobs);
+    if let Some(job) = state.work.current(jobs).and_then(|row| row.job()) {
+        state.work.fold(job, jobs);
     }
     Ok(vec![])
 }
@@ -112,7 +112,7 @@ fn open(state: &mut State, _: &[String]) -> Acted {
                 Some(Row::Job { job, .. }) if let Some(task) = only_task(job) => return Ok(state.open_task(task)),
                 Some(Row::Job { job, unfolded: true }) => state.work.fold(job.id, jobs),
                 Some(Row::Job { job, .. }) => state.work.unfold(job.id, no, jobs),
-                Some(Row::Task { task: Some(task), .. }) => return Ok(state.open_task(task.id)),
+                Some(Row::Task { id: Some(id), .. }) => return Ok(state.open_task(id)),
                 _ => {}
             }
             Ok(vec![])

@@ -198,7 +198,7 @@ impl Action {
 }
 
 /// Every row, in the order in which help and docs show them.
-pub fn table() -> impl Iterator<Item = &'static Action> {
+pub fn table() -> impl Iterator<Item = &'static Action> + Clone {
     let parts: [&'static [Action]; 10] = [
         everywhere::ACTIONS,
         list::ACTIONS,
@@ -226,13 +226,16 @@ pub fn find_in(layers: &[Layer], name: &str) -> Option<&'static Action> {
 /// Loads a keymap against the table: what it may speak of is what there is.
 pub fn vocabulary<T>(load: impl FnOnce(&Vocabulary<'_>) -> T) -> T {
     let layers = Layer::ALL.map(Layer::word);
-    let known = |layer: &str, name: &str, _: &[String]| {
-        let holds = |action: &&Action| action.layers.iter().any(|held| held.word() == layer);
-        if table().filter(holds).any(|action| action.name == name) {
-            return Ok(());
+    let known = |layer: &str, name: &str, args: &[String]| {
+        let held = table().filter(|action| action.layers.iter().any(|held| held.word() == layer));
+        let Some(action) = held.clone().find(|action| action.name == name) else {
+            let near = did_you_mean(name, held.map(|action| action.name));
+            return Err(format!("There is no action {name} in {layer}.{near}"));
+        };
+        if action.takes == Takes::Nothing && !args.is_empty() {
+            return Err(format!("{name} takes no arguments."));
         }
-        let names = table().filter(holds).map(|action| action.name);
-        Err(format!("the layer {layer} has no action {name}.{}", did_you_mean(name, names)))
+        Ok(())
     };
     load(&Vocabulary { layers: &layers, action: &known })
 }

@@ -5,34 +5,16 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tempfile::TempDir;
 
 use super::*;
-use crate::console::document::did_you_mean;
+use crate::console::actions::{self, Layer};
 
-const LAYERS: [&str; 10] = ["global", "list", "nodes", "work", "events", "node", "task", "prompt", "dialog", "help"];
+const LAYERS: [Layer; 10] = Layer::ALL;
 
-fn actions(layer: &str) -> Vec<&'static str> {
-    let names = match layer {
-        "global" => {
-            "quit close cancel palette help filter back forward next-pane previous-pane nodes work events zoom repeat \
-             show-command copy theme keymap mouse redraw suspend undo grow shrink run"
-        }
-        "list" => {
-            "down up left right first last page-down page-up half-down half-up open mark mark-all unmark-all sort \
-             sort-reverse"
-        }
-        "nodes" => "view drain undrain reboot remove revoke add-node",
-        "work" => "stop retry why logs fold-all unfold-all active",
-        "node" => "drain undrain reboot remove revoke span",
-        "task" => "stop retry why follow wrap next-match previous-match stream attempt",
-        "prompt" => "accept cancel complete previous next",
-        "dialog" => "press cancel next-button previous-button",
-        "help" => "accept cancel next previous",
-        _ => "",
-    };
-    names.split_whitespace().collect()
+fn actions(layer: Layer) -> Vec<&'static str> {
+    actions::table().filter(|action| action.layers.contains(&layer)).map(|action| action.name).collect()
 }
 
-/// No key runs it by default: it needs an argument that only the palette asks for.
-const WITHOUT_KEYS: [&str; 1] = ["keymap"];
+/// No key runs them by default: they need an argument that only the palette asks for.
+const WITHOUT_KEYS: [&str; 2] = ["keymap", "connect"];
 
 /// The layers of a screen, most inner first.
 const STACKS: [&[&str]; 9] = [
@@ -47,19 +29,8 @@ const STACKS: [&[&str]; 9] = [
     &["global"],
 ];
 
-fn check(layer: &str, action: &str, args: &[String]) -> Result<(), String> {
-    let known = actions(layer);
-    if !known.contains(&action) {
-        return Err(format!("There is no action {action} in {layer}.{}", did_you_mean(action, known)));
-    }
-    if !args.is_empty() && !["theme", "keymap", "run"].contains(&action) {
-        return Err(format!("{action} takes no arguments."));
-    }
-    Ok(())
-}
-
 fn load_from(source: &Source, name: &str) -> Result<Keymap, KeymapError> {
-    source.load(name, &Vocabulary { layers: &LAYERS, action: &check })
+    actions::vocabulary(|words| source.load(name, words))
 }
 
 fn load(name: &str) -> Keymap {
@@ -82,8 +53,8 @@ fn run_by(keymap: &Keymap, layers: &[&str], said: &str) -> String {
 fn every_keymap_reaches_every_action() {
     for name in Source::default().names() {
         let keymap = load(&name);
-        for layer in LAYERS {
-            for action in actions(layer).into_iter().filter(|action| !WITHOUT_KEYS.contains(action)) {
+        for (layer, held) in LAYERS.map(|layer| (layer.word(), actions(layer))) {
+            for action in held.into_iter().filter(|action| !WITHOUT_KEYS.contains(action)) {
                 let stacks = STACKS.iter().filter(|stack| stack.contains(&layer));
                 let of_layer: Vec<&Binding> =
                     keymap.of(layer).iter().filter(|binding| binding.action == action).collect();
@@ -124,7 +95,7 @@ fn escape_cancels_and_no_default_key_needs_alt() {
     for stack in STACKS {
         assert_eq!(run_by(&keymap, stack, "<Esc>"), "cancel", "{stack:?}");
     }
-    for binding in LAYERS.iter().flat_map(|layer| keymap.of(layer)) {
+    for binding in LAYERS.iter().flat_map(|layer| keymap.of(layer.word())) {
         assert!(!binding.on.iter().any(|chord| chord.modifiers().contains(KeyModifiers::ALT)), "{binding:?}");
     }
 }
@@ -240,7 +211,7 @@ fn a_layer_written_whole_keeps_nothing_of_what_it_inherits() {
 #[test]
 fn all_that_is_shown_differs() {
     let keymap = load("default");
-    for layer in LAYERS {
+    for layer in LAYERS.map(Layer::word) {
         let shown: Vec<String> = keymap.of(layer).iter().map(|binding| shown::keys(&binding.on)).collect();
         assert_eq!(shown.iter().collect::<BTreeSet<_>>().len(), shown.len(), "{layer}: {shown:?}");
     }
@@ -260,7 +231,7 @@ fn what_is_wrong_in_a_keymap_is_said_with_its_line() {
         in_work("{ on = \"x\", run = \"stopp\" }"),
         "keymap.toml:3: There is no action stopp in work. Did you mean stop?"
     );
-    assert_eq!(in_work("{ on = \"x\", run = \"stop now\" }"), "keymap.toml:3: stop takes no arguments.");
+    assert_eq!(in_work("{ on = \"x\", run = \"active now\" }"), "keymap.toml:3: active takes no arguments.");
     assert_eq!(
         in_work("{ on = \"x\", run = \"stop\" },\n{ on = \"r\", run = \"retry\" },\n{ on = [\"x\"], run = \"why\" }"),
         "keymap.toml:5: x is bound twice in work; line 3 binds it already."

@@ -6,6 +6,8 @@ pub mod footer;
 mod graph;
 mod header;
 mod help;
+#[cfg(test)]
+pub mod looked;
 pub mod node;
 pub mod nodes;
 mod number;

@@ -37,17 +37,16 @@ pub fn around<'a>(
 pub fn draw(state: &State, page: &NodePage, area: Rect, buffer: &mut Buffer) {
     let sections = page.sections(area);
     tabs(state, page, &sections, buffer);
-    let parts: [(Section, fn(&Part<'_>, Rect, &mut Buffer)); 4] = [
-        (Section::Facts, draw_facts),
-        (Section::Graphs, draw_graphs),
-        (Section::Tasks, draw_tasks),
-        (Section::Events, draw_events),
-    ];
-    for (section, draw) in parts {
+    for section in Section::ALL {
         let Some(place) = sections.place(section) else { continue };
         let focused = sections.chosen == section && state.overlay.is_none();
         let part = Part { state, page, node: page.node(&state.picture.nodes), focused };
-        draw(&part, place, buffer);
+        match section {
+            Section::Facts => draw_facts(&part, place, buffer),
+            Section::Graphs => draw_graphs(&part, place, buffer),
+            Section::Tasks => draw_tasks(&part, place, buffer),
+            Section::Events => draw_events(&part, place, buffer),
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod head;
 mod log;
+#[cfg(test)]
+mod tests;
 mod why;
 
 use ratatui::buffer::Buffer;

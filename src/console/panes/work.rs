@@ -1,87 +1,118 @@
 //! The work: jobs, and the tasks they unfold into.
 
-use protocol::unit::Percent;
+mod bar;
+mod columns;
+mod job;
+mod task;
+#[cfg(test)]
+mod tests;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::paint;
-use crate::console::state::work::{Row, WorkColumn, title};
+use crate::console::state::log::shown::find_all;
+use crate::console::state::work::{Row, WorkColumn};
 use crate::console::state::{Pane, State};
 use crate::text;
 
+use columns::Columns;
+
 pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     let focused = state.focus == Pane::Work && state.overlay.is_none();
-    let (work, glyphs, styles) = (&state.work, state.theme.glyphs, &state.theme.styles);
-    let mut heading = vec![Span::styled(format!(" work {} ", work.jobs()), paint::title(state, focused))];
-    if work.active {
-        heading.push(Span::styled("active ", styles.dim));
-    }
-    if !work.filter.is_empty() {
-        heading.push(Span::styled(format!("/{} ", work.filter), styles.matched));
-    }
-    if work.sort != WorkColumn::Newest || work.reverse {
-        let arrow = if work.reverse { glyphs.arrow_up } else { glyphs.arrow_down };
-        heading.push(Span::styled(format!("{} {arrow} ", work.sort.word()), styles.dim));
-    }
-    if !work.marks.is_empty() {
-        heading.push(Span::styled(format!("{} marked ", work.marks.len()), styles.marked));
-    }
-    let inner = paint::frame(state, heading, focused, area, buffer);
+    let work = &state.work;
+    let inner = paint::frame(state, title(state, focused), focused, area, buffer);
     if work.is_empty() {
-        let why = if work.filter.is_empty() { "no jobs; try :run hostname" } else { "no job has these words" };
-        return paint::hollow(state, inner, buffer, why);
+        return paint::hollow(state, inner, buffer, &nothing(state));
     }
-    paint::text(buffer, inner.x + 2, inner.y, inner.width, "job   what", styles.dim);
+    let columns = Columns::of(work, inner);
+    columns.draw_heading(state, Rect { height: inner.height.min(1), ..inner }, buffer);
     for seen in 0..inner.height.saturating_sub(1) {
         let at = work.scroll.top + usize::from(seen);
         let Some(row) = work.get(&state.picture.jobs, at) else { break };
         let line = Rect { y: inner.y + 1 + seen, height: 1, ..inner };
-        draw_row(state, &row, line, buffer);
+        match &row {
+            Row::Job { job, unfolded } => job::draw(state, job, *unfolded, &columns, line, buffer),
+            Row::Task { job, id, task } => task::draw(state, job.is_some(), *id, *task, &columns, line, buffer),
+        }
         let marked = row.target().is_some_and(|target| work.marks.contains(&target));
+        if marked {
+            paint::text(buffer, line.x + 1, line.y, 1, state.theme.glyphs.marked, state.theme.styles.marked);
+        }
         paint::row_look(buffer, line, at == work.scroll.cursor && focused, marked, focused, &state.theme);
+    }
+    older(state, area, buffer);
+}
+
+fn title(state: &State, focused: bool) -> Vec<Span<'static>> {
+    let (work, glyphs, styles) = (&state.work, state.theme.glyphs, &state.theme.styles);
+    let said = match work.nodes() {
+        Some(nodes) if !nodes.is_empty() => format!(" tasks on {} ", crate::console::actions::listed(&nodes)),
+        Some(_) => " tasks on no node ".into(),
+        None => format!(" work {} ", work.jobs()),
+    };
+    let mut parts = vec![Span::styled(said, paint::title(state, focused))];
+    if work.active {
+        parts.push(Span::styled("active ", styles.dim));
+    }
+    if !work.filter.is_empty() {
+        parts.push(Span::styled(format!("/{} ", text::clean(work.filter.text())), styles.matched));
+    }
+    if (work.sort != WorkColumn::Newest || work.reverse) && work.nodes().is_none() {
+        let arrow = if work.reverse { glyphs.arrow_up } else { glyphs.arrow_down };
+        parts.push(Span::styled(format!("{} {arrow} ", work.sort.word()), styles.dim));
+    }
+    if !work.marks.is_empty() {
+        parts.push(Span::styled(format!("{} marked ", work.marks.len()), styles.marked));
+    }
+    parts
+}
+
+/// Why there is nothing to see.
+fn nothing(state: &State) -> String {
+    let work = &state.work;
+    match work.nodes() {
+        Some(nodes) if nodes.is_empty() => "no worker is called so, or no work has these words".into(),
+        Some(nodes) => format!("no such task on {}", crate::console::actions::listed(&nodes)),
+        None if !work.filter.is_empty() => "no job has these words".into(),
+        None if work.active && !state.picture.jobs.is_empty() => "all has ended; active shows it again".into(),
+        None => "no jobs; try :run hostname".into(),
     }
 }
 
-fn draw_row(state: &State, row: &Row<'_>, line: Rect, buffer: &mut Buffer) {
-    let (glyphs, styles) = (state.theme.glyphs, &state.theme.styles);
-    let room = |x: u16| line.right().saturating_sub(x);
-    match row {
-        Row::Job { job, unfolded } => {
-            let (glyph, style) = paint::task_look(job.state, &state.theme);
-            let fold = if *unfolded { glyphs.unfolded } else { glyphs.folded };
-            let mut x = line.x;
-            x += paint::text(buffer, x, line.y, room(x), &format!("{fold} "), styles.dim);
-            x += paint::text(buffer, x, line.y, room(x), &format!("{glyph} "), style);
-            x += paint::text(buffer, x, line.y, room(x), &format!("{:<5}", job.id.0), styles.strong);
-            let wide = room(x).saturating_sub(24);
-            paint::text(buffer, x, line.y, wide, &paint::cut(&title(job), wide, glyphs), styles.text);
-            x = line.right().saturating_sub(23);
-            let done = Percent::of(job.counts.ended().into(), job.counts.total().into());
-            paint::bar(buffer, Rect::new(x, line.y, 8, 1).intersection(line), done, &state.theme);
-            let said = format!("{}/{}", job.counts.ended(), job.counts.total());
-            paint::text(buffer, x + 9, line.y, 9, &said, styles.text);
-            paint::text(buffer, x + 19, line.y, 4, &text::age(state.now.wall, job.submitted_at), styles.dim);
-        }
-        Row::Task { job, nth, task } => {
-            let Some(task) = task else {
-                paint::text(buffer, line.x + 4, line.y, room(line.x + 4), &format!("{}.{nth} …", job.id.0), styles.dim);
-                return;
-            };
-            let (glyph, style) = paint::task_look(task.state, &state.theme);
-            let mut x = line.x + 4;
-            x += paint::text(buffer, x, line.y, room(x), &format!("{glyph} "), style);
-            x += paint::text(
-                buffer,
-                x,
-                line.y,
-                room(x),
-                &format!("{:<8} {:<9} ", task.id.to_string(), task.state.word()),
-                styles.text,
-            );
-            let node = task.node.as_ref().map_or("", |node| node.as_str());
-            x += paint::text(buffer, x, line.y, room(x), &format!("{node:<10} "), styles.text);
-            paint::text(buffer, x, line.y, room(x), &text::clean(&task.reason), styles.dim);
+/// At the list's end: what the manager knows beyond what it tells a screen.
+fn older(state: &State, area: Rect, buffer: &mut Buffer) {
+    let work = &state.work;
+    let page = usize::from(area.height.saturating_sub(3));
+    if work.nodes().is_some() || work.scroll.top + page < work.len() {
+        return;
+    }
+    let shown: u64 = state.picture.jobs.iter().map(|job| u64::from(job.counts.total())).sum();
+    let beyond = u64::from(state.picture.work.total()).saturating_sub(shown);
+    if beyond > 0 {
+        let said = format!(" {} of older jobs: bramble job ", text::count(beyond, "task"));
+        let cut = paint::cut(&said, area.width.saturating_sub(4), state.theme.glyphs);
+        paint::text(buffer, area.x + 2, area.bottom().saturating_sub(1), area.width, &cut, state.theme.styles.dim);
+    }
+}
+
+/// Text with the words of the filter lit.
+fn lit(state: &State, buffer: &mut Buffer, (x, y, cells): (u16, u16, u16), said: &str, style: Style) {
+    let said = paint::cut(said, cells, state.theme.glyphs);
+    paint::text(buffer, x, y, cells, &said, style);
+    for word in state.work.filter.words() {
+        for found in find_all(&said, word) {
+            let before = paint::width(&said[..found.start]);
+            let lit = style.patch(state.theme.styles.matched);
+            paint::text(buffer, x + before, y, cells.saturating_sub(before), &said[found], lit);
         }
     }
+}
+
+/// At the right end of its column.
+fn right(buffer: &mut Buffer, (x, y, cells): (u16, u16, u16), said: &str, style: Style) {
+    let blank = cells.saturating_sub(paint::width(said));
+    paint::text(buffer, x + blank, y, cells - blank, said, style);
 }

@@ -51,6 +51,23 @@ impl Filter {
         self.terms.iter().all(|term| term.holds(of) != term.not)
     }
 
+    /// Whether every term that is not for one of these fields holds.
+    pub fn holds_beside(&self, fields: &[&str], of: &impl Filtered) -> bool {
+        let other = |term: &&Term| !term.field.as_deref().is_some_and(|field| fields.contains(&field));
+        self.terms.iter().filter(other).all(|term| term.holds(of) != term.not)
+    }
+
+    /// Whether there are terms that are not for one of these fields.
+    pub fn has_beside(&self, fields: &[&str]) -> bool {
+        self.terms.iter().any(|term| !term.field.as_deref().is_some_and(|field| fields.contains(&field)))
+    }
+
+    /// Whether the terms for a field let this value through.
+    pub fn lets(&self, field: &str, value: &str) -> bool {
+        let own = self.terms.iter().filter(|term| term.field.as_deref() == Some(field));
+        own.into_iter().all(|term| contains(value, &term.word) != term.not)
+    }
+
     /// The values asked of a field, without those that must not be.
     pub fn values(&self, field: &str) -> impl Iterator<Item = &str> {
         let wanted = self.terms.iter().filter(move |term| !term.not && term.field.as_deref() == Some(field));

@@ -61,6 +61,8 @@ impl State {
         self.now = now;
         self.toasts.pass(now);
         self.nodes.refresh(&self.picture.nodes, self.now);
+        let pages = &mut self.pages;
+        self.work.follow_nodes(&self.picture.nodes, &self.picture.jobs, || pages.number());
         self.work.refresh(&self.picture.jobs);
         let layout = Layout::of(self);
         let rows = |pane| usize::from(layout.inner(pane).height);
@@ -218,10 +220,7 @@ impl State {
                 self.nodes.filter = filter;
                 self.nodes.refresh(&self.picture.nodes, self.now);
             }
-            Pane::Work => {
-                let pages = &mut self.pages;
-                self.work.set_filter(filter, &self.picture.jobs, || pages.number());
-            }
+            Pane::Work => self.work.set_filter(filter, &self.picture.jobs),
             Pane::Events => {
                 self.events.filter = filter;
                 self.events.refresh();

@@ -1,74 +1,66 @@
-//! The work: jobs, the newest first, each of which unfolds into its tasks.
+//! The work: jobs, the newest first, each of which unfolds into its tasks; or, where a filter names a node, the tasks
+//! that are or were there.
 
-use std::cmp::Ordering;
+mod order;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use protocol::api::{JobView, TaskQuery, TaskView};
+use protocol::api::{JobView, NodeView, TaskQuery, TaskView};
 use protocol::id::{JobId, Target, TaskId};
 use protocol::job::TaskState;
-use serde::{Deserialize, Serialize};
+use protocol::name::NodeName;
+use protocol::node::Role;
 
 use super::Now;
-use super::filter::{Filter, Filtered, contains};
+use super::filter::Filter;
 use super::list::{Move, Scroll};
 use super::settings::Settings;
 use super::tasks::Tasks;
 use crate::console::event::Effect;
-use crate::text;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WorkColumn {
-    #[default]
-    Newest,
-    Name,
-    State,
-    Owner,
-    Done,
-    Size,
-}
-
-impl WorkColumn {
-    pub const ALL: [WorkColumn; 6] = [
-        WorkColumn::Newest,
-        WorkColumn::Name,
-        WorkColumn::State,
-        WorkColumn::Owner,
-        WorkColumn::Done,
-        WorkColumn::Size,
-    ];
-
-    pub fn word(self) -> &'static str {
-        match self {
-            WorkColumn::Newest => "newest",
-            WorkColumn::Name => "name",
-            WorkColumn::State => "state",
-            WorkColumn::Owner => "owner",
-            WorkColumn::Done => "done",
-            WorkColumn::Size => "size",
-        }
-    }
-}
+pub use order::{WorkColumn, only_task, title};
 
 #[derive(Debug)]
 pub struct Work {
     pub sort: WorkColumn,
     pub reverse: bool,
-    /// Only jobs with unfinished tasks.
+    /// Only what has not ended.
     pub active: bool,
     pub filter: Filter,
     pub marks: BTreeSet<Target>,
     /// Indices into the picture's jobs.
     order: Vec<usize>,
-    /// The row each job of the order begins at, and the number of rows as its last.
+    /// The row each job of the order, or each node's list, begins at, and the number of rows as its last.
     starts: Vec<usize>,
     unfolded: BTreeMap<JobId, Tasks>,
+    /// The tasks of each node that the filter names, instead of jobs.
+    on_nodes: Option<Vec<(NodeName, Tasks)>>,
+    pub widths: Widths,
     pub scroll: Scroll,
-    /// What is under the cursor, so that it stays there when other jobs come or go.
-    at: Option<(JobId, Option<usize>)>,
+    /// What is under the cursor, so that it stays there when others come or go.
+    at: Option<At>,
     /// A job to go to as soon as it is in the picture.
     awaited: Option<JobId>,
+}
+
+/// Cells that the columns of all jobs need, so that nothing jumps while one scrolls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Widths {
+    pub id: u16,
+    pub owner: u16,
+    pub counts: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct At {
+    /// `None` in the list of a node.
+    job: Option<JobId>,
+    /// Below its job; `None` for the job itself.
+    nth: Option<usize>,
+    task: Option<TaskId>,
 }
 
 /// A line of the pane.
@@ -78,10 +70,10 @@ pub enum Row<'a> {
         job: &'a JobView,
         unfolded: bool,
     },
-    /// `task` is `None` until the manager has told it.
+    /// `task` is `None` until the manager has told it, `id` where it cannot be known before.
     Task {
-        job: &'a JobView,
-        nth: usize,
+        job: Option<JobId>,
+        id: Option<TaskId>,
         task: Option<&'a TaskView>,
     },
 }
@@ -90,7 +82,15 @@ impl Row<'_> {
     pub fn target(&self) -> Option<Target> {
         match self {
             Row::Job { job, .. } => Some(Target::Job(job.id)),
-            Row::Task { task, .. } => task.map(|task| Target::Task(task.id)),
+            Row::Task { id, .. } => id.map(Target::Task),
+        }
+    }
+
+    /// The job it is, or is a part of, in the tree of jobs.
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            Row::Job { job, .. } => Some(job.id),
+            Row::Task { job, .. } => *job,
         }
     }
 }
@@ -106,6 +106,8 @@ impl Work {
             order: vec![],
             starts: vec![0],
             unfolded: BTreeMap::new(),
+            on_nodes: None,
+            widths: Widths::default(),
             scroll: Scroll::default(),
             at: None,
             awaited: None,
@@ -115,39 +117,85 @@ impl Work {
     /// After anything that may have changed which jobs there are, their order, or how many tasks are unfolded.
     pub fn refresh(&mut self, jobs: &[JobView]) {
         let shown = |job: &JobView| (!self.active || job.counts.ended() < job.counts.total()) && self.filter.holds(job);
-        let mut order: Vec<usize> = (0..jobs.len()).filter(|at| shown(&jobs[*at])).collect();
-        order.sort_by(|one, other| compare(self.sort, &jobs[*one], &jobs[*other]));
-        if self.reverse {
-            order.reverse();
+        self.order.clear();
+        if self.on_nodes.is_none() {
+            self.order.extend((0..jobs.len()).filter(|at| shown(&jobs[*at])));
+            order::sort(&mut self.order, self.sort, jobs);
+            if self.reverse {
+                self.order.reverse();
+            }
         }
-        self.order = order;
-        self.unfolded.retain(|id, _| jobs.binary_search_by(|job| id.cmp(&job.id)).is_ok());
-        self.starts = vec![0];
+        self.unfolded.retain(|id, _| find(jobs, *id).is_some());
+        self.starts.clear();
+        self.starts.push(0);
+        let mut end = 0;
+        let states = self.states();
         for at in &self.order {
-            let start = self.len();
-            self.starts.push(start + 1 + self.tasks_of(&jobs[*at]));
+            let job = &jobs[*at];
+            end += 1 + if self.unfolded.contains_key(&job.id) { count(job, &states) } else { 0 };
+            self.starts.push(end);
         }
-        if let Some(job) = self.awaited
-            && jobs.binary_search_by(|known| job.cmp(&known.id)).is_ok()
-        {
-            (self.at, self.awaited) = (Some((job, None)), None);
+        for (_, tasks) in self.on_nodes.iter().flatten() {
+            end += tasks.total().unwrap_or(1);
+            self.starts.push(end);
         }
-        if let Some(cursor) = self.at.and_then(|at| self.row_of(jobs, at)) {
-            self.scroll.cursor = cursor;
+        self.widths = widths(jobs);
+        if let Some(job) = self.awaited.filter(|job| find(jobs, *job).is_some()) {
+            (self.at, self.awaited) = (Some(At { job: Some(job), nth: None, task: None }), None);
+        }
+        self.keep_cursor(jobs);
+    }
+
+    /// The cursor stays on what it is on, and that where it is on the screen.
+    fn keep_cursor(&mut self, jobs: &[JobView]) {
+        let Some(at) = self.at else {
+            self.scroll.cursor = self.scroll.cursor.min(self.len().saturating_sub(1));
+            return;
+        };
+        let row = self.row_of(jobs, at);
+        if let Some(row) = row {
+            if self.scroll.top > 0 {
+                self.scroll.top = (self.scroll.top + row).saturating_sub(self.scroll.cursor);
+            }
+            self.scroll.cursor = row;
         }
         self.scroll.cursor = self.scroll.cursor.min(self.len().saturating_sub(1));
+        // What a filter hides comes back; what the manager has forgotten does not. And tasks become known.
+        if row.is_some() && at.nth.is_some() || at.job.is_some_and(|job| find(jobs, job).is_none()) {
+            self.at = self.spot(jobs, self.scroll.cursor).or(self.at);
+        }
     }
 
-    /// Rows below a job's own.
-    fn tasks_of(&self, job: &JobView) -> usize {
-        let Some(tasks) = self.unfolded.get(&job.id) else { return 0 };
-        tasks.total().unwrap_or(job.counts.total() as usize)
+    fn row_of(&self, jobs: &[JobView], at: At) -> Option<usize> {
+        let Some(id) = at.job else {
+            let lists = self.on_nodes.iter().flatten().zip(&self.starts);
+            let found = at.task.and_then(|task| {
+                lists.into_iter().find_map(|((_, tasks), start)| {
+                    let near = self.scroll.cursor.saturating_sub(*start);
+                    Some(start + tasks.find(task, near)?)
+                })
+            });
+            return found.or(at.nth).filter(|_| self.on_nodes.is_some());
+        };
+        let place = self.order.iter().position(|at| jobs[*at].id == id)?;
+        let below = self.starts[place + 1] - self.starts[place];
+        let Some(nth) = at.nth else { return Some(self.starts[place]) };
+        let found = at.task.and_then(|task| match self.narrowed() {
+            false => (task.index.checked_sub(jobs[self.order[place]].first)).map(|nth| nth as usize),
+            true => self.unfolded.get(&id)?.find(task, nth),
+        });
+        Some(self.starts[place] + (found.unwrap_or(nth) + 1).min(below - 1))
     }
 
-    fn row_of(&self, jobs: &[JobView], (id, nth): (JobId, Option<usize>)) -> Option<usize> {
-        let at = self.order.iter().position(|at| jobs[*at].id == id)?;
-        let below = self.starts[at + 1] - self.starts[at];
-        Some(self.starts[at] + nth.map_or(0, |nth| nth + 1).min(below - 1))
+    fn spot(&self, jobs: &[JobView], row: usize) -> Option<At> {
+        let start = *self.starts.get(self.starts.partition_point(|start| *start <= row).checked_sub(1)?)?;
+        Some(match self.get(jobs, row)? {
+            Row::Job { job, .. } => At { job: Some(job.id), nth: None, task: None },
+            Row::Task { job: Some(job), id, .. } => {
+                At { job: Some(job), nth: Some((row - start).saturating_sub(1)), task: id }
+            }
+            Row::Task { job: None, id, .. } => At { job: None, nth: Some(row), task: id },
+        })
     }
 
     pub fn len(&self) -> usize {
@@ -163,17 +211,31 @@ impl Work {
         self.order.len()
     }
 
+    /// The nodes whose tasks are shown instead of jobs.
+    pub fn nodes(&self) -> Option<Vec<&NodeName>> {
+        self.on_nodes.as_ref().map(|lists| lists.iter().map(|(node, _)| node).collect())
+    }
+
     pub fn get<'a>(&'a self, jobs: &'a [JobView], row: usize) -> Option<Row<'a>> {
         if row >= self.len() {
             return None;
         }
         let at = self.starts.partition_point(|start| *start <= row) - 1;
+        let within = row - self.starts[at];
+        if let Some(lists) = &self.on_nodes {
+            let task = lists.get(at)?.1.get(within);
+            return Some(Row::Task { job: None, id: task.map(|task| task.id), task });
+        }
         let job = jobs.get(*self.order.get(at)?)?;
         let tasks = self.unfolded.get(&job.id);
-        Some(match row - self.starts[at] {
-            0 => Row::Job { job, unfolded: tasks.is_some() },
-            nth => Row::Task { job, nth: nth - 1, task: tasks.and_then(|tasks| tasks.get(nth - 1)) },
-        })
+        let Some(nth) = within.checked_sub(1) else { return Some(Row::Job { job, unfolded: tasks.is_some() }) };
+        let task = tasks.and_then(|tasks| tasks.get(nth));
+        // Where nothing is left out, the place tells the number.
+        let counted = || {
+            let index = job.first.checked_add(u32::try_from(nth).ok()?)?;
+            (!self.narrowed()).then_some(TaskId { job: job.id, index })
+        };
+        Some(Row::Task { job: Some(job.id), id: task.map(|task| task.id).or_else(counted), task })
     }
 
     pub fn current<'a>(&'a self, jobs: &'a [JobView]) -> Option<Row<'a>> {
@@ -187,10 +249,7 @@ impl Work {
 
     pub fn go_to(&mut self, row: usize, jobs: &[JobView]) {
         self.scroll.cursor = row.min(self.len().saturating_sub(1));
-        self.at = self.current(jobs).map(|row| match row {
-            Row::Job { job, .. } => (job.id, None),
-            Row::Task { job, nth, .. } => (job.id, Some(nth)),
-        });
+        self.at = self.spot(jobs, self.scroll.cursor);
     }
 
     /// As soon as it is told of, this job is under the cursor.
@@ -212,122 +271,167 @@ impl Work {
         self.unfolded.contains_key(&job)
     }
 
-    /// `no` tells its tasks' answers from others'.
+    /// `no` tells its tasks' answers from others'. A job of one task has nothing to unfold.
     pub fn unfold(&mut self, job: JobId, no: u64, jobs: &[JobView]) {
-        let query = TaskQuery { targets: vec![Target::Job(job)], states: self.wanted_states(), ..Default::default() };
-        self.unfolded.entry(job).or_insert_with(|| Tasks::new(no, query));
-        self.refresh(jobs);
-    }
-
-    pub fn fold(&mut self, job: JobId, jobs: &[JobView]) {
-        if self.unfolded.remove(&job).is_some() {
-            self.at = self.at.map(|(at, nth)| (at, nth.filter(|_| at != job)));
+        if find(jobs, job).is_some_and(|job| only_task(job).is_none()) {
+            let query = self.query(vec![Target::Job(job)]);
+            self.unfolded.entry(job).or_insert_with(|| Tasks::new(no, query));
             self.refresh(jobs);
         }
     }
 
-    /// `state:failed` shows failed tasks alone, also below their jobs.
-    fn wanted_states(&self) -> Vec<TaskState> {
-        let words: Vec<&str> = self.filter.values("state").collect();
-        let wanted = |state: &TaskState| words.iter().all(|word| contains(state.word(), word));
-        if words.is_empty() { vec![] } else { TaskState::ALL.into_iter().filter(wanted).collect() }
+    pub fn fold(&mut self, job: JobId, jobs: &[JobView]) {
+        if self.unfolded.remove(&job).is_some() {
+            if let Some(at) = self.at.as_mut().filter(|at| at.job == Some(job)) {
+                (at.nth, at.task) = (None, None);
+            }
+            self.refresh(jobs);
+        }
     }
 
-    pub fn set_filter(&mut self, filter: Filter, jobs: &[JobView], mut number: impl FnMut() -> u64) {
+    /// The states the filter lets through: `state:failed` shows failed tasks alone, also below their jobs.
+    fn states(&self) -> Vec<TaskState> {
+        TaskState::ALL.into_iter().filter(|state| self.filter.lets("state", state.word())).collect()
+    }
+
+    fn narrowed(&self) -> bool {
+        self.states().len() < TaskState::ALL.len()
+    }
+
+    fn query(&self, targets: Vec<Target>) -> TaskQuery {
+        let states = if self.narrowed() { self.states() } else { vec![] };
+        TaskQuery { targets, states, ..Default::default() }
+    }
+
+    pub fn set_filter(&mut self, filter: Filter, jobs: &[JobView]) {
+        let before = self.states();
         self.filter = filter;
-        for job in self.unfolded.keys().copied().collect::<Vec<_>>() {
-            self.unfolded.remove(&job);
-            self.unfold(job, number(), jobs);
+        if before != self.states() {
+            for (job, tasks) in std::mem::take(&mut self.unfolded) {
+                self.unfolded.insert(job, Tasks::new(tasks.no, self.query(vec![Target::Job(job)])));
+            }
         }
         self.refresh(jobs);
+    }
+
+    /// Shows tasks of nodes where the filter names one: of the one that is called so, else of all that could be.
+    pub fn follow_nodes(&mut self, nodes: &[NodeView], jobs: &[JobView], mut number: impl FnMut() -> u64) {
+        const FIELDS: [&str; 2] = ["node", "state"];
+        if self.filter.values("node").next().is_none() {
+            if self.on_nodes.take().is_some() {
+                self.at = None;
+            }
+            return;
+        }
+        let states = self.states().into_iter().filter(|state| !self.active || !state.ended()).collect::<Vec<_>>();
+        let targets = match self.filter.has_beside(&FIELDS) {
+            true => jobs
+                .iter()
+                .filter(|job| self.filter.holds_beside(&FIELDS, *job))
+                .map(|job| Target::Job(job.id))
+                .collect(),
+            false => vec![],
+        };
+        let nothing = states.is_empty() || self.filter.has_beside(&FIELDS) && targets.is_empty();
+        let exact =
+            |node: &&NodeView| self.filter.values("node").all(|word| node.name.as_str().eq_ignore_ascii_case(word));
+        let could =
+            nodes.iter().filter(|node| node.role == Role::Worker && self.filter.lets("node", node.name.as_str()));
+        let meant: Vec<&NodeView> = match could.clone().find(exact) {
+            _ if nothing => vec![],
+            Some(node) => vec![node],
+            None => could.collect(),
+        };
+        if self.on_nodes.is_none() {
+            self.at = None;
+            self.scroll = Scroll::default();
+        }
+        let mut known = self.on_nodes.take().unwrap_or_default();
+        let states = if states.len() < TaskState::ALL.len() { states } else { vec![] };
+        let lists = meant.into_iter().map(|node| {
+            let query = TaskQuery {
+                targets: targets.clone(),
+                states: states.clone(),
+                node: Some(node.name.clone()),
+                ..Default::default()
+            };
+            let mut tasks = match known.iter().position(|(name, _)| *name == node.name) {
+                Some(at) => known.swap_remove(at).1,
+                None => Tasks::new(number(), query.clone()),
+            };
+            tasks.ask(query);
+            (node.name.clone(), tasks)
+        });
+        self.on_nodes = Some(lists.collect());
     }
 
     pub fn changed(&mut self, job: JobId) {
         if let Some(tasks) = self.unfolded.get_mut(&job) {
             tasks.changed();
         }
+        self.on_nodes.iter_mut().flatten().for_each(|(_, tasks)| tasks.changed());
     }
 
     pub fn ask_again(&mut self) {
-        self.unfolded.values_mut().for_each(Tasks::ask_again);
+        self.lists().for_each(Tasks::ask_again);
     }
 
     pub fn list_mut(&mut self, no: u64) -> Option<&mut Tasks> {
-        self.unfolded.values_mut().find(|tasks| tasks.no == no)
+        self.lists().find(|tasks| tasks.no == no)
+    }
+
+    fn lists(&mut self) -> impl Iterator<Item = &mut Tasks> {
+        self.unfolded.values_mut().chain(self.on_nodes.iter_mut().flatten().map(|(_, tasks)| tasks))
     }
 
     /// Keeps the cursor seen, and asks for the tasks that are.
     pub fn settle(&mut self, jobs: &[JobView], page: usize, now: Now) -> Vec<Effect> {
         self.scroll.settle(self.len(), 1, page);
         let seen = self.scroll.top..(self.scroll.top + page).min(self.len());
+        let first = self.starts.partition_point(|start| *start <= seen.start).saturating_sub(1);
         let mut effects = vec![];
         self.unfolded.values_mut().for_each(Tasks::hide);
-        for (at, start) in self.starts.iter().take(self.order.len()).enumerate() {
-            let tasks = (start + 1)..self.starts[at + 1];
+        self.on_nodes.iter_mut().flatten().for_each(|(_, tasks)| tasks.hide());
+        for at in (first..self.starts.len() - 1).take_while(|at| self.starts[*at] < seen.end) {
+            let (list, own) = match (&mut self.on_nodes, self.order.get(at)) {
+                (Some(lists), _) => (lists.get_mut(at).map(|(_, tasks)| tasks), 0),
+                (None, Some(job)) => (self.unfolded.get_mut(&jobs[*job].id), 1),
+                (None, None) => (None, 0),
+            };
+            let tasks = self.starts[at] + own..self.starts[at + 1];
             let part = tasks.start.max(seen.start)..tasks.end.min(seen.end);
-            if part.is_empty() {
-                continue;
-            }
-            if let Some(list) = self.unfolded.get_mut(&jobs[self.order[at]].id) {
+            if let Some(list) = list.filter(|_| !part.is_empty()) {
                 effects.extend(list.want(part.start - tasks.start..part.end - tasks.start, now));
             }
+        }
+        // A list that had no rows may have some by now.
+        for (_, tasks) in self.on_nodes.iter_mut().flatten().filter(|(_, tasks)| tasks.total() == Some(0)) {
+            effects.extend(tasks.want(0..1, now));
         }
         effects
     }
 
     pub fn next_wakeup(&self) -> Option<Duration> {
-        self.unfolded.values().filter_map(Tasks::next_wakeup).min()
+        let lists = self.unfolded.values().chain(self.on_nodes.iter().flatten().map(|(_, tasks)| tasks));
+        lists.filter_map(Tasks::next_wakeup).min()
     }
 }
 
-fn compare(by: WorkColumn, one: &JobView, other: &JobView) -> Ordering {
-    let share = |job: &JobView| u64::from(job.counts.ended()) * 1000 / u64::from(job.counts.total().max(1));
-    match by {
-        // As the picture has them.
-        WorkColumn::Newest => Ordering::Equal,
-        WorkColumn::Name => title(one).cmp(&title(other)),
-        WorkColumn::State => one.state.cmp(&other.state),
-        WorkColumn::Owner => one.owner.cmp(&other.owner),
-        WorkColumn::Done => share(other).cmp(&share(one)),
-        WorkColumn::Size => other.counts.total().cmp(&one.counts.total()),
-    }
+fn find(jobs: &[JobView], id: JobId) -> Option<&JobView> {
+    jobs.binary_search_by(|job| id.cmp(&job.id)).ok().map(|at| &jobs[at])
 }
 
-/// What a job is called by: its name, else its command.
-pub fn title(job: &JobView) -> String {
-    match &job.name {
-        Some(name) => text::clean(name.as_str()).into_owned(),
-        None => text::command(&job.command),
-    }
+fn count(job: &JobView, states: &[TaskState]) -> usize {
+    let mut counts = job.counts;
+    states.iter().map(|state| *counts.of(*state) as usize).sum()
 }
 
-/// The task of a job that is but one.
-pub fn only_task(job: &JobView) -> Option<TaskId> {
-    (job.counts.total() == 1).then_some(TaskId { job: job.id, index: job.first })
-}
-
-impl Filtered for JobView {
-    fn texts(&self, found: &mut dyn FnMut(&str)) {
-        found(&self.id.0.to_string());
-        found(self.owner.as_str());
-        if let Some(name) = &self.name {
-            found(name.as_str());
-        }
-        found(&text::command(&self.command));
-        found(self.state.word());
-    }
-
-    fn field(&self, name: &str, value: &str) -> Option<bool> {
-        match name {
-            "state" => {
-                let mut counts = self.counts;
-                Some(TaskState::ALL.into_iter().any(|state| *counts.of(state) > 0 && contains(state.word(), value)))
-            }
-            "node" => Some(self.node.as_ref().is_some_and(|node| contains(node.as_str(), value))),
-            "owner" | "person" => Some(contains(self.owner.as_str(), value)),
-            "name" => Some(self.name.as_ref().is_some_and(|name| contains(name.as_str(), value))),
-            "job" => Some(self.id.0.to_string() == value),
-            _ => None,
-        }
+fn widths(jobs: &[JobView]) -> Widths {
+    let digits = |number: u32| number.checked_ilog10().unwrap_or(0) as u16 + 1;
+    let most = jobs.iter().map(|job| job.counts.total()).max().unwrap_or(0);
+    Widths {
+        id: jobs.first().map_or(1, |job| digits(job.id.0)).max(3),
+        owner: jobs.iter().map(|job| job.owner.as_str().len()).max().unwrap_or(0).clamp(5, 12) as u16,
+        counts: (digits(most) * 2 + 1).max(5),
     }
 }

@@ -23,6 +23,9 @@ pub struct Glyphs {
     pub unfolded: &'static str,
     pub bar_full: &'static str,
     pub bar_empty: &'static str,
+    /// In a bar of several parts: what went wrong, and what goes on.
+    pub bar_bad: &'static str,
+    pub bar_live: &'static str,
     /// A cell of a bar filled by 0 to 7 eighths.
     pub bar_parts: [&'static str; 8],
     /// From the lowest to the highest.
@@ -70,6 +73,8 @@ impl Glyphs {
         unfolded: "▾",
         bar_full: "█",
         bar_empty: "░",
+        bar_bad: "▚",
+        bar_live: "▒",
         bar_parts: [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉"],
         spark: ["▁", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
         gap: " ",
@@ -113,6 +118,8 @@ impl Glyphs {
         unfolded: "-",
         bar_full: "#",
         bar_empty: ".",
+        bar_bad: "x",
+        bar_live: "-",
         bar_parts: [" ", ".", ".", ":", "-", "-", "=", "="],
         spark: ["_", "_", ".", ".", "-", "-", "=", "=", "#"],
         gap: " ",
@@ -185,6 +192,8 @@ impl Glyphs {
             self.unfolded,
             self.bar_full,
             self.bar_empty,
+            self.bar_bad,
+            self.bar_live,
             self.gap,
             self.ellipsis,
             self.arrow_up,

@@ -49,19 +49,19 @@ pub fn draw(
 ) {
     let high = height(area);
     let graph = Graph { state, history };
-    let parts: [&dyn Fn(Rect, &mut Buffer); GRAPHS as usize] = [
-        &|area, buffer| graph.cpu(area, buffer),
-        &|area, buffer| graph.memory(node, area, buffer),
-        &|area, buffer| graph.heat(area, buffer),
-        &|area, buffer| graph.network(area, buffer),
-    ];
     let mut y = area.y;
     // Whole graphs only: a part of one lies about its scale.
-    for draw in parts.iter().skip(page.graphs_top) {
+    for nth in page.graphs_top..GRAPHS.into() {
         if y + high > area.bottom() {
             break;
         }
-        draw(Rect { y, height: high, ..area }, buffer);
+        let place = Rect { y, height: high, ..area };
+        match nth {
+            0 => graph.cpu(place, buffer),
+            1 => graph.memory(node, place, buffer),
+            2 => graph.heat(place, buffer),
+            _ => graph.network(place, buffer),
+        }
         y += high;
     }
     if y < area.bottom() && y > area.y {
@@ -88,6 +88,16 @@ fn axis(state: &State, span: Span, area: Rect, buffer: &mut Buffer) {
     }
 }
 
+/// Samples, and how they become a graph.
+struct Curve<'a, T> {
+    samples: &'a [Option<T>],
+    value: fn(T) -> f32,
+    of: Of,
+    /// The values at the bottom and at the top.
+    scale: (f32, f32),
+    style: &'a dyn Fn(f32) -> Style,
+}
+
 struct Graph<'a> {
     state: &'a State,
     history: &'a History,
@@ -97,14 +107,18 @@ impl Graph<'_> {
     fn cpu(&self, area: Rect, buffer: &mut Buffer) {
         let say = |share: f32| number::percent(Percent::new(share));
         let style = self.state.theme.styles.graph_cpu;
-        self.one("cpu", &self.history.cpu, Percent::value, say, (0.0, 100.0), &|_| style, area, buffer);
+        let (samples, scale) = (&self.history.cpu, (0.0, 100.0));
+        let curve = Curve { samples, value: Percent::value, of: Of::Mean, scale, style: &|_| style };
+        self.one("cpu", &curve, say, area, buffer);
     }
 
     fn memory(&self, node: Option<&NodeView>, area: Rect, buffer: &mut Buffer) {
         let most = highest(&self.history.memory).unwrap_or(0.0);
         let all = node.and_then(|node| node.facts.memory).map_or(most, |all| all.0 as f32);
         let style = self.state.theme.styles.graph_memory;
-        self.one("ram", &self.history.memory, value, say_bytes, (0.0, all), &|_| style, area, buffer);
+        let (samples, scale) = (&self.history.memory, (0.0, all));
+        let curve = Curve { samples, value, of: Of::Mean, scale, style: &|_| style };
+        self.one("ram", &curve, say_bytes, area, buffer);
     }
 
     fn heat(&self, area: Rect, buffer: &mut Buffer) {
@@ -116,7 +130,10 @@ impl Graph<'_> {
             Celsius::new(degrees)
                 .map_or(theme.styles.graph_heat, |degrees| theme.styles.heat[paint::heat_step(degrees)])
         };
-        self.one("heat", &self.history.temperature, Celsius::value, say, (low, high), &style, area, buffer);
+        let (samples, scale) = (&self.history.temperature, (low, high));
+        // Of several temperatures the highest is what matters.
+        let curve = Curve { samples, value: Celsius::value, of: Of::Highest, scale, style: &style };
+        self.one("heat", &curve, say, area, buffer);
     }
 
     /// Both ways to the same scale, so that they can be compared.
@@ -143,22 +160,20 @@ impl Graph<'_> {
                 continue;
             }
             paint::text(buffer, place.x, place.y, SCALE, &format!("{arrow}{}", say_bytes(most)), styles.dim);
-            self.plot(samples, value, Of::Mean, (0.0, most), &|_| *style, place, buffer);
+            let curve = Curve { samples, value, of: Of::Mean, scale: (0.0, most), style: &|_| *style };
+            self.plot(&curve, place, buffer);
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn one<T: Copy>(
         &self,
         label: &str,
-        samples: &[Option<T>],
-        value: fn(T) -> f32,
+        curve: &Curve<'_, T>,
         say: impl Fn(f32) -> String,
-        scale: (f32, f32),
-        style: &dyn Fn(f32) -> Style,
         area: Rect,
         buffer: &mut Buffer,
     ) {
+        let (samples, value, scale) = (curve.samples, curve.value, curve.scale);
         let styles = &self.state.theme.styles;
         let known = || samples.iter().flatten().map(|sample| value(*sample));
         let now = samples.last().copied().flatten().map(value);
@@ -166,7 +181,7 @@ impl Graph<'_> {
         x += paint::text(buffer, x, area.y, area.width, label, styles.strong);
         x = (x + 1).max(area.x + SCALE).min(area.right());
         let said = now.map_or_else(|| number::UNKNOWN.into(), &say);
-        let lit = now.map_or(styles.dim, style);
+        let lit = now.map_or(styles.dim, curve.style);
         x += paint::text(buffer, x, area.y, area.right() - x, &said, lit);
         if let (Some(low), Some(high)) = (known().reduce(f32::min), known().reduce(f32::max)) {
             note(self.state, &format!("min {}  max {}", say(low), say(high)), x, area, buffer);
@@ -181,31 +196,20 @@ impl Graph<'_> {
             let low = if scale.0 == 0.0 { "0".into() } else { say(scale.0) };
             paint::text(buffer, rows.x, rows.bottom() - 1, SCALE, &label(low), styles.dim);
         }
-        // Of several temperatures the highest is what matters.
-        let of = if scale.0 > 0.0 { Of::Highest } else { Of::Mean };
-        self.plot(samples, value, of, scale, style, rows, buffer);
+        self.plot(curve, rows, buffer);
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn plot<T: Copy>(
-        &self,
-        samples: &[Option<T>],
-        value: fn(T) -> f32,
-        of: Of,
-        (low, high): (f32, f32),
-        style: &dyn Fn(f32) -> Style,
-        area: Rect,
-        buffer: &mut Buffer,
-    ) {
+    fn plot<T: Copy>(&self, curve: &Curve<'_, T>, area: Rect, buffer: &mut Buffer) {
+        let (low, high) = curve.scale;
         let scale = SCALE.min(area.width);
         let area = Rect { x: area.x + scale, width: area.width - scale, ..area };
         let history = self.history;
         let last = history.end.0 / u64::from(history.step_ms.max(1));
-        let samples = Samples { known: samples, most: history.span.samples(), last };
-        let values = graph::cells(&samples, value, of, area.width);
+        let samples = Samples { known: curve.samples, most: history.span.samples(), last };
+        let values = graph::cells(&samples, curve.value, curve.of, area.width);
         let range = (high - low).max(f32::MIN_POSITIVE);
         let shares: Vec<Option<f32>> = values.iter().map(|value| value.map(|value| (value - low) / range)).collect();
-        let look = |at: usize| values[at].map_or_else(Style::default, style);
+        let look = |at: usize| values[at].map_or_else(Style::default, curve.style);
         graph::area(buffer, area, &shares, look, self.state.theme.glyphs);
     }
 }

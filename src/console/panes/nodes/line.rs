@@ -50,23 +50,23 @@ const FIELDS: [Field; 13] = [
 const PERCENT: u16 = 4;
 const NAME_MOST: u16 = 28;
 
-/// What is wanted, the most needed first: a column, or more room for one that is there.
-const WANTED: [(Field, u16); 15] = [
-    (Field::Cpu, PERCENT),
-    (Field::Heat, 5),
-    (Field::Memory, PERCENT),
-    (Field::Running, 4),
-    (Field::Cpu, 7),
-    (Field::Memory, 7),
-    (Field::Flag, 1),
-    (Field::Trend, 10),
-    (Field::In, 5),
-    (Field::Out, 5),
-    (Field::Finished, 4),
-    (Field::Remarks, 11),
-    (Field::Model, 14),
-    (Field::Trend, 10),
-    (Field::Model, 12),
+/// What is wanted, the most needed first: columns, or more room for one that is there. What stands in one row makes
+/// sense together only.
+const WANTED: [&[(Field, u16)]; 14] = [
+    &[(Field::Cpu, PERCENT)],
+    &[(Field::Heat, 5)],
+    &[(Field::Memory, PERCENT)],
+    &[(Field::Running, 4)],
+    &[(Field::Cpu, 7)],
+    &[(Field::Memory, 7)],
+    &[(Field::Flag, 1)],
+    &[(Field::Trend, 10)],
+    &[(Field::In, 5), (Field::Out, 5)],
+    &[(Field::Finished, 4)],
+    &[(Field::Remarks, 11)],
+    &[(Field::Model, 14)],
+    &[(Field::Trend, 10)],
+    &[(Field::Model, 12)],
 ];
 
 /// The most that what is left over makes each bar, and the trend, longer.
@@ -85,11 +85,11 @@ impl Plan {
         widths[Field::Name as usize] = name.clamp(6, NAME_MOST).min(width.saturating_sub(3));
         // Each column but the first has a cell between it and the one before.
         let mut left = width.saturating_sub(3 + widths[Field::Name as usize]);
-        for (field, wanted) in WANTED {
-            let column = &mut widths[field as usize];
-            let cost = wanted + u16::from(*column == 0);
+        for group in WANTED {
+            let cost = |(field, wanted): &(Field, u16)| wanted + u16::from(widths[*field as usize] == 0);
+            let cost: u16 = group.iter().map(cost).sum();
             if cost <= left {
-                *column += wanted;
+                group.iter().for_each(|(field, wanted)| widths[*field as usize] += wanted);
                 left -= cost;
             }
         }
@@ -213,11 +213,15 @@ fn draw_field(state: &State, item: &Item<'_>, field: Field, place: Rect, buffer:
         }
         Field::Finished if works(node) => right(buffer, &number::count(node.finished), styles.dim),
         Field::Remarks => {
+            let remarks = remarks(node, &state.theme);
+            let full: usize = remarks.iter().map(|(word, ..)| word.len() + 1).sum();
             let mut x = place.x;
-            for (word, short, style) in remarks(node, &state.theme) {
+            for (word, short, style) in remarks {
+                let said = if full <= usize::from(place.width) + 1 { word } else { short };
                 let room = place.right().saturating_sub(x);
-                let said = if paint::width(word) <= room { word } else { short };
-                x += paint::text(buffer, x, place.y, room, said, style) + 1;
+                if !said.is_empty() && paint::width(said) <= room {
+                    x += paint::text(buffer, x, place.y, room, said, style) + 1;
+                }
             }
         }
         Field::Model => {
