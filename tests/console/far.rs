@@ -45,7 +45,7 @@ fn a_terminal_that_takes_nothing_for_a_while_shows_what_is_right_when_it_goes_on
     let stopped = terminal.stops_reading();
     // More than waits on any line: each is another whole screen.
     for n in 0..40 {
-        terminal.keys(":theme light<enter>:theme dark<enter>?<esc>");
+        terminal.keys(":theme light<enter>:theme dark<enter>");
         terminal.resize(200 + n % 2, 60);
         terminal.keys("z");
     }

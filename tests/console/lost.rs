@@ -73,6 +73,13 @@ fn without_a_manager_it_says_so_and_q_leaves() {
     let home = folder();
     let mut terminal = Terminal::of(console(home.path(), &home.path().join("none.sock"), &[]), 80);
     terminal.until_shows("none.sock");
+    terminal.until_shows("q leaves");
+    terminal.keys("<esc>");
+    terminal.until_still(Duration::from_millis(300));
+    terminal.keys("?");
+    terminal.until_shows("type words or a key");
+    terminal.keys("<esc>");
+    terminal.until_gone("type words or a key");
     terminal.keys("q");
     assert!(terminal.ends_within(PATIENCE).success());
 }

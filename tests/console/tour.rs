@@ -53,7 +53,9 @@ fn jobs_are_filtered_opened_and_read_while_they_print() {
     terminal.until_gone("the end");
     terminal.keys("/157<enter>n");
     terminal.until_shows("157");
-    terminal.keys("<esc>G");
+    terminal.keys("<esc>");
+    terminal.until_gone("/157");
+    terminal.keys("G");
     terminal.until_shows("the end");
     terminal.keys("q");
     terminal.until_shows("╭ events");
