@@ -11,6 +11,7 @@ pub mod event;
 mod feed;
 mod keep;
 pub mod keymap;
+mod keys_page;
 mod library;
 mod live;
 pub mod panes;
@@ -20,3 +21,4 @@ pub mod terminal;
 pub mod theme;
 
 pub use app::{ConsoleError, Options, run};
+pub use keys_page::keys_page;

@@ -4,6 +4,7 @@
 //! started from here: the benchmarks in `xtask/bench/`, the pictures in `xtask/screens/`.
 
 mod bench;
+mod docs;
 mod run;
 mod screenshots;
 mod test;
@@ -22,6 +23,7 @@ Chores:
   screenshots [--out DIR] [--check]
                         draw the pictures in screenshots/ anew, as SVG and PNG, the same on
                         every machine; --check fails where one is out of date
+  docs                  write the pages of docs/ that are made from the source: keys.md
   help                  show this
 
 Environment:
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Some("test") => test::main(&rest),
         Some("bench") => bench::main(&rest),
         Some("screenshots") => screenshots::main(&rest),
+        Some("docs") => docs::main(),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             ExitCode::SUCCESS

@@ -11,6 +11,8 @@ mod nodes;
 mod prompt;
 pub mod targets;
 mod task;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use protocol::api::Right;

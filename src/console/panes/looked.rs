@@ -1,12 +1,10 @@
 //! Panes as text, for tests that compare what is seen.
 
-use protocol::time::UnixMillis;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::sample;
 use crate::console::state::State;
-use crate::text;
 
 /// A part of the screen. Times are said the same wherever the test runs.
 pub fn seen(state: &State, area: Rect) -> String {

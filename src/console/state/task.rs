@@ -124,7 +124,7 @@ impl TaskPage {
     /// The attempt before the one that is shown; after the first, the latest again.
     pub fn older_attempt(&mut self) {
         let shown = self.shown_attempt();
-        self.attempt = (shown > 1).then_some(shown - 1);
+        self.attempt = shown.checked_sub(1).filter(|before| *before > 0);
     }
 
     /// The number of the attempt whose log is shown; 0 before the first.
