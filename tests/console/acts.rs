@@ -35,7 +35,7 @@ fn work_is_stopped_and_run_again_nodes_are_drained_and_taken_back() {
     terminal.keys("<enter>");
     terminal.until_shows("stop of 1 asked");
     until("the end", || (state_of(&long) == "stopped").then_some(()));
-    terminal.until_shows("▸ ■ 1");
+    terminal.until_shows("■ 1 ");
     terminal.keys("=");
     terminal.until_shows("bramble stop 1   (copied)");
     terminal.until_sent(&copied("bramble stop 1"));
@@ -44,7 +44,7 @@ fn work_is_stopped_and_run_again_nodes_are_drained_and_taken_back() {
     terminal.until_gone("(copied)");
     terminal.keys("r");
     terminal.until_shows("1 queued again");
-    terminal.until_gone("▸ ■ 1");
+    terminal.until_gone("■ 1 ");
     until("a new beginning", || (state_of(&long) == "running").then_some(()));
 
     // Several at once.
@@ -72,11 +72,11 @@ fn work_is_stopped_and_run_again_nodes_are_drained_and_taken_back() {
     terminal.keys("d");
     terminal.until_shows("pi-1 takes no new tasks · u undoes it");
     assert!(draining("pi-1"));
-    terminal.until_shows("draining");
+    terminal.until_shows("◒ draining");
     terminal.keys("u");
     terminal.until_shows("pi-1 takes tasks again");
     assert!(!draining("pi-1"));
-    terminal.until_gone("draining");
+    terminal.until_gone("◒ draining");
     terminal.keys("=");
     terminal.until_shows("bramble node undrain pi-1");
     terminal.keys("<esc>");
@@ -86,7 +86,9 @@ fn work_is_stopped_and_run_again_nodes_are_drained_and_taken_back() {
     terminal.keys(":drain pi-2<enter>");
     terminal.until_shows("pi-2 takes no new tasks");
     assert!(draining("pi-2"));
-    terminal.keys(":run echo from the palette<enter>");
+    terminal.keys("!");
+    terminal.until_shows(": run");
+    terminal.keys("echo from the palette<enter>");
     terminal.until_shows("job 3 submitted");
     until("its end", || (state_of("3") == "succeeded").then_some(()));
     assert_eq!(demo.verb(&["logs", "3.0"]).stdout, b"from the palette\n");
