@@ -55,6 +55,7 @@ fn following(takes: Takes) -> &'static str {
         Takes::Column => "column",
         Takes::Filter => "words",
         Takes::Command => "command",
+        Takes::Address => "unix://PATH",
     }
 }
 

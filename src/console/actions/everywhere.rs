@@ -37,7 +37,7 @@ pub const ACTIONS: &[Action] = &[
     Action::new(
         "copy",
         HERE,
-        "Copy what is under the cursor: a name, a number; of a log, the found line or all that is seen",
+        "Copy what is under the cursor; of a log, the found line or all that is seen",
         copy,
     ),
     Action::new("theme", HERE, "Change the colours: to the theme named, or to the next", theme).takes(Takes::Theme),
