@@ -34,12 +34,7 @@ pub const ACTIONS: &[Action] = &[
     Action::new("repeat", HERE, "Do the last action again", repeat).applies(|state| state.repeat.is_some()),
     Action::new("undo", HERE, "Undo the last act, where it can be undone", undo).applies(|state| state.undo.is_some()),
     Action::new("show-command", HERE, "Show the headless command equal to the last action", show_command),
-    Action::new(
-        "copy",
-        HERE,
-        "Copy what is under the cursor; of a log, the found line or all that is seen",
-        copy,
-    ),
+    Action::new("copy", HERE, "Copy what is under the cursor; of a log, the found line or all that is seen", copy),
     Action::new("theme", HERE, "Change the colours: to the theme named, or to the next", theme).takes(Takes::Theme),
     Action::new("keymap", HERE, "Change the keys: to the keymap named, or to the next", keymap).takes(Takes::Keymap),
     Action::new("mouse", HERE, "Give the mouse to the console, or back to the terminal for selecting text", mouse),
