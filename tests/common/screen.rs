@@ -36,6 +36,35 @@ struct Line {
     threads: Vec<JoinHandle<()>>,
     /// Closed to tell the reader that it is over.
     over: PipeWriter,
+    faucet: Arc<Faucet>,
+}
+
+/// Whether the terminal takes what the program writes.
+#[derive(Default)]
+struct Faucet {
+    closed: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Faucet {
+    fn set(&self, closed: bool) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed;
+        self.changed.notify_all();
+    }
+
+    fn pass(&self) {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.changed.wait_while(closed, |closed| *closed));
+    }
+}
+
+/// While there is this, the terminal takes nothing from the program.
+pub struct Stopped(Arc<Faucet>);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 struct Shown {
@@ -119,8 +148,10 @@ impl Terminal {
         let (screen, shows) = Late::to(delay, move |bytes| to.show(&bytes, &answers));
         let (told, over) = std::io::pipe().unwrap();
         let from_program = master.try_clone().unwrap();
-        let reads = std::thread::spawn(move || read(from_program, &told, &screen));
-        Terminal { child, line: Some(Line { master, keys, threads: vec![reads, shows, types], over }), shown }
+        let faucet = Arc::new(Faucet::default());
+        let passes = faucet.clone();
+        let reads = std::thread::spawn(move || read(from_program, &told, &passes, &screen));
+        Terminal { child, line: Some(Line { master, keys, threads: vec![reads, shows, types], over, faucet }), shown }
     }
 
     /// Presses keys, as in `"/pi-2<enter>"`. Where `<esc>` is followed by another key, wait for what it does: the two
@@ -203,9 +234,18 @@ impl Terminal {
         tcsetwinsize(&line.master, winsize(columns, rows)).unwrap();
     }
 
+    /// Takes nothing more from the program, as after Ctrl-S, or where the connection stands still.
+    #[must_use]
+    pub fn stops_reading(&self) -> Stopped {
+        let line = self.line.as_ref().expect("the terminal has hung up");
+        line.faucet.set(true);
+        Stopped(line.faucet.clone())
+    }
+
     /// The window is closed, the connection gone.
     pub fn hang_up(&mut self) {
-        if let Some(Line { master, keys, threads, over }) = self.line.take() {
+        if let Some(Line { master, keys, threads, over, faucet }) = self.line.take() {
+            faucet.set(false);
             drop((master, keys, over));
             // Their copies have to go too.
             for thread in threads {
@@ -285,11 +325,12 @@ impl Shown {
 }
 
 /// Ends with the program, and with the line; a piece without bytes says so.
-fn read(mut from: File, over: &impl AsFd, to: &Late) {
+fn read(mut from: File, over: &impl AsFd, faucet: &Faucet, to: &Late) {
     let mut chunk = [0; 16 * 1024];
     loop {
         let mut ready = [PollFd::new(&from, PollFlags::IN), PollFd::new(over, PollFlags::IN)];
         poll(&mut ready, None).unwrap();
+        faucet.pass();
         let hung_up = !ready[1].revents().is_empty();
         // A terminal whose program has gone says so by an error.
         let n = if hung_up { 0 } else { from.read(&mut chunk).unwrap_or(0) };

@@ -16,7 +16,7 @@ pub const ACTIONS: &[Action] = &[
         .hint(|_| "filter")
         .takes(Takes::Filter),
     Action::new("close", HERE, "Close this page, or the zoom; at home, leave the console", close)
-        .hint(|state| if at_home(state) && !state.zoomed { "quit" } else { "close" }),
+        .hint(|state| if state.pages.current().is_home() && !state.zoomed { "quit" } else { "close" }),
     Action::new("cancel", HERE, "Put away messages, marks, filter, zoom, page: one at a time, never more", cancel),
     Action::new("quit", HERE, "Leave the console; everything goes on without it", quit),
     Action::new("back", HERE, "Go back to the page before this one", back),
@@ -82,7 +82,7 @@ fn filter(state: &mut State, words: &[String]) -> Acted {
 }
 
 fn close(state: &mut State, _: &[String]) -> Acted {
-    if !at_home(state) {
+    if !state.pages.current().is_home() {
         let effects = state.leave();
         state.pages.back();
         return Ok(effects);
@@ -97,7 +97,7 @@ fn cancel(state: &mut State, _: &[String]) -> Acted {
     if state.toasts.clear() {
         return Ok(vec![]);
     }
-    if !at_home(state) {
+    if !state.pages.current().is_home() {
         if let Page::Task(page) = state.pages.current_mut()
             && !page.log.searched().is_empty()
         {

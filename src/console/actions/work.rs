@@ -8,6 +8,7 @@ use super::{Acted, Action, Layer, Takes};
 use crate::console::state::deed::Deed;
 use crate::console::state::dialog::Dialog;
 use crate::console::state::page::Page;
+use crate::console::state::prompt::{Kind, Prompt};
 use crate::console::state::work::Row;
 use crate::console::state::{Overlay, State};
 use crate::text;
@@ -116,7 +117,8 @@ fn fold_all(state: &mut State, _: &[String]) -> Acted {
 
 fn run(state: &mut State, words: &[String]) -> Acted {
     if words.is_empty() {
-        return Err("write the command after it, as in: run uname -a".into());
+        state.overlay = Some(Overlay::Prompt(Prompt::new(Kind::Palette, "run ")));
+        return Ok(state.prompt_changed());
     }
     let spec = protocol::job::JobSpec::of(words.iter().map(String::as_str));
     spec.check().map_err(|error| error.to_string())?;

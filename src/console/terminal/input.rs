@@ -25,6 +25,11 @@ pub enum Input {
     Gone,
 }
 
+/// How long crossterm is asked for more. Asked for no time at all it gives nothing (under its feature `use-dev-tty`,
+/// without which a key beside a new size gets stuck, and so does what is beyond its buffer), and for too short a time
+/// it may be late even for what it has. Keys are given on as they come; nobody waits for this to pass.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Dropping it ends the listening.
 pub struct Listener {
     stop: Arc<OwnedFd>,
@@ -115,7 +120,7 @@ fn read(give: &dyn Fn(Input) -> bool, until: &OwnedFd, mut resized: UnixStream) 
 /// All that has arrived. `false`: no more is wanted, or no more can come.
 fn give_all(give: &dyn Fn(Input) -> bool) -> bool {
     loop {
-        match crossterm::event::poll(Duration::ZERO) {
+        match crossterm::event::poll(LOOK) {
             Ok(true) => {}
             Ok(false) => return true,
             Err(_) => return false,

@@ -22,6 +22,7 @@ const NEEDS: &[Need] = &[
         package: "openssh-client",
         tests: "that OpenSSH's own client gets no shell from the link, and is found dead or alive as any other",
     },
+    Need { program: "sshd", package: "openssh-server", tests: "the console as a person sees it who comes in by ssh" },
 ];
 
 /// Installs what is missing where it may (root, Debian); names what stays missing and what that leaves out.
