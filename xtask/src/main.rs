@@ -19,6 +19,8 @@ Chores:
   bench spine [--quick] [--json] [--runs N] [--state DIR]
                         measure the spine beside the numbers to reach: throughput, CPU per
                         task, latency, memory; takes some minutes, wants a quiet machine
+  bench console [--quick] [--json] [--runs N]
+                        measure the console on a terminal: first paint, keys, bytes, CPU
   docs                  write the pages of docs/ that are made from the source: keys.md
   help                  show this
 
