@@ -78,7 +78,10 @@ impl Load {
     }
 
     pub fn trends(&self) -> Reply {
-        Reply::Trends { step_ms: Trend::STEP_MS, end: now(), nodes: self.trends.clone() }
+        // Time passes with the ticks alone: where there are none, nothing happens.
+        let samples = u64::from(self.ticks / TICKS_OF_TREND);
+        let end = UnixMillis(self.picture.at.0 + samples * u64::from(Trend::STEP_MS));
+        Reply::Trends { step_ms: Trend::STEP_MS, end, nodes: self.trends.clone() }
     }
 
     /// A page of a job's tasks.

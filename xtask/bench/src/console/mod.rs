@@ -99,7 +99,7 @@ fn large(bramble: &Path, folder: &Path, size: &Size, rows: &mut Rows) -> anyhow:
 fn still(bramble: &Path, folder: &Path, size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
     eprintln!("  nothing, for {} s", size.still.as_secs());
     let fake = Fake::start(&folder.join("still.sock"), Load::new(16))?;
-    let (mut screen, _) = Screen::open(bramble, folder, &fake, "100,000")?;
+    let (mut screen, _) = Screen::open(bramble, folder, &fake, "sweep")?;
     screen.rests(SETTLE);
     if to_the_minute() < size.still + TICK {
         screen.rests(to_the_minute() + TICK);
@@ -119,7 +119,7 @@ fn ticking(bramble: &Path, folder: &Path, size: &Size, rows: &mut Rows) -> anyho
     eprintln!("  {} ticks of metrics, of 16 and of 64 nodes", size.ticks);
     for nodes in [16, 64] {
         let fake = Fake::start(&folder.join(format!("ticking-{nodes}.sock")), Load::new(nodes))?;
-        let (mut screen, _) = Screen::open(bramble, folder, &fake, "100,000")?;
+        let (mut screen, _) = Screen::open(bramble, folder, &fake, "sweep")?;
         screen.rests(SETTLE);
         let (before, began, mut bytes) = (process::fine_cpu(screen.pid())?, Instant::now(), 0);
         for tick in 1..=size.ticks {
