@@ -20,6 +20,8 @@ Chores:
   bench spine [--quick] [--json] [--runs N] [--state DIR]
                         measure the spine beside the numbers to reach: throughput, CPU per
                         task, latency, memory; takes some minutes, wants a quiet machine
+  bench console [--quick] [--json] [--runs N]
+                        measure the console on a terminal: first paint, keys, bytes, CPU
   screenshots [--out DIR] [--check]
                         draw the pictures in screenshots/ anew, as SVG and PNG, the same on
                         every machine; --check fails where one is out of date

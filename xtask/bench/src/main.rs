@@ -1,10 +1,11 @@
 //! `cargo xtask bench …`: measures real processes from outside, as they are shipped, beside what is to be reached.
 //!
-//! It knows the protocol and nothing else of ours: what it starts are the programs a person would start, what it
-//! reads are the kernel's own numbers.
+//! What it starts are the programs a person would start, what it reads are the kernel's own numbers. Of our own code
+//! it knows the protocol, and the console's recorded cluster to show it.
 
 mod accept;
 mod bare;
+mod console;
 mod door;
 mod follow;
 mod idle;
@@ -30,6 +31,8 @@ use clap::Parser;
 enum Line {
     /// Throughput, CPU per task, latency and memory of one manager and one worker
     Spine(Spine),
+    /// The console: first paint, keys, frames, bytes to the terminal, CPU
+    Console(Console),
     /// Prints the monotonic clock, line by line: the task whose output is followed
     #[command(hide = true)]
     Stamp { lines: u32, interval_ms: u64 },
@@ -57,9 +60,29 @@ struct Spine {
     worker: PathBuf,
 }
 
+#[derive(Debug, clap::Args)]
+struct Console {
+    /// A tenth of everything, once: to see that it works, not how fast
+    #[arg(long)]
+    quick: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// How often everything is measured; medians are shown
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    runs: u32,
+    /// Where the console keeps what a person chose
+    #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
+    state: PathBuf,
+    /// The `bramble` to measure
+    #[arg(long, value_name = "FILE", env = "BRAMBLE_BENCH_MANAGER", hide_env = true)]
+    bramble: PathBuf,
+}
+
 fn main() -> ExitCode {
     let done = match Line::parse() {
         Line::Spine(args) => spine::run(&args),
+        Line::Console(args) => console::run(&args),
         Line::Stamp { lines, interval_ms } => stamp::print(lines, interval_ms),
     };
     match done {

@@ -113,6 +113,19 @@ pub const WORKER_CPU: Goal = Goal::less("worker_cpu", "agent + keeper CPU, idle,
 pub const KEEPER_CPU: Goal = Goal::told("keeper_cpu", "  keeper alone", "%");
 pub const MANAGER_CPU: Goal = Goal::told("manager_cpu", "manager CPU, idle", "%");
 
+pub const FIRST_PAINT: Goal =
+    Goal::less("first_paint", "first paint, 1,000 nodes and 100,000 tasks", "ms", 100.0, 30.0);
+pub const KEY_P50: Goal = Goal::told("key_p50", "key → frame, same picture, p50", "ms");
+pub const KEY_P99: Goal = Goal::less("key_p99", "  p99", "ms", 16.0, 4.0);
+pub const FRAME_16: Goal = Goal::told("frame_16", "CPU of a key and its frame, 16 nodes", "ms");
+pub const FRAME_200: Goal = Goal::told("frame_200", "  200 nodes", "ms");
+pub const FRAME_1000: Goal = Goal::told("frame_1000", "  1,000 nodes", "ms");
+pub const IDLE_BYTES: Goal = Goal::less("idle_bytes", "bytes while nothing happens, 16 nodes", "bytes", 0.0, 0.0);
+pub const MINUTE_BYTES: Goal = Goal::told("minute_bytes", "  as a minute ends", "bytes");
+pub const TICK_BYTES: Goal = Goal::less("tick_bytes", "bytes of a tick of metrics, 16 nodes", "bytes", 1023.0, 300.0);
+pub const CONSOLE_CPU: Goal = Goal::told("console_cpu", "console CPU, nothing happens", "%");
+pub const CONSOLE_CPU_64: Goal = Goal::told("console_cpu_64", "  64 nodes' metrics each second", "%");
+
 /// What was measured of each goal, in the order in which it was measured first.
 #[derive(Debug, Default)]
 pub struct Rows(Vec<Row>);

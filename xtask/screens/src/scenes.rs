@@ -25,7 +25,7 @@ pub fn scenes() -> Vec<Scene> {
     let mut scenes = vec![
         scene("home", &pressed(USUAL, 6, "2j<Right>jj")),
         scene("nodes", &pressed(USUAL, 12, "1zjjl")),
-        scene("nodes-lines", &pressed(USUAL, 60, "1z:view<Enter>jjjjjjsss")),
+        scene("nodes-lines", &pressed(USUAL, 60, "1zjjjjjjsss")),
         scene("nodes-heat", &pressed(USUAL, 900, "1zjjjjjlllllllll")),
         scene("node", &on_node()),
         scene("work", &pressed(USUAL, 6, "2zj<Right>jjj")),
