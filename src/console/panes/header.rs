@@ -67,7 +67,7 @@ fn parts(state: &State) -> Vec<Vec<Span<'static>>> {
     let hottest = state.nodes.hottest(&picture.nodes);
     let hottest = hottest.map(|(temperature, node)| {
         let style = styles.heat[paint::heat_step(temperature)];
-        let degrees = format!("{:.0} {}C", temperature.value(), glyphs.degree);
+        let degrees = format!("{:.0}{}C", temperature.value(), glyphs.degree);
         vec![plain(format!("hottest {} ", node.name)), Span::styled(degrees, styles.header.patch(style))]
     });
     let people = match picture.people.len() {

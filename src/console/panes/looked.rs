@@ -24,13 +24,15 @@ pub fn painted(state: &State, area: Rect) -> String {
             let end = (x..area.right()).find(|end| buffer[(*end, y)].style() != look).unwrap_or(area.right());
             let text: String = (x..end).map(|x| buffer[(x, y)].symbol()).collect();
             if !text.trim().is_empty() {
-                let of =
-                    |color: Option<_>| color.map_or_else(String::new, |color: ratatui::style::Color| color.to_string());
-                let words = [of(look.fg), of(look.bg), format!("{:?}", look.add_modifier)];
+                let words = [said_of(look.fg), said_of(look.bg), format!("{:?}", look.add_modifier)];
                 said += &format!("{y:>2} {:<40} {}\n", text.trim(), words.join(" "));
             }
             x = end;
         }
     }
     said
+}
+
+fn said_of(color: Option<impl ToString>) -> String {
+    color.map_or_else(String::new, |color| color.to_string())
 }
