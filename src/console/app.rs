@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::event::{Effect, Event, Told};
+use super::event::{Effect, Event};
 use super::feed::{self, News, Resolve};
 use super::keep::{Folders, Keeper};
 use super::keymap::{self, Keymap};
@@ -167,7 +167,7 @@ impl App {
         match news {
             News::Met(client) => self.client = Some(client),
             // Somebody waits for it, as for what a key does.
-            News::Event(event @ Event::Told(Told::Picture(_))) => self.update(event, Urgency::Quick),
+            News::Event(event @ Event::Told(super::event::Told::Picture(_))) => self.update(event, Urgency::Quick),
             News::Event(event) => self.update(event, Urgency::Calm),
         }
     }
