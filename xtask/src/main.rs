@@ -16,12 +16,12 @@ Usage: cargo xtask CHORE
 Chores:
   test [ARG...]         run every test of the workspace; ARGs go to `cargo nextest run`
                         (or to `cargo test`) to choose some, as in: cargo xtask test -p link
-  docs                  write the pages of docs/ that are made from the source: keys.md
-  bench console [--quick] [--json] [--runs N]
-                        measure the console on a terminal: first paint, keys, bytes, CPU
   bench spine [--quick] [--json] [--runs N] [--state DIR]
                         measure the spine beside the numbers to reach: throughput, CPU per
                         task, latency, memory; takes some minutes, wants a quiet machine
+  bench console [--quick] [--json] [--runs N]
+                        measure the console on a terminal: first paint, keys, bytes, CPU
+  docs                  write the pages of docs/ that are made from the source: keys.md
   help                  show this
 
 Environment:
@@ -33,8 +33,8 @@ fn main() -> ExitCode {
     let rest: Vec<String> = args.collect();
     match chore.as_deref() {
         Some("test") => test::main(&rest),
-        Some("docs") => docs::main(),
         Some("bench") => bench::main(&rest),
+        Some("docs") => docs::main(),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             ExitCode::SUCCESS
