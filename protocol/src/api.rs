@@ -27,10 +27,35 @@ pub struct Call {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "AsRead")]
 pub struct Answer {
     pub id: u64,
     #[serde(flatten)]
     pub body: Body,
+}
+
+/// Flattened, an answer is first read as a tree of values, which costs more than all the rest where it is a picture
+/// of a thousand nodes. So it is read as it lies there.
+#[derive(Deserialize)]
+struct AsRead {
+    id: u64,
+    reply: Option<Reply>,
+    more: Option<More>,
+    error: Option<Refusal>,
+}
+
+impl TryFrom<AsRead> for Answer {
+    type Error = &'static str;
+
+    fn try_from(read: AsRead) -> Result<Self, Self::Error> {
+        let body = match (read.reply, read.more, read.error) {
+            (Some(reply), None, None) => Body::Reply(reply),
+            (None, Some(more), None) => Body::More(more),
+            (None, None, Some(refusal)) => Body::Error(refusal),
+            _ => return Err("an answer has one of reply, more and error"),
+        };
+        Ok(Answer { id: read.id, body })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -381,4 +406,34 @@ pub struct Waited {
     /// The exit code where exactly one task was waited for.
     pub code: Option<i32>,
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_as_it_was_written() {
+        let bodies = [
+            Body::Reply(Reply::End),
+            Body::Reply(Reply::Done { tasks: 3 }),
+            Body::More(More::Picture(Picture::default())),
+            Body::Error(Refusal::refused("not today")),
+        ];
+        for (id, body) in (1..).zip(bodies) {
+            let answer = Answer { id, body };
+            let json = serde_json::to_string(&answer).unwrap();
+            assert_eq!(serde_json::from_str::<Answer>(&json).unwrap(), answer, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_body_or_with_two_is_none() {
+        let refusal = r#"{"kind":"refused","message":"no"}"#;
+        for json in [r#"{"id":1}"#.into(), format!(r#"{{"id":1,"reply":"end","error":{refusal}}}"#)] {
+            assert!(serde_json::from_str::<Answer>(&json).is_err(), "{json}");
+        }
+        let newer: Answer = serde_json::from_str(r#"{"id":1,"reply":"end","hint":7}"#).unwrap();
+        assert_eq!(newer.body, Body::Reply(Reply::End));
+    }
 }

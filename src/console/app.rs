@@ -131,12 +131,12 @@ enum Message {
     Saved,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Urgency {
-    /// A person has done something.
-    Quick,
     /// Something has happened.
     Calm,
+    /// A person has done something.
+    Quick,
 }
 
 struct App {
@@ -191,6 +191,8 @@ impl App {
     fn learn(&mut self, news: News) {
         match news {
             News::Met(client) => self.client = Some(client),
+            // Somebody waits for it, as for what a key does.
+            News::Event(event @ Event::Told(super::event::Told::Picture(_))) => self.update(event, Urgency::Quick),
             News::Event(event) => self.update(event, Urgency::Calm),
         }
     }
@@ -303,23 +305,24 @@ struct Pace {
     wanted: Option<Urgency>,
     clear: bool,
     last_frame: Option<Instant>,
+    /// The last one that showed what a person had done.
+    last_quick: Option<Instant>,
     last_key: Option<Instant>,
     shown: Option<(Buffer, Option<(u16, u16)>)>,
 }
 
 impl Pace {
     fn new() -> Self {
-        let wanted = Some(Urgency::Quick);
-        Self { painting: false, over: false, wanted, clear: false, last_frame: None, last_key: None, shown: None }
+        let wanted = Some(Urgency::Calm);
+        let (last_frame, last_quick, last_key) = (None, None, None);
+        Self { painting: false, over: false, wanted, clear: false, last_frame, last_quick, last_key, shown: None }
     }
 
     fn ask(&mut self, urgency: Urgency, now: Instant) {
-        let attended = self.last_key.is_some_and(|key| now < key + ATTENTION);
         if urgency == Urgency::Quick {
             self.last_key = Some(now);
         }
-        let quick = urgency == Urgency::Quick || attended || self.wanted == Some(Urgency::Quick);
-        self.wanted = Some(if quick { Urgency::Quick } else { Urgency::Calm });
+        self.wanted = self.wanted.max(Some(urgency));
     }
 
     fn repaint(&mut self) {
@@ -327,17 +330,24 @@ impl Pace {
     }
 
     fn due(&self) -> Option<Instant> {
-        let pause = match self.wanted? {
-            Urgency::Quick => QUICK,
-            Urgency::Calm => CALM,
+        let attended = self.last_key.is_some_and(|key| Instant::now() < key + ATTENTION);
+        let (last, pause) = match self.wanted? {
+            // A frame that came by itself does not hold up a key.
+            Urgency::Quick => (self.last_quick, QUICK),
+            Urgency::Calm if attended => (self.last_frame, QUICK),
+            Urgency::Calm => (self.last_frame, CALM),
         };
         // The painter says when it is done.
-        (!self.painting).then(|| self.last_frame.map_or_else(Instant::now, |last| last + pause))
+        (!self.painting).then(|| last.map_or_else(Instant::now, |last| last + pause))
     }
 
     /// Whether the whole screen is to be painted.
     fn drawn(&mut self) -> bool {
-        (self.wanted, self.last_frame) = (None, Some(Instant::now()));
+        let now = Some(Instant::now());
+        if self.wanted.take() == Some(Urgency::Quick) {
+            self.last_quick = now;
+        }
+        self.last_frame = now;
         std::mem::take(&mut self.clear)
     }
 }
@@ -404,4 +414,38 @@ impl Looks {
 
 fn now(start: Instant) -> Now {
     Now { mono: start.elapsed(), wall: UnixMillis::of(SystemTime::now()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waits(pace: &Pace) -> bool {
+        pace.due().is_some_and(|due| due > Instant::now())
+    }
+
+    #[test]
+    fn what_came_by_itself_holds_up_no_key_and_what_comes_next_waits() {
+        let mut pace = Pace::new();
+        assert!(!waits(&pace), "the first frame is due at once");
+        pace.drawn();
+        assert_eq!(pace.due(), None, "nothing is drawn that nobody asked for");
+        pace.ask(Urgency::Calm, Instant::now());
+        assert!(waits(&pace));
+        pace.ask(Urgency::Quick, Instant::now());
+        assert!(!waits(&pace), "the first key is shown at once");
+        pace.drawn();
+        pace.ask(Urgency::Quick, Instant::now());
+        assert!(waits(&pace), "there are so many frames a second and no more");
+    }
+
+    #[test]
+    fn while_a_frame_is_painted_none_is_due() {
+        let mut pace = Pace::new();
+        pace.painting = true;
+        pace.ask(Urgency::Quick, Instant::now());
+        assert_eq!(pace.due(), None);
+        pace.painting = false;
+        assert!(!waits(&pace));
+    }
 }
