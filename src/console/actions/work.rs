@@ -60,16 +60,32 @@ fn stop(state: &mut State, words: &[String]) -> Acted {
         done: format!("stop of {} asked", listed(&targets)),
         undo: None,
     };
-    let text = vec![
-        format!(
-            "What waits of {} never starts; what runs is asked to end, and killed after the grace.",
-            listed(&targets)
-        ),
-        "It can be run again from the beginning.".into(),
-    ];
+    let hit = match whole_jobs(state, &targets) {
+        Some((0, 0)) => return Err(format!("{} has ended: there is nothing to stop", listed(&targets))),
+        Some((running, 0)) => format!("{} asked to end, and killed if it does not.", are(running)),
+        Some((0, waiting)) => format!("{} never started.", are(waiting)),
+        Some((running, waiting)) => {
+            format!("{} asked to end, and killed if it does not; {} never started.", are(running), are(waiting))
+        }
+        None => "What runs is asked to end, and killed if it does not; what waits is never started.".to_owned(),
+    };
+    let text = vec![hit, "It can be run again from the beginning.".into()];
     let dialog = Dialog::ask(format!("Stop {}?", listed(&targets)), text, "Stop", deed);
     state.overlay = Some(Overlay::Dialog(dialog));
     Ok(vec![])
+}
+
+/// How many tasks of these jobs run and wait; `None` where single tasks are meant, or jobs that are not in the picture.
+fn whole_jobs(state: &State, targets: &[Target]) -> Option<(u32, u32)> {
+    targets.iter().try_fold((0, 0), |(running, waiting), target| {
+        let Target::Job(id) = target else { return None };
+        let counts = state.picture.jobs.iter().find(|job| job.id == *id)?.counts;
+        Some((running + counts.running + counts.starting, waiting + counts.queued))
+    })
+}
+
+fn are(tasks: u32) -> String {
+    format!("{} {}", text::count(tasks, "task"), if tasks == 1 { "is" } else { "are" })
 }
 
 fn retry(state: &mut State, words: &[String]) -> Acted {

@@ -19,7 +19,7 @@ enum Line<'a> {
 
 pub fn draw(state: &State, help: &Help, area: Rect, buffer: &mut Buffer) -> Option<(u16, u16)> {
     let styles = &state.theme.styles;
-    let width = area.width.saturating_sub(4).min(104);
+    let width = area.width.saturating_sub(4).min(122);
     let height = area.height.saturating_sub(2);
     let place = Rect::new(area.x + (area.width - width) / 2, area.y + 1, width, height).intersection(area);
     Clear.render(place, buffer);

@@ -11,7 +11,8 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     let styles = &state.theme.styles;
     let width = area.width.saturating_sub(4).min(76);
     let why = match &state.link {
-        Link::NeverMet { why, .. } => wrapped(why, width),
+        // What to do about it is said below.
+        Link::NeverMet { why, .. } => wrapped(why.split_once("; ").map_or(why.as_str(), |(why, _)| why), width),
         _ => vec!["reaching the manager …".to_owned()],
     };
     let ways = if matches!(state.link, Link::NeverMet { .. }) { Way::ALL.len() as u16 * 3 + 2 } else { 0 };
@@ -25,7 +26,7 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
         }
         y += 1;
     };
-    line("Bramble", styles.strong, false);
+    line("Bramble, the console for clusters of Raspberry Pis", styles.strong, false);
     line("", styles.text, false);
     why.iter().for_each(|said| line(said, styles.text, false));
     line("", styles.text, false);
