@@ -48,7 +48,8 @@ pub fn cells<T: Copy>(samples: &Samples<'_, T>, value: impl Fn(T) -> f32, of: Of
 
 /// Shares of 0 to 1 as an area as high as there are rows; what is not known stays empty.
 pub fn area(buffer: &mut Buffer, area: Rect, shares: &[Option<f32>], style: impl Fn(usize) -> Style, glyphs: &Glyphs) {
-    let steps = u32::from(area.height) * 8;
+    // The highest leaves an eighth free, so that it does not grow together with what stands above.
+    let steps = u32::from(area.height) * 8 - u32::from(area.height > 0);
     let first = area.right().saturating_sub(u16::try_from(shares.len()).unwrap_or(u16::MAX)).max(area.x);
     for (at, share) in shares.iter().enumerate().skip(shares.len().saturating_sub(area.width.into())) {
         let skipped = shares.len().saturating_sub(area.width.into());
