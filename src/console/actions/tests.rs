@@ -26,10 +26,10 @@ fn in_layer(layer: Layer) -> State {
         Layer::Work => drop(sample::press(&mut state, "2")),
         Layer::Events => drop(sample::press(&mut state, "3")),
         Layer::Node => drop(state.open_node("pi-02".parse().unwrap())),
-        Layer::Task => drop(state.open_task("9.0".parse().unwrap())),
+        Layer::Task => drop(state.open_task("9.4".parse().unwrap())),
         Layer::Prompt => state.overlay = Some(Overlay::Prompt(Prompt::new(Kind::Palette, ""))),
         Layer::Help => state.overlay = Some(Overlay::Help(Default::default())),
-        Layer::Dialog => state.overlay = Some(Overlay::Dialog(Dialog::tell("", vec![], None))),
+        Layer::Dialog => state.overlay = Some(Overlay::Dialog(Dialog::tell("", vec![], Some("17".into())))),
     }
     state
 }
@@ -188,4 +188,52 @@ fn a_person_is_offered_what_they_may_do() {
 fn the_focus_is_where_the_keys_go() {
     assert_eq!(in_layer(Layer::Work).focus, Pane::Work);
     assert_eq!(in_layer(Layer::Events).focus, Pane::Events);
+}
+
+/// What has to be so before an action can do anything.
+fn before(action: &str) -> &'static str {
+    match action {
+        "undo" | "repeat" | "show-command" => "1jd",
+        "forward" => "1j<Enter>[",
+        "back" => "1j<Enter>",
+        "up" | "left" | "first" | "page-up" | "half-up" => "jjjl",
+        "unmark-all" => " ",
+        "next-match" | "previous-match" => "/step<Enter>",
+        "nodes" => "2",
+        "work" | "events" => "1",
+        "cancel" => "y",
+        "fold-all" => "+",
+        "complete" | "next" => "d",
+        "previous" => "d<C-n>",
+        "follow" => "gg",
+        _ => "",
+    }
+}
+
+/// Every key of the default keymap, pressed as a person would: something is seen, or something is asked for.
+#[test]
+fn every_key_does_something() {
+    let keymap = &keymaps()[0];
+    assert_eq!(keymap.name, "default");
+    let mut idle = vec![];
+    for layer in Layer::ALL {
+        for binding in keymap.of(layer.word()) {
+            let mut state = in_layer(layer);
+            let effects = state.settle(state.now);
+            sample::answer(&mut state, effects);
+            let effects = sample::press(&mut state, before(&binding.action));
+            sample::answer(&mut state, effects);
+            if binding.action == "undo" {
+                let done = Event::Answered(Purpose::Deed(1), Ok(protocol::api::Reply::Done { tasks: 1 }));
+                state.update(done, sample::now());
+            }
+            let shown = sample::drawn(&state);
+            let keys: String = binding.on.iter().map(ToString::to_string).collect();
+            let effects = sample::press(&mut state, &keys);
+            if effects.is_empty() && sample::drawn(&state) == shown {
+                idle.push(format!("{keys} ({}) in {}", binding.action, layer.word()));
+            }
+        }
+    }
+    assert!(idle.is_empty(), "these do nothing: {idle:#?}");
 }

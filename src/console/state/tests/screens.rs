@@ -3,60 +3,86 @@
 use std::time::Duration;
 
 use insta::assert_snapshot;
+use ratatui::layout::Rect;
 
-use super::home;
 use crate::console::event::{Event, Told};
-use crate::console::sample::{self, picture, press, screen, state};
+use crate::console::panes::looked::painted;
+use crate::console::sample::{self, picture, press, screen};
+use crate::console::state::State;
 use crate::console::theme::Depth;
 
+/// What is done before one looks.
+const SCENES: [(&str, fn(&mut State)); 11] = [
+    ("home", |_| {}),
+    ("zoomed", |state| drop(press(state, "1z"))),
+    ("events", |state| drop(press(state, "3z"))),
+    ("palette", |state| drop(press(state, ":st"))),
+    ("palette-argument", |state| drop(press(state, ":drain pi"))),
+    ("help", |state| drop(press(state, "?"))),
+    ("help-found", |state| drop(press(state, "?log"))),
+    ("dialog", |state| drop(press(state, "2x"))),
+    ("filter", |state| drop(press(state, "2/state:f"))),
+    ("toasts", |state| drop(press(state, "yd="))),
+    ("lost", lose),
+];
+
+fn lose(state: &mut State) {
+    let why = "the manager at unix:///run/bramble/manager.sock went away".to_owned();
+    state.update(Event::Told(Told::Lost { why, pause: Duration::from_secs(4) }), sample::now());
+    state.settle(sample::now());
+}
+
+fn scene(size: (u16, u16), theme: &str, depth: Depth, set: fn(&mut State)) -> State {
+    let mut state = sample::fresh(size, theme, depth, false);
+    sample::meet(&mut state, picture(6, 9));
+    set(&mut state);
+    state
+}
+
 #[test]
-fn home_at_each_usual_size() {
-    for (width, height) in [(160, 50), (120, 40), (80, 24), (40, 12)] {
-        assert_snapshot!(format!("home-{width}x{height}"), screen(&state((width, height), picture(6, 9))));
+fn every_scene_at_each_usual_size() {
+    for (name, set) in SCENES {
+        for (width, height) in [(160, 50), (120, 40), (80, 24), (40, 12)] {
+            let shown = screen(&scene((width, height), "default", Depth::Sixteen, set));
+            assert_snapshot!(format!("{name}-{width}x{height}"), shown);
+        }
     }
 }
 
 #[test]
-fn home_in_ascii() {
-    let mut state = sample::fresh((120, 40), "default", Depth::Mono, true);
-    sample::meet(&mut state, picture(6, 9));
-    let shown = screen(&state);
-    assert!(shown.is_ascii(), "{shown}");
-    assert_snapshot!("home-ascii", shown);
+fn every_scene_in_colour_and_without() {
+    for (name, set) in SCENES {
+        for (look, theme, depth) in [("colour", "default", Depth::Sixteen), ("mono", "mono", Depth::Mono)] {
+            let state = scene((80, 24), theme, depth, set);
+            assert_snapshot!(format!("{name}-{look}"), painted(&state, Rect::new(0, 0, 80, 24)));
+        }
+    }
 }
 
 #[test]
-fn overlays() {
-    for (name, keys) in [
-        ("palette", ":st"),
-        ("palette-argument", ":drain pi"),
-        ("help", "?"),
-        ("dialog", "2x"),
-        ("filter", "2/state:f"),
-    ] {
-        for (width, height) in [(120, 40), (80, 24), (40, 12)] {
-            let mut state = state((width, height), picture(6, 9));
-            press(&mut state, keys);
-            assert_snapshot!(format!("{name}-{width}x{height}"), screen(&state));
+fn every_scene_in_ascii() {
+    for (name, set) in SCENES {
+        let mut state = sample::fresh((120, 40), "default", Depth::Mono, true);
+        sample::meet(&mut state, picture(6, 9));
+        set(&mut state);
+        let shown = screen(&state);
+        assert!(shown.is_ascii(), "{name}: {shown}");
+        if name == "home" {
+            assert_snapshot!("home-ascii", shown);
         }
     }
 }
 
 #[test]
 fn the_first_screen() {
-    let mut state = sample::fresh((80, 24), "default", Depth::Sixteen, false);
-    assert_snapshot!("first-reaching", screen(&state));
-    let why = "no manager runs here; start one with `bramble manager`, try `bramble demo`, or name one with --manager";
-    state.update(Event::Told(Told::Lost { why: why.into(), pause: Duration::from_secs(1) }), sample::now());
-    state.settle(sample::now());
-    assert_snapshot!("first-choices", screen(&state));
-}
-
-#[test]
-fn a_lost_manager() {
-    let mut state = home();
-    let why = "the manager went away".to_owned();
-    state.update(Event::Told(Told::Lost { why, pause: Duration::from_secs(4) }), sample::now());
-    state.settle(sample::now());
-    assert_snapshot!("lost", screen(&state));
+    for (width, height) in [(160, 50), (120, 40), (80, 24), (40, 12)] {
+        let mut state = sample::fresh((width, height), "default", Depth::Sixteen, false);
+        if width == 80 {
+            assert_snapshot!("first-reaching", screen(&state));
+        }
+        let why = "no manager runs here; start one with `bramble manager`, or try `bramble demo`".to_owned();
+        state.update(Event::Told(Told::Lost { why, pause: Duration::from_secs(1) }), sample::now());
+        state.settle(sample::now());
+        assert_snapshot!(format!("first-{width}x{height}"), screen(&state));
+    }
 }
