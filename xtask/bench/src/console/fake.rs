@@ -109,3 +109,26 @@ fn tell(id: u64, body: Body, stream: &mut UnixStream) -> anyhow::Result<()> {
     frame::encode(&Answer { id, body }, &mut frame)?;
     Ok(stream.write_all(&frame)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::door::Door;
+
+    #[test]
+    fn it_greets_shows_its_picture_and_tells_what_a_tick_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("m.sock");
+        let fake = Fake::start(&socket, Load::new(16)).unwrap();
+        let hello = Door::open(&socket).unwrap().call(Request::Hello { protocol: protocol::PROTOCOL }).unwrap();
+        assert_eq!(hello, Reply::Hello(sample::hello()));
+        let mut door = Door::open(&socket).unwrap();
+        let mut pieces = door.stream(Request::Watch).unwrap();
+        let Some(More::Picture(picture)) = pieces.next().unwrap() else { panic!("a picture comes first") };
+        assert_eq!(picture.nodes.len(), 17);
+        // Whoever has the picture is among the watchers as soon as the lock is free again.
+        fake.tick().unwrap();
+        let Some(More::Changes(changes)) = pieces.next().unwrap() else { panic!("then changes") };
+        assert!(!changes.metrics.is_empty());
+    }
+}

@@ -142,3 +142,28 @@ fn read(mut from: File, to: &Sender<Painted>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Seek;
+
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_frame_is_found_wherever_the_pieces_are_cut() {
+        let (to, painted) = channel();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[b"\x1b[?2026hone", END, b"\x1b[?2026htwo", END].concat()).unwrap();
+        file.rewind().unwrap();
+        read(file, &to);
+        assert_eq!(painted.try_iter().map(|painted| painted.frames).sum::<usize>(), 2);
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let thread = thread::spawn(move || read(File::from(OwnedFd::from(reader)), &to));
+        for byte in END {
+            writer.write_all(&[*byte]).unwrap();
+        }
+        drop(writer);
+        thread.join().unwrap();
+        assert_eq!(painted.try_iter().map(|painted| painted.frames).sum::<usize>(), 1);
+    }
+}
