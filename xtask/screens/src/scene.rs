@@ -54,7 +54,8 @@ mod tests {
     #[test]
     fn a_picture_is_up_to_date_until_it_is_touched() {
         let folder = tempfile::tempdir().unwrap();
-        let scene = Scene { file: "a".into(), title: "", buffer: Buffer::with_lines(["up"]), palette: crate::palette::DARK };
+        let scene =
+            Scene { file: "a".into(), title: "", buffer: Buffer::with_lines(["up"]), palette: crate::palette::DARK };
         assert_eq!(scene.out_of_date(folder.path()).unwrap(), ["a.svg", "a.png"]);
         scene.write(folder.path()).unwrap();
         assert!(scene.out_of_date(folder.path()).unwrap().is_empty());
