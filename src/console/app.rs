@@ -77,7 +77,7 @@ pub async fn run(options: Options) -> Result<Left, ConsoleError> {
     let painter = Painter::start(terminal, move |report| drop(reports.blocking_send(Message::Report(report))))?;
     let keys = to.clone();
     let listener = terminal::listen(move |input| keys.blocking_send(Message::Input(input)).is_ok())?;
-    let (news_to, mut news) = mpsc::channel(QUEUE);
+    let (news_to, news) = mpsc::channel(QUEUE);
     let feed = tokio::spawn(feed::run(options.manager.clone(), news_to.clone())).abort_handle();
 
     let saved = to.clone();
@@ -96,25 +96,27 @@ pub async fn run(options: Options) -> Result<Left, ConsoleError> {
     }
     let keeper = Keeper::start(&folders);
     let (pace, left) = (Pace::new(), Left::Nothing);
-    let mut app = App { state, looks, start, painter, keeper, news_to, client: None, feed, follower: None, pace, left };
+    let (client, follower) = (None, None);
+    let mut app = App { state, looks, start, painter, keeper, news_to, news, client, feed, follower, pace, left };
     app.settle();
     app.draw();
     while app.going_on() {
+        let wakeup = app.wakeup();
         tokio::select! {
             message = messages.recv() => match message {
                 Some(message) => app.hear(message),
                 None => break,
             },
-            Some(piece) = news.recv() => app.learn(piece),
+            Some(piece) = app.news.recv() => app.learn(piece),
             Some(signal) = signals.next() => app.signal(signal),
-            () = tokio::time::sleep_until(app.wakeup()) => app.update(Event::Time, Urgency::Calm),
+            () = tokio::time::sleep_until(wakeup) => app.update(Event::Time, Urgency::Calm),
         }
         // All that waits is taken in before the screen is drawn.
         while let Ok(message) = messages.try_recv() {
             app.hear(message);
         }
         for _ in 0..QUEUE {
-            let Ok(piece) = news.try_recv() else { break };
+            let Ok(piece) = app.news.try_recv() else { break };
             app.learn(piece);
         }
         app.settle();
@@ -146,6 +148,7 @@ struct App {
     painter: Painter,
     keeper: Keeper,
     news_to: mpsc::Sender<News>,
+    news: mpsc::Receiver<News>,
     client: Option<Client>,
     feed: AbortHandle,
     follower: Option<AbortHandle>,
@@ -223,7 +226,7 @@ impl App {
                     let Some(client) = self.client.clone() else { continue };
                     let to = self.news_to.clone();
                     tokio::spawn(async move {
-                        let answer = client.call(request).await;
+                        let answer = feed::ask(&client, request).await;
                         // Nobody listens any more: the console was left.
                         let _ = to.send(News::Event(Event::Answered(purpose, answer))).await;
                     });
@@ -251,6 +254,8 @@ impl App {
                 Effect::Connect(address) => {
                     self.feed.abort();
                     self.client = None;
+                    // What the manager before still has to say is about itself, and nobody hears it.
+                    (self.news_to, self.news) = mpsc::channel(QUEUE);
                     let resolve: Resolve = Arc::new(move || Ok(address.clone()));
                     self.feed = tokio::spawn(feed::run(resolve, self.news_to.clone())).abort_handle();
                 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::api::{EventQuery, LogQuery, More, Reply, Request};
+use protocol::api::{EventQuery, Hello, LogQuery, More, Picture, Reply, Request};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -18,6 +18,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A manager that keeps silent for so long after it was asked is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For an answer of one that was met.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Events asked for from before the console was opened.
 const PAST_EVENTS: u32 = 500;
 
@@ -54,29 +56,64 @@ pub async fn run(resolve: Resolve, to: mpsc::Sender<News>) {
 /// Ends well when nobody listens any more.
 async fn meet(resolve: &Resolve, to: &mpsc::Sender<News>) -> Result<(), ClientError> {
     let address = resolve()?;
-    let client = Client::connect(&address).await?;
-    let patient = |what| move |_| ClientError::Unreachable { address: address.clone(), reason: what };
-    let hello = tokio::time::timeout(PATIENCE, client.call(Request::Hello { protocol: protocol::PROTOCOL }));
-    let silent = patient(format!("it accepts connections and says nothing for {PATIENCE:?}"));
-    let hello = hello.await.map_err(silent)??;
-    let mut flow = client.stream(Request::Watch).await?;
-    let Reply::Hello(hello) = hello else { return Ok(()) };
-    let past = tokio::spawn(past(client.clone(), to.clone()));
-    let _ended_with_us = AbortOnDrop(past);
-    let mut pieces = vec![News::Met(client), News::Event(Event::Told(Told::Hello(hello)))];
-    loop {
-        for piece in pieces.drain(..) {
-            if to.send(piece).await.is_err() {
-                return Ok(());
-            }
+    let Met { client, hello, picture, mut flow } = greet_within(PATIENCE, &address).await?;
+    let past = past(client.clone(), to.clone());
+    let told = [Told::Hello(hello), Told::Picture(Box::new(picture))].map(|told| News::Event(Event::Told(told)));
+    for piece in [News::Met(client)].into_iter().chain(told) {
+        if to.send(piece).await.is_err() {
+            return Ok(());
         }
+    }
+    let _ended_with_us = AbortOnDrop(tokio::spawn(past));
+    loop {
         let told = match next(&mut flow).await? {
             More::Picture(picture) => Told::Picture(Box::new(picture)),
             More::Changes(changes) => Told::Changes(Box::new(changes)),
             _ => continue,
         };
-        pieces.push(News::Event(Event::Told(told)));
+        if to.send(News::Event(Event::Told(told))).await.is_err() {
+            return Ok(());
+        }
     }
+}
+
+struct Met {
+    client: Client,
+    hello: Hello,
+    picture: Picture,
+    flow: Flow,
+}
+
+async fn greet_within(patience: Duration, address: &ManagerAddress) -> Result<Met, ClientError> {
+    let reason = || format!("it accepts connections and says nothing for {patience:?}");
+    let silent = |_| Err(ClientError::Unreachable { address: address.clone(), reason: reason() });
+    tokio::time::timeout(patience, greet(address)).await.unwrap_or_else(silent)
+}
+
+/// Who it is, and how things stand there: both come at once, only what changes may take its time.
+async fn greet(address: &ManagerAddress) -> Result<Met, ClientError> {
+    let stranger = || ClientError::Nonsense { address: address.clone(), what: "it does not say who it is".into() };
+    let client = Client::connect(address).await?;
+    let hello = match client.call(Request::Hello { protocol: protocol::PROTOCOL }).await? {
+        Reply::Hello(hello) => hello,
+        _ => return Err(stranger()),
+    };
+    let mut flow = client.stream(Request::Watch).await?;
+    match next(&mut flow).await? {
+        More::Picture(picture) => Ok(Met { client, hello, picture, flow }),
+        _ => Err(stranger()),
+    }
+}
+
+/// An answer, or the sentence that there is none: a manager that hangs would leave a person waiting without a word.
+pub async fn ask(client: &Client, request: Request) -> Result<Reply, ClientError> {
+    ask_within(LONGEST_WAIT, client, request).await
+}
+
+async fn ask_within(patience: Duration, client: &Client, request: Request) -> Result<Reply, ClientError> {
+    let reason = || format!("no answer for {patience:?}; what was asked may be done all the same");
+    let silent = |_| Err(ClientError::Unreachable { address: client.address().clone(), reason: reason() });
+    tokio::time::timeout(patience, client.call(request)).await.unwrap_or_else(silent)
 }
 
 struct AbortOnDrop(tokio::task::JoinHandle<()>);
@@ -126,5 +163,89 @@ pub async fn follow(client: Client, no: u64, query: LogQuery, to: mpsc::Sender<N
         if say(printed).await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use link::{FrameReader, FrameWriter};
+    use protocol::api::{Answer, Body, Call};
+    use tokio::net::UnixListener;
+
+    use super::*;
+    use crate::console::sample;
+
+    /// A manager that answers each request as `say` has it, or keeps silent.
+    fn manager(say: impl Fn(&Request) -> Option<Body> + Clone + Send + 'static) -> (tempfile::TempDir, Resolve) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let say = say.clone();
+                let (read, write) = stream.into_split();
+                let (mut reader, mut writer) = (FrameReader::new(read), FrameWriter::new(write));
+                tokio::spawn(async move {
+                    while let Ok(Some(call)) = reader.next::<Call>().await {
+                        if let Some(body) = say(&call.request) {
+                            writer.feed(&Answer { id: call.id, body }).unwrap();
+                            writer.flush().await.unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        (folder, Arc::new(move || Ok(ManagerAddress::Unix(path.clone()))))
+    }
+
+    fn hello(request: &Request) -> Option<Body> {
+        matches!(request, Request::Hello { .. }).then(|| Body::Reply(Reply::Hello(sample::hello())))
+    }
+
+    /// How it is lost first, and then again.
+    async fn lost_twice(resolve: Resolve) -> String {
+        let (to, mut news) = mpsc::channel(16);
+        let feed = tokio::spawn(run(resolve, to));
+        let mut said = vec![];
+        while said.len() < 2 {
+            match news.recv().await {
+                Some(News::Event(Event::Told(Told::Lost { why, .. }))) => said.push(why),
+                Some(_) => {}
+                None => panic!("it gave up after {said:?}"),
+            }
+        }
+        feed.abort();
+        said.remove(0)
+    }
+
+    #[tokio::test]
+    async fn one_that_answers_something_else_is_tried_again() {
+        let (_folder, resolve) = manager(|_| Some(Body::Reply(Reply::End)));
+        assert!(lost_twice(resolve).await.contains("does not say who it is"));
+    }
+
+    #[tokio::test]
+    async fn one_that_tells_no_picture_is_tried_again() {
+        let changes = |request: &Request| {
+            hello(request).or_else(|| Some(Body::More(More::Changes(protocol::api::Changes::default()))))
+        };
+        let (_folder, resolve) = manager(changes);
+        assert!(lost_twice(resolve).await.contains("does not say who it is"));
+    }
+
+    #[tokio::test]
+    async fn one_that_falls_silent_after_its_name_is_not_waited_for_for_ever() {
+        let (_folder, resolve) = manager(hello);
+        let address = resolve().unwrap();
+        let Err(error) = greet_within(Duration::from_millis(50), &address).await else { panic!("it said nothing") };
+        assert!(error.to_string().contains("says nothing for 50ms"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_question_that_is_never_answered_has_an_end() {
+        let (_folder, resolve) = manager(|_| None);
+        let client = Client::connect(&resolve().unwrap()).await.unwrap();
+        let error = ask_within(Duration::from_millis(50), &client, Request::Trends).await.unwrap_err();
+        assert!(error.to_string().contains("no answer for 50ms; what was asked may be done all the same"), "{error}");
     }
 }

@@ -6,6 +6,7 @@ use crate::console::state::help::Help;
 use crate::console::state::page::Page;
 use crate::console::state::prompt::{Kind, Prompt};
 use crate::console::state::{Overlay, Pane, State};
+use crate::text;
 
 const HERE: &[Layer] = &[Layer::Global];
 
@@ -219,6 +220,7 @@ fn copy(state: &mut State, _: &[String]) -> Acted {
         },
     };
     let Some(text) = text else { return Err("there is nothing under the cursor to copy".into()) };
+    let text = text::clean(&text).into_owned();
     state.say(format!("copied: {text}"));
     Ok(vec![Effect::Copy(text)])
 }

@@ -98,7 +98,7 @@ fn revoke(state: &mut State, words: &[String]) -> Acted {
 /// What an act would hit, so that it is not found out afterwards.
 fn running(state: &State, names: &[NodeName], then: &str) -> Vec<String> {
     let nodes = state.picture.nodes.iter().filter(|node| names.contains(&node.name));
-    let tasks: u32 = nodes.map(|node| node.running).sum();
+    let tasks = nodes.map(|node| node.running).fold(0, u32::saturating_add);
     match tasks {
         0 => vec!["No task is running there.".into()],
         1 => vec![format!("1 task is running there. {then}")],

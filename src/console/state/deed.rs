@@ -50,6 +50,15 @@ impl State {
         Ok(effects)
     }
 
+    /// Their answers will not be heard.
+    pub(super) fn forget_deeds(&mut self) {
+        for (_, under_way) in std::mem::take(&mut self.deeds.under_way) {
+            let command = under_way.deed.command;
+            let why = format!("nobody knows whether this was done, its manager was left meanwhile: {command}");
+            self.toasts.say(Kind::Bad, why, self.now);
+        }
+    }
+
     pub(super) fn deed_answered(&mut self, no: u64, answer: Result<Reply, ClientError>) -> Vec<Effect> {
         let Some(under_way) = self.deeds.under_way.get_mut(&no) else { return vec![] };
         under_way.left = under_way.left.saturating_sub(1);

@@ -39,6 +39,7 @@ impl Events {
     /// Another manager's events have numbers of their own.
     pub fn clear(&mut self) {
         self.kept.clear();
+        self.at = None;
         self.refresh();
     }
 

@@ -67,7 +67,7 @@ impl Log {
         let stream = chunk.stream as usize;
         let new = usize::try_from(self.known[stream].saturating_sub(chunk.offset)).unwrap_or(usize::MAX);
         let Some(bytes) = chunk.bytes.0.get(new..) else { return };
-        self.known[stream] = chunk.offset + chunk.bytes.0.len() as u64;
+        self.known[stream] = chunk.offset.saturating_add(chunk.bytes.0.len() as u64);
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.add_part(chunk.stream, part);
             self.trim();

@@ -131,6 +131,8 @@ pub struct State {
     /// Which of the ways of the first screen is lit.
     pub way: usize,
     deeds: Deeds,
+    /// Something was told that is not in its order yet.
+    unordered: bool,
 }
 
 /// What can be done where there is no manager yet.
@@ -181,6 +183,7 @@ impl State {
             undo: None,
             way: 0,
             deeds: Deeds::default(),
+            unordered: false,
             settings,
         }
     }
@@ -253,14 +256,20 @@ impl State {
         vec![]
     }
 
-    /// As if no manager had ever been met.
+    /// As if no manager had ever been met: whatever was seen of it, marked, asked and done is about it alone.
     pub fn forget_manager(&mut self) {
         self.link = Link::Connecting;
         self.me = None;
         self.picture = Picture::default();
         self.events.clear();
-        self.pages = Pages::default();
-        self.undo = None;
+        self.pages.forget();
+        self.nodes.forget();
+        self.work.forget();
+        (self.undo, self.repeat) = (None, None);
+        if let Some(Overlay::Dialog(_)) = self.overlay {
+            self.overlay = None;
+        }
+        self.forget_deeds();
     }
 
     pub fn open_node(&mut self, name: NodeName) -> Vec<Effect> {

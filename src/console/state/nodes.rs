@@ -134,6 +134,13 @@ impl Nodes {
         }
     }
 
+    /// What was known and meant of another manager's nodes, which may have the same names.
+    pub fn forget(&mut self) {
+        self.marks.clear();
+        self.trends.clear();
+        self.ask_again();
+    }
+
     /// After anything that may have changed which nodes there are, their numbers, or their order.
     pub fn refresh(&mut self, nodes: &[NodeView], now: Now) {
         if self.shown.follow(nodes, now.mono) {

@@ -57,6 +57,11 @@ impl Pages {
         self.last_no
     }
 
+    /// As in the beginning, but no number is ever given twice: an answer may still be on its way.
+    pub fn forget(&mut self) {
+        *self = Pages { last_no: self.last_no, ..Pages::default() };
+    }
+
     /// Goes to a new page; what was ahead is forgotten.
     pub fn open(&mut self, page: Page) {
         self.pages.truncate(self.at + 1);

@@ -1,5 +1,6 @@
 //! Keys go in, screens and effects come out.
 
+mod astray;
 mod everywhere;
 mod fuzz;
 mod screens;

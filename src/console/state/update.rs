@@ -19,10 +19,18 @@ use crate::console::actions::{self, Layer};
 use crate::console::event::{Effect, Event, Printed, Purpose, Told};
 use crate::console::keymap::{Chord, Found};
 
+/// Whoever pastes more has taken the wrong thing.
+const LONGEST_LINE: usize = 4096;
+
 impl State {
     /// Takes one event. After a batch of them, [`State::settle`].
     pub fn update(&mut self, event: Event, now: Now) -> Vec<Effect> {
         self.now = now;
+        // What a key is about is what was seen, wherever that stands by now.
+        if self.unordered && matches!(event, Event::Key(_) | Event::Mouse(_)) {
+            self.arrange();
+        }
+        self.unordered |= matches!(event, Event::Told(_) | Event::Answered(..));
         match event {
             Event::Key(key) => self.key(key),
             Event::Mouse(mouse) => self.mouse(mouse),
@@ -60,10 +68,7 @@ impl State {
     pub fn settle(&mut self, now: Now) -> Vec<Effect> {
         self.now = now;
         self.toasts.pass(now);
-        self.nodes.refresh(&self.picture.nodes, self.now);
-        let pages = &mut self.pages;
-        self.work.follow_nodes(&self.picture.nodes, &self.picture.jobs, || pages.number());
-        self.work.refresh(&self.picture.jobs);
+        self.arrange();
         let layout = Layout::of(self);
         let rows = |pane| usize::from(layout.inner(pane).height);
         self.nodes.settle(&self.picture.nodes, layout.inner(Pane::Nodes));
@@ -98,6 +103,15 @@ impl State {
             }
         }
         effects
+    }
+
+    /// Nodes and work in their order, the cursors on what they were on.
+    fn arrange(&mut self) {
+        self.unordered = false;
+        self.nodes.refresh(&self.picture.nodes, self.now);
+        let pages = &mut self.pages;
+        self.work.follow_nodes(&self.picture.nodes, &self.picture.jobs, || pages.number());
+        self.work.refresh(&self.picture.jobs);
     }
 
     /// When something changes by itself, if nothing else happens: `mono` of then.
@@ -179,13 +193,14 @@ impl State {
     }
 
     fn pasted(&mut self, text: &str) -> Vec<Effect> {
-        let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
         let input = match &mut self.overlay {
             Some(Overlay::Prompt(prompt)) => &mut prompt.input,
             Some(Overlay::Help(help)) => &mut help.input,
             _ => return vec![],
         };
-        for c in line.chars() {
+        let room = LONGEST_LINE.saturating_sub(input.value().chars().count());
+        for c in line.take(room) {
             input.handle(tui_input::InputRequest::InsertChar(c));
         }
         self.prompt_changed()
@@ -221,7 +236,10 @@ impl State {
                 self.nodes.filter = filter;
                 self.nodes.refresh(&self.picture.nodes, self.now);
             }
-            Pane::Work => self.work.set_filter(filter, &self.picture.jobs),
+            Pane::Work => {
+                let pages = &mut self.pages;
+                self.work.set_filter(filter, &self.picture.jobs, || pages.number());
+            }
             Pane::Events => {
                 self.events.filter = filter;
                 self.events.refresh();
@@ -396,13 +414,19 @@ impl State {
         }
     }
 
-    /// Leaves this page for another; what was followed here is followed no more.
+    /// Leaves this page for another: what was followed here is followed no more, and answers do not reach it.
     pub fn leave(&mut self) -> Vec<Effect> {
-        if let Page::Task(page) = self.pages.current_mut() {
-            page.ask_again();
-            return vec![Effect::Unfollow];
+        match self.pages.current_mut() {
+            Page::Home => vec![],
+            Page::Node(page) => {
+                page.ask_again();
+                vec![]
+            }
+            Page::Task(page) => {
+                page.ask_again();
+                vec![Effect::Unfollow]
+            }
         }
-        vec![]
     }
 
     /// The layer keys go to, for a line in the footer while a sequence is incomplete.

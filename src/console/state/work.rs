@@ -117,6 +117,13 @@ impl Work {
         }
     }
 
+    /// What was known and meant of another manager's jobs, which have the same numbers.
+    pub fn forget(&mut self) {
+        self.marks.clear();
+        self.unfolded.clear();
+        (self.on_nodes, self.at, self.awaited) = (None, None, None);
+    }
+
     /// After anything that may have changed which jobs there are, their order, or how many tasks are unfolded.
     pub fn refresh(&mut self, jobs: &[JobView]) {
         let shown = |job: &JobView| (!self.active || job.counts.ended() < job.counts.total()) && self.filter.holds(job);
@@ -285,7 +292,7 @@ impl Work {
 
     /// Every job that is shown and has several tasks.
     pub fn unfold_all(&mut self, jobs: &[JobView], mut number: impl FnMut() -> u64) {
-        for job in self.order.iter().map(|at| &jobs[*at]).filter(|job| only_task(job).is_none()) {
+        for job in self.order.iter().filter_map(|at| jobs.get(*at)).filter(|job| only_task(job).is_none()) {
             let query = self.query(vec![Target::Job(job.id)]);
             self.unfolded.entry(job.id).or_insert_with(|| Tasks::new(number(), query));
         }
@@ -323,12 +330,13 @@ impl Work {
         TaskQuery { targets, states, ..Default::default() }
     }
 
-    pub fn set_filter(&mut self, filter: Filter, jobs: &[JobView]) {
+    /// `number` tells answers to the new question from those to the old one.
+    pub fn set_filter(&mut self, filter: Filter, jobs: &[JobView], mut number: impl FnMut() -> u64) {
         let before = self.states();
         self.filter = filter;
         if before != self.states() {
-            for (job, tasks) in std::mem::take(&mut self.unfolded) {
-                self.unfolded.insert(job, Tasks::new(tasks.no, self.query(vec![Target::Job(job)])));
+            for (job, _) in std::mem::take(&mut self.unfolded) {
+                self.unfolded.insert(job, Tasks::new(number(), self.query(vec![Target::Job(job)])));
             }
         }
         self.refresh(jobs);
