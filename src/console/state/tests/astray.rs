@@ -2,13 +2,14 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use protocol::api::{Changes, Hello, JobView, Picture, Reply, Request};
-use protocol::id::{JobId, Target};
+use protocol::id::{JobId, Target, TaskId};
 
 use super::home;
 use crate::client::ClientError;
 use crate::console::event::{Effect, Event, Purpose, Told};
 use crate::console::sample::{self, picture, press, screen};
 use crate::console::state::State;
+use crate::console::state::page::Page;
 
 fn tell(state: &mut State, told: Told) {
     state.update(Event::Told(told), state.now);
@@ -156,4 +157,23 @@ fn what_is_copied_is_what_is_seen() {
     let effects = press(&mut state, "3y");
     let [Effect::Copy(text)] = &effects[..] else { panic!("{effects:?}") };
     assert!(!text.contains(['\n', '\u{1b}']), "{text:?}");
+}
+
+#[test]
+fn logs_of_pages_far_away_are_not_kept_and_come_again() {
+    let mut state = home();
+    for index in 0..8 {
+        let mut effects = state.open_task(TaskId::new(9, index));
+        effects.extend(state.settle(state.now));
+        sample::answer(&mut state, effects);
+    }
+    let kept = |state: &State| {
+        let logs = state.pages.trail().iter().map(|page| matches!(page, Page::Task(page) if !page.log.is_empty()));
+        logs.collect::<Vec<bool>>()
+    };
+    assert_eq!(kept(&state), [false, false, false, false, false, false, true, true, true]);
+    let effects = press(&mut state, "[[[[");
+    assert_eq!(kept(&state).last(), Some(&false));
+    sample::answer(&mut state, effects);
+    assert_eq!(kept(&state).last(), Some(&true));
 }
