@@ -1,15 +1,18 @@
 //! What comes late, twice, out of order, or from another manager than the one that was asked.
 
+use std::time::Duration;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use protocol::api::{Changes, Hello, JobView, Picture, Reply, Request};
 use protocol::id::{JobId, Target, TaskId};
 
 use super::home;
 use crate::client::ClientError;
-use crate::console::event::{Effect, Event, Purpose, Told};
+use crate::console::event::{Effect, Event, Left, Purpose, Told};
 use crate::console::sample::{self, picture, press, screen};
 use crate::console::state::State;
 use crate::console::state::page::Page;
+use crate::console::theme::Depth;
 
 fn tell(state: &mut State, told: Told) {
     state.update(Event::Told(told), state.now);
@@ -176,4 +179,13 @@ fn logs_of_pages_far_away_are_not_kept_and_come_again() {
     assert_eq!(kept(&state).last(), Some(&false));
     sample::answer(&mut state, effects);
     assert_eq!(kept(&state).last(), Some(&true));
+}
+
+#[test]
+fn a_console_that_only_looks_installs_nothing() {
+    let mut state = sample::fresh((120, 40), "default", Depth::Sixteen, false);
+    tell(&mut state, Told::Lost { why: "no manager runs here".into(), pause: Duration::from_secs(5) });
+    assert!(press(&mut state, "j<Enter>").contains(&Effect::Leave(Left::Install)));
+    state.read_only = true;
+    assert_eq!(press(&mut state, "<Enter>"), []);
 }

@@ -74,7 +74,13 @@ fn answer(state: &mut State, effects: Vec<Effect>, lies: &[Value]) {
     for effect in effects {
         let Effect::Ask(purpose, request) = effect else { continue };
         let reply = match request {
-            Request::History { span, .. } => Reply::History(Box::new(sample::history(&honest.nodes[1], span))),
+            Request::History { span, .. } => {
+                // Numbers alone: there are thousands.
+                let lies: Vec<Value> = lies.iter().filter(|lie| lie.is_number()).cloned().collect();
+                let history = twisted(&sample::history(&honest.nodes[1], span), &lies);
+                state.update(Event::Answered(purpose, Ok(Reply::History(Box::new(history)))), state.now);
+                continue;
+            }
             Request::Tasks(_) => Reply::Tasks { total: 3, tasks: tasks.clone() },
             Request::Task { .. } => Reply::Task { task: tasks[0].clone(), attempts: sample::attempts(&tasks[0]) },
             Request::Why { id } => {
