@@ -69,7 +69,8 @@ fn quoted(word: &str) -> Cow<'_, str> {
     Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
 }
 
-fn shortened(mut line: String, longest: usize) -> String {
+/// Cut after so many letters, with a sign that it was.
+pub fn shortened(mut line: String, longest: usize) -> String {
     if let Some((cut, _)) = line.char_indices().nth(longest) {
         line.truncate(cut);
         line.push('…');

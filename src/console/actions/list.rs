@@ -81,6 +81,9 @@ fn open(state: &mut State, _: &[String]) -> Acted {
     if state.welcomes() {
         return match Way::ALL[state.way] {
             Way::Demo => Ok(vec![Effect::Leave(Left::Demo)]),
+            Way::Install if state.read_only => {
+                Err("this console only looks (--read-only): nothing is installed".into())
+            }
             Way::Install => Ok(vec![Effect::Leave(Left::Install)]),
             Way::Connect => {
                 state.overlay = Some(Overlay::Prompt(Prompt::new(Kind::Connect, "unix://")));

@@ -19,7 +19,7 @@ pub fn draw(state: &State, dialog: &Dialog, area: Rect, buffer: &mut Buffer) {
         lines.extend(wrapped(&text::clean(paragraph), width.saturating_sub(6)));
         lines.push(String::new());
     }
-    let height = (lines.len() as u16 + 4).min(area.height);
+    let height = (u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(4)).min(area.height);
     let place = Rect::new(
         area.x + area.width.saturating_sub(width) / 2,
         area.y + area.height.saturating_sub(height) / 2,

@@ -27,9 +27,9 @@ pub fn draw(state: &State, layout: &Layout, buffer: &mut Buffer) {
     let mut room = area.width.saturating_sub(clock_width + 1);
     let mut x = area.x + 1;
     for part in parts(state) {
-        let cells: u16 = part.iter().map(|span| paint::width(&span.content)).sum();
+        let cells = part.iter().map(|span| paint::width(&span.content)).fold(3, u16::saturating_add);
         // A part is whole or not there.
-        if cells + 3 > room {
+        if cells > room {
             break;
         }
         let taken = paint::spans(buffer, x, area.y, room, &part) + 3;
@@ -63,7 +63,7 @@ fn parts(state: &State) -> Vec<Vec<Span<'static>>> {
     }
     let work = picture.work;
     let waits = if work.queued > 0 { format!(" {} {} queued", glyphs.dot, work.queued) } else { String::new() };
-    let work = plain(format!("{} running{waits}", work.running + work.starting));
+    let work = plain(format!("{} running{waits}", work.running.saturating_add(work.starting)));
     let hottest = state.nodes.hottest(&picture.nodes);
     let hottest = hottest.map(|(temperature, node)| {
         let style = styles.heat[paint::heat_step(temperature)];

@@ -3,6 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 
 use super::paint;
 use crate::console::state::State;
@@ -44,7 +46,8 @@ pub fn wrapped(text: &str, width: u16) -> Vec<String> {
         loop {
             let line = lines.last_mut().map_or(0, |line| paint::width(line));
             let gap = u16::from(line > 0);
-            if line + gap + paint::width(word) <= width {
+            let fits = start_of(word, width);
+            if fits == word.len() && line.saturating_add(gap).saturating_add(paint::width(word)) <= width {
                 if let Some(line) = lines.last_mut() {
                     line.push_str(&" ".repeat(gap.into()));
                     line.push_str(word);
@@ -56,8 +59,7 @@ pub fn wrapped(text: &str, width: u16) -> Vec<String> {
                 continue;
             }
             // Longer than a whole line.
-            let cut = word.char_indices().nth(width.max(1).into()).map_or(word.len(), |(at, _)| at);
-            let (start, rest) = word.split_at(cut);
+            let (start, rest) = word.split_at(fits);
             if let Some(line) = lines.last_mut() {
                 line.push_str(start);
             }
@@ -66,4 +68,15 @@ pub fn wrapped(text: &str, width: u16) -> Vec<String> {
         }
     }
     lines
+}
+
+/// How many bytes of a word go into so many cells; one letter does in any case.
+fn start_of(word: &str, width: u16) -> usize {
+    let mut cells = 0;
+    let mut parts = word.grapheme_indices(true);
+    let over = parts.find(|(at, part)| {
+        cells += part.width();
+        *at > 0 && cells > width.into()
+    });
+    over.map_or(word.len(), |(at, _)| at)
 }

@@ -1,6 +1,10 @@
 //! A question before something that cannot be brought back. The harmless answer has the focus.
 
 use super::deed::Deed;
+use crate::text;
+
+/// Letters of a paragraph that others wrote.
+const LONGEST: usize = 2000;
 
 #[derive(Debug)]
 pub struct Dialog {
@@ -37,6 +41,7 @@ impl Dialog {
     pub fn tell(title: impl Into<String>, text: Vec<String>, copy: Option<String>) -> Dialog {
         let mut buttons = vec![Button { label: "Close".into(), press: Press::Nothing }];
         buttons.extend(copy.map(|copy| Button { label: "Copy".into(), press: Press::Copy(copy) }));
+        let text = text.into_iter().map(|said| text::shortened(said, LONGEST)).collect();
         Dialog { title: title.into(), text, danger: false, buttons, focus: 0 }
     }
 

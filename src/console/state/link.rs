@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use super::Now;
+use crate::text;
+
+/// Letters of a reason; a manager may be anyone.
+const LONGEST: usize = 600;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
@@ -33,6 +37,7 @@ impl Link {
     }
 
     pub fn lost(&mut self, why: String, again: Duration, now: Now) {
+        let why = text::shortened(why, LONGEST);
         *self = match std::mem::replace(self, Link::Connecting) {
             Link::Connecting | Link::NeverMet { .. } => Link::NeverMet { why, again },
             Link::Live => Link::Lost { since: now, why, again },

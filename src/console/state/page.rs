@@ -3,11 +3,14 @@
 use protocol::id::TaskId;
 use protocol::name::NodeName;
 
+use super::log::Log;
 use super::node::NodePage;
 use super::task::TaskPage;
 
 /// As many pages back are kept.
 const MOST: usize = 50;
+/// From here to there and back, logs are kept; others are asked for again: each may have many megabytes.
+const NEAR: usize = 2;
 
 pub enum Page {
     /// Nodes, work and events.
@@ -71,18 +74,32 @@ impl Pages {
             self.pages.remove(1);
         }
         self.at = self.pages.len() - 1;
+        self.lighten();
     }
 
     pub fn back(&mut self) -> bool {
         let moved = self.at > 0;
         self.at -= usize::from(moved);
+        self.lighten();
         moved
     }
 
     pub fn forward(&mut self) -> bool {
         let moved = self.at + 1 < self.pages.len();
         self.at += usize::from(moved);
+        self.lighten();
         moved
+    }
+
+    fn lighten(&mut self) {
+        for (nth, page) in self.pages.iter_mut().enumerate() {
+            if let Page::Task(page) = page
+                && nth.abs_diff(self.at) > NEAR
+                && !page.log.is_empty()
+            {
+                page.log = Log::default();
+            }
+        }
     }
 
     pub fn home(&mut self) {

@@ -3,6 +3,7 @@
 mod astray;
 mod everywhere;
 mod fuzz;
+mod hostile;
 mod screens;
 
 use crate::console::sample::{picture, state};

@@ -4,9 +4,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Now;
+use crate::text;
 
 /// At once on the screen; older ones go first.
 const MOST: usize = 4;
+/// Letters of one; nobody reads more in so little time.
+const LONGEST: usize = 600;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -29,7 +32,7 @@ pub struct Toasts {
 
 impl Toasts {
     pub fn say(&mut self, kind: Kind, text: impl Into<String>, now: Now) {
-        let text = text.into();
+        let text = text::shortened(text.into(), LONGEST);
         self.shown.retain(|toast| toast.text != text);
         if self.shown.len() == MOST {
             self.shown.pop_front();

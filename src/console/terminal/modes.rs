@@ -142,8 +142,12 @@ pub fn mark_gone() {
 /// Columns and rows.
 pub fn size() -> io::Result<(u16, u16)> {
     let size = tcgetwinsize(stdout())?;
-    // Serial lines do not know theirs.
-    if size.ws_col == 0 || size.ws_row == 0 { Ok((80, 24)) } else { Ok((size.ws_col, size.ws_row)) }
+    Ok(believed(size.ws_col, size.ws_row))
+}
+
+/// Serial lines do not know theirs. Over SSH anyone may name any size, and each of its cells would take our memory: no screen has more than these.
+pub(super) fn believed(columns: u16, rows: u16) -> (u16, u16) {
+    if columns == 0 || rows == 0 { (80, 24) } else { (columns.min(1000), rows.min(500)) }
 }
 
 fn gone() -> io::Error {

@@ -406,6 +406,15 @@ fn too_much_to_copy_is_refused_with_its_size() {
 }
 
 #[test]
+fn a_size_that_no_screen_has_is_not_believed() {
+    for (said, believed) in
+        [((120, 40), (120, 40)), ((0, 0), (80, 24)), ((65535, 65535), (1000, 500)), ((65535, 1), (1000, 1))]
+    {
+        assert_eq!(super::modes::believed(said.0, said.1), believed);
+    }
+}
+
+#[test]
 fn nothing_unseen_is_thought_to_be_seen() {
     assert!(SEEN_ON_BLANK.contains(Modifier::REVERSED | Modifier::UNDERLINED | Modifier::CROSSED_OUT));
     assert!(!SEEN_ON_BLANK.intersects(Modifier::BOLD | Modifier::DIM | Modifier::ITALIC));

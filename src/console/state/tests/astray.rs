@@ -1,14 +1,18 @@
 //! What comes late, twice, out of order, or from another manager than the one that was asked.
 
+use std::time::Duration;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use protocol::api::{Changes, Hello, JobView, Picture, Reply, Request};
-use protocol::id::{JobId, Target};
+use protocol::id::{JobId, Target, TaskId};
 
 use super::home;
 use crate::client::ClientError;
-use crate::console::event::{Effect, Event, Purpose, Told};
+use crate::console::event::{Effect, Event, Left, Purpose, Told};
 use crate::console::sample::{self, picture, press, screen};
 use crate::console::state::State;
+use crate::console::state::page::Page;
+use crate::console::theme::Depth;
 
 fn tell(state: &mut State, told: Told) {
     state.update(Event::Told(told), state.now);
@@ -156,4 +160,32 @@ fn what_is_copied_is_what_is_seen() {
     let effects = press(&mut state, "3y");
     let [Effect::Copy(text)] = &effects[..] else { panic!("{effects:?}") };
     assert!(!text.contains(['\n', '\u{1b}']), "{text:?}");
+}
+
+#[test]
+fn logs_of_pages_far_away_are_not_kept_and_come_again() {
+    let mut state = home();
+    for index in 0..8 {
+        let mut effects = state.open_task(TaskId::new(9, index));
+        effects.extend(state.settle(state.now));
+        sample::answer(&mut state, effects);
+    }
+    let kept = |state: &State| {
+        let logs = state.pages.trail().iter().map(|page| matches!(page, Page::Task(page) if !page.log.is_empty()));
+        logs.collect::<Vec<bool>>()
+    };
+    assert_eq!(kept(&state), [false, false, false, false, false, false, true, true, true]);
+    let effects = press(&mut state, "[[[[");
+    assert_eq!(kept(&state).last(), Some(&false));
+    sample::answer(&mut state, effects);
+    assert_eq!(kept(&state).last(), Some(&true));
+}
+
+#[test]
+fn a_console_that_only_looks_installs_nothing() {
+    let mut state = sample::fresh((120, 40), "default", Depth::Sixteen, false);
+    tell(&mut state, Told::Lost { why: "no manager runs here".into(), pause: Duration::from_secs(5) });
+    assert!(press(&mut state, "j<Enter>").contains(&Effect::Leave(Left::Install)));
+    state.read_only = true;
+    assert_eq!(press(&mut state, "<Enter>"), []);
 }
