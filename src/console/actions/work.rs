@@ -123,7 +123,7 @@ fn run(state: &mut State, words: &[String]) -> Acted {
     let spec = protocol::job::JobSpec::of(words.iter().map(String::as_str));
     spec.check().map_err(|error| error.to_string())?;
     state.do_deed(Deed {
-        command: format!("bramble run -- {}", text::command(words)),
+        command: format!("bramble run -- {}", text::shell_line(words)),
         requests: vec![Request::Submit(spec)],
         done: "submitted".into(),
         undo: None,
