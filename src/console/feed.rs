@@ -55,6 +55,7 @@ pub async fn run(resolve: Resolve, to: mpsc::Sender<News>) {
 async fn meet(resolve: &Resolve, to: &mpsc::Sender<News>) -> Result<(), ClientError> {
     let address = resolve()?;
     let client = Client::connect(&address).await?;
+    let named = Some(address.clone()).filter(|address| ManagerAddress::local().ok().as_ref() != Some(address));
     let patient = |what| move |_| ClientError::Unreachable { address: address.clone(), reason: what };
     let hello = tokio::time::timeout(PATIENCE, client.call(Request::Hello { protocol: protocol::PROTOCOL }));
     let silent = patient(format!("it accepts connections and says nothing for {PATIENCE:?}"));
@@ -63,7 +64,8 @@ async fn meet(resolve: &Resolve, to: &mpsc::Sender<News>) -> Result<(), ClientEr
     let Reply::Hello(hello) = hello else { return Ok(()) };
     let past = tokio::spawn(past(client.clone(), to.clone()));
     let _ended_with_us = AbortOnDrop(past);
-    let mut pieces = vec![News::Met(client), News::Event(Event::Told(Told::Hello(hello)))];
+    let mut pieces = vec![News::Met(client)];
+    pieces.extend([Told::Named(named), Told::Hello(hello)].map(|told| News::Event(Event::Told(told))));
     loop {
         for piece in pieces.drain(..) {
             if to.send(piece).await.is_err() {
