@@ -61,6 +61,40 @@ pub fn command(words: &[String]) -> String {
     shortened(line, LONGEST_COMMAND)
 }
 
+/// The whole of it, to be given to a shell.
+pub fn shell_line(words: &[String]) -> String {
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// What was typed as a shell takes it apart: at blanks, but not within quotes or after a backslash. `None` where a
+/// quote is not closed, or nothing follows the backslash.
+pub fn shell_words(line: &str) -> Option<Vec<String>> {
+    let mut words = vec![];
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (Some(open), c) if c == open => quote = None,
+            (None, '\\') => word.get_or_insert_default().push(chars.next()?),
+            (Some('"'), '\\') => {
+                let next = chars.next()?;
+                // Within double quotes a backslash is itself before all but these.
+                let escaped = matches!(next, '"' | '\\' | '$' | '`');
+                word.get_or_insert_default().extend((!escaped).then_some('\\').into_iter().chain([next]));
+            }
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    quote.is_none().then_some(words)
+}
+
 fn quoted(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_alphanumeric() || "_-+=./:,@%^".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -214,6 +248,19 @@ mod tests {
         let long = words(&["echo", &"x".repeat(1 << 20), "y"]);
         assert_eq!(long.chars().count(), LONGEST_COMMAND + 1);
         assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn a_typed_command_is_taken_apart_as_a_shell_would() {
+        let taken = |line: &str| shell_words(line).map(|words| words.join("|"));
+        assert_eq!(taken("sh -c 'sleep 3; echo hi'").as_deref(), Some("sh|-c|sleep 3; echo hi"));
+        assert_eq!(taken(r#" a\ b "c \"d\" \n" e'f'"g" '' "#).as_deref(), Some(r#"a b|c "d" \n|efg|"#));
+        assert_eq!(taken(r"'a\'").as_deref(), Some(r"a\"));
+        for open in ["echo 'hi", "echo \"hi", "echo \\", "\"a\\"] {
+            assert_eq!(shell_words(open), None, "{open}");
+        }
+        let words = ["it's", "", "$HOME", "a b", "x\ny", &"long ".repeat(200)].map(str::to_owned);
+        assert_eq!(shell_words(&shell_line(&words)).as_deref(), Some(&words[..]));
     }
 
     #[test]

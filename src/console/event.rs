@@ -33,6 +33,8 @@ pub enum Event {
 
 #[derive(Debug)]
 pub enum Told {
+    /// Where the manager is, unless it is the one that is asked where none is named.
+    Named(Option<ManagerAddress>),
     Hello(Hello),
     Picture(Box<Picture>),
     Changes(Box<Changes>),

@@ -56,9 +56,11 @@ pub async fn run(resolve: Resolve, to: mpsc::Sender<News>) {
 /// Ends well when nobody listens any more.
 async fn meet(resolve: &Resolve, to: &mpsc::Sender<News>) -> Result<(), ClientError> {
     let address = resolve()?;
+    let named = Some(address.clone()).filter(|address| ManagerAddress::local().ok().as_ref() != Some(address));
     let Met { client, hello, picture, mut flow } = greet_within(PATIENCE, &address).await?;
     let past = past(client.clone(), to.clone());
-    let told = [Told::Hello(hello), Told::Picture(Box::new(picture))].map(|told| News::Event(Event::Told(told)));
+    let told = [Told::Named(named), Told::Hello(hello), Told::Picture(Box::new(picture))];
+    let told = told.map(|told| News::Event(Event::Told(told)));
     for piece in [News::Met(client)].into_iter().chain(told) {
         if to.send(piece).await.is_err() {
             return Ok(());

@@ -14,7 +14,11 @@ pub const ACTIONS: &[Action] = &[
     Action::new("help", HERE, "Show every key, search it, and run what it shows", help).hint(|_| "help"),
     Action::new("palette", HERE, "Type an action by name, with what it is to act on", palette).hint(|_| "commands"),
     Action::new("filter", HERE, "Show only what has these words: text, !not, state:failed, node:pi-2", filter)
-        .hint(|_| "filter")
+        .hint(|state| match state.pages.current() {
+            Page::Home => "filter",
+            Page::Task(_) => "find",
+            Page::Node(_) => "",
+        })
         .takes(Takes::Filter),
     Action::new("close", HERE, "Close this page, or the zoom; at home, leave the console", close)
         .hint(|state| if state.pages.current().is_home() && !state.zoomed { "quit" } else { "close" }),
@@ -196,6 +200,13 @@ fn undo(state: &mut State, _: &[String]) -> Acted {
 fn show_command(state: &mut State, _: &[String]) -> Acted {
     match state.last_command.clone() {
         Some(command) => {
+            let command = match (&state.named, command.strip_prefix("bramble ")) {
+                (Some(address), Some(verb)) => {
+                    let words = ["bramble".to_owned(), "--manager".to_owned(), address.to_string()];
+                    format!("{} {verb}", text::shell_line(&words))
+                }
+                _ => command,
+            };
             state.say(format!("{command}   (copied)"));
             Ok(vec![Effect::Copy(command)])
         }

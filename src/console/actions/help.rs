@@ -1,19 +1,21 @@
 //! What holds in the help.
 
 use super::{Acted, Action, Layer};
-use crate::console::state::{Overlay, State};
+use crate::console::state::{Move, Overlay, State};
 
 const HERE: &[Layer] = &[Layer::Help];
 
 pub const ACTIONS: &[Action] = &[
     Action::new("accept", HERE, "Run the action that is lit", accept).hint(|_| "run it"),
     Action::new("cancel", HERE, "Close the help", cancel).hint(|_| "close"),
-    Action::new("next", HERE, "Next action", |state, _| step(state, true)),
-    Action::new("previous", HERE, "Action before", |state, _| step(state, false)),
+    Action::new("next", HERE, "Next action", |state, _| step(state, Move::Down)),
+    Action::new("previous", HERE, "Action before", |state, _| step(state, Move::Up)),
+    Action::new("page-down", HERE, "One screen down", |state, _| step(state, Move::PageDown)),
+    Action::new("page-up", HERE, "One screen up", |state, _| step(state, Move::PageUp)),
 ];
 
-fn step(state: &mut State, forward: bool) -> Acted {
-    state.step_help(forward);
+fn step(state: &mut State, by: Move) -> Acted {
+    state.step_help(by);
     Ok(vec![])
 }
 

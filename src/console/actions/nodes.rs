@@ -16,10 +16,13 @@ const HERE: &[Layer] = &[Layer::Nodes, Layer::Node];
 
 pub const ACTIONS: &[Action] = &[
     Action::new("drain", HERE, "Give these nodes no new tasks; what runs there runs on", drain)
-        .hint(|_| "drain")
+        .hint(|state| if drains(state) == Some(false) { "drain" } else { "" })
         .takes(Takes::Nodes)
         .needs(Right::Admin),
-    Action::new("undrain", HERE, "Let drained nodes take tasks again", undrain).takes(Takes::Nodes).needs(Right::Admin),
+    Action::new("undrain", HERE, "Let drained nodes take tasks again", undrain)
+        .hint(|state| if drains(state) == Some(true) { "undrain" } else { "" })
+        .takes(Takes::Nodes)
+        .needs(Right::Admin),
     Action::new("reboot", HERE, "Reboot these nodes", reboot).takes(Takes::Nodes).needs(Right::Admin).dangerous(),
     Action::new("remove", HERE, "Forget these nodes and their keys", remove)
         .takes(Takes::Nodes)
@@ -32,6 +35,13 @@ pub const ACTIONS: &[Action] = &[
     Action::new("add-node", &[Layer::Nodes], "Show the line that makes a machine a worker", add).needs(Right::Admin),
     Action::new("view", &[Layer::Nodes], "Show nodes as cards, as lines, or as a map of heat", view).hint(|_| "view"),
 ];
+
+/// Whether the nodes that are meant all drain already; `None` where they cannot be drained.
+fn drains(state: &State) -> Option<bool> {
+    let names = targets::nodes(state, &[]).ok()?;
+    let known = |name: &NodeName| state.picture.nodes.iter().find(|node| node.name == *name);
+    Some(names.iter().all(|name| known(name).is_some_and(|node| node.draining)))
+}
 
 fn drain(state: &mut State, words: &[String]) -> Acted {
     let names = targets::nodes(state, words)?;

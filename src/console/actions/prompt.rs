@@ -4,6 +4,7 @@ use super::{Acted, Action, Layer};
 use crate::console::state::page::Page;
 use crate::console::state::prompt::Kind;
 use crate::console::state::{Overlay, State};
+use crate::text;
 
 const HERE: &[Layer] = &[Layer::Prompt];
 
@@ -47,6 +48,14 @@ fn cancel(state: &mut State, _: &[String]) -> Acted {
 
 fn accept(state: &mut State, _: &[String]) -> Acted {
     let Some(Overlay::Prompt(prompt)) = state.overlay.take() else { return Ok(vec![]) };
+    if let Some(action) = prompt.runs() {
+        let Some(words) = text::shell_words(prompt.input.value()) else {
+            // What was typed stays, to be mended.
+            state.overlay = Some(Overlay::Prompt(prompt));
+            return Err("a quote is not closed".into());
+        };
+        return by_name(state, action, &words[1..]);
+    }
     match prompt.kind {
         Kind::Palette => {}
         Kind::Connect => return by_name(state, "connect", &[prompt.input.value().trim().to_owned()]),

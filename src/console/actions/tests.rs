@@ -191,8 +191,9 @@ fn the_focus_is_where_the_keys_go() {
 }
 
 /// What has to be so before an action can do anything.
-fn before(action: &str) -> &'static str {
+fn before(layer: Layer, action: &str) -> &'static str {
     match action {
+        "page-up" if layer == Layer::Help => "<PageDown>",
         "undo" | "repeat" | "show-command" => "1jd",
         "forward" => "1j<Enter>[",
         "back" => "1j<Enter>",
@@ -221,7 +222,7 @@ fn every_key_does_something() {
             let mut state = in_layer(layer);
             let effects = state.settle(state.now);
             sample::answer(&mut state, effects);
-            let effects = sample::press(&mut state, before(&binding.action));
+            let effects = sample::press(&mut state, before(layer, &binding.action));
             sample::answer(&mut state, effects);
             if binding.action == "undo" {
                 let done = Event::Answered(Purpose::Deed(1), Ok(protocol::api::Reply::Done { tasks: 1 }));

@@ -77,10 +77,11 @@ fn stop(state: &mut State, words: &[String]) -> Acted {
 
 /// How many tasks of these jobs run and wait; `None` where single tasks are meant, or jobs that are not in the picture.
 fn whole_jobs(state: &State, targets: &[Target]) -> Option<(u32, u32)> {
-    targets.iter().try_fold((0, 0), |(running, waiting), target| {
+    targets.iter().try_fold((0u32, 0u32), |(running, waiting), target| {
         let Target::Job(id) = target else { return None };
         let counts = state.picture.jobs.iter().find(|job| job.id == *id)?.counts;
-        Some((running + counts.running + counts.starting, waiting + counts.queued))
+        let runs = counts.running.saturating_add(counts.starting);
+        Some((running.saturating_add(runs), waiting.saturating_add(counts.queued)))
     })
 }
 
@@ -139,7 +140,7 @@ fn run(state: &mut State, words: &[String]) -> Acted {
     let spec = protocol::job::JobSpec::of(words.iter().map(String::as_str));
     spec.check().map_err(|error| error.to_string())?;
     state.do_deed(Deed {
-        command: format!("bramble run -- {}", text::command(words)),
+        command: format!("bramble run -- {}", text::shell_line(words)),
         requests: vec![Request::Submit(spec)],
         done: "submitted".into(),
         undo: None,

@@ -62,8 +62,10 @@ fn parts(state: &State) -> Vec<Vec<Span<'static>>> {
         }
     }
     let work = picture.work;
-    let waits = if work.queued > 0 { format!(" {} {} queued", glyphs.dot, work.queued) } else { String::new() };
-    let work = plain(format!("{} running{waits}", work.running.saturating_add(work.starting)));
+    // What a node holds for its next free CPU waits like the rest.
+    let waits = work.queued.saturating_add(work.starting);
+    let waits = if waits > 0 { format!(" {} {waits} queued", glyphs.dot) } else { String::new() };
+    let work = plain(format!("{} running{waits}", work.running));
     let hottest = state.nodes.hottest(&picture.nodes);
     let hottest = hottest.map(|(temperature, node)| {
         let style = styles.heat[paint::heat_step(temperature)];

@@ -44,6 +44,7 @@ pub fn draw(state: &State, help: &Help, area: Rect, buffer: &mut Buffer) -> Opti
     let lit =
         lines.iter().position(|line| matches!(line, Line::Entry(nth, _) if *nth == help.scroll.cursor)).unwrap_or(0);
     let top = lit.saturating_sub(usize::from(list.height) * 2 / 3).min(lines.len().saturating_sub(list.height.into()));
+    paint::more(state, top, lines.len().saturating_sub(top + usize::from(list.height)), place, buffer);
     for (seen, line) in lines.iter().skip(top).take(list.height.into()).enumerate() {
         let row = Rect::new(list.x, list.y + seen as u16, list.width, 1);
         match line {

@@ -6,6 +6,7 @@ mod graphs;
 mod tests;
 
 use protocol::api::{NodeView, TaskView};
+use protocol::node::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
@@ -127,6 +128,9 @@ fn draw_tasks(part: &Part<'_>, area: Rect, buffer: &mut Buffer) {
     let (state, page) = (part.state, part.page);
     let total = page.tasks.total().map(|total| total.to_string()).unwrap_or_default();
     let inner = part.frame(&format!("tasks {total}"), vec![], area, buffer);
+    if part.node.is_some_and(|node| node.role == Role::Manager) {
+        return paint::hollow(state, inner, buffer, "the manager itself runs no tasks");
+    }
     if page.tasks.total() == Some(0) {
         return paint::hollow(state, inner, buffer, "no task has run here");
     }

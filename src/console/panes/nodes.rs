@@ -68,23 +68,8 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
             heat::about(state, &item, grid.footing(inner), buffer);
         }
     }
-    more(state, first, grid.rows * grid.columns, area, buffer);
-}
-
-/// How many are out of sight, on the lower border.
-fn more(state: &State, first: usize, seen: usize, area: Rect, buffer: &mut Buffer) {
-    let below = state.nodes.len().saturating_sub(first + seen);
-    let (glyphs, styles) = (state.theme.glyphs, &state.theme.styles);
-    let said = match (first, below) {
-        (0, 0) => return,
-        (above, 0) => format!(" {} {above} ", glyphs.arrow_up),
-        (0, below) => format!(" {} {below} ", glyphs.arrow_down),
-        (above, below) => format!(" {} {above}  {} {below} ", glyphs.arrow_up, glyphs.arrow_down),
-    };
-    let width = paint::width(&said);
-    if width + 4 <= area.width && area.height > 1 {
-        paint::text(buffer, area.right() - width - 2, area.bottom() - 1, width, &said, styles.dim);
-    }
+    let below = state.nodes.len().saturating_sub(first + grid.rows * grid.columns);
+    paint::more(state, first, below, area, buffer);
 }
 
 /// The last minutes of its CPU as small bars.

@@ -160,6 +160,21 @@ pub fn hollow(state: &State, area: Rect, buffer: &mut Buffer, sentence: &str) {
     text(buffer, x, area.y + area.height / 2, area.width, &cut, state.theme.styles.dim);
 }
 
+/// How many are out of sight, on the lower border.
+pub fn more(state: &State, above: usize, below: usize, area: Rect, buffer: &mut Buffer) {
+    let (glyphs, styles) = (state.theme.glyphs, &state.theme.styles);
+    let said = match (above, below) {
+        (0, 0) => return,
+        (above, 0) => format!(" {} {above} ", glyphs.arrow_up),
+        (0, below) => format!(" {} {below} ", glyphs.arrow_down),
+        (above, below) => format!(" {} {above}  {} {below} ", glyphs.arrow_up, glyphs.arrow_down),
+    };
+    let cells = width(&said);
+    if cells + 4 <= area.width && area.height > 1 {
+        text(buffer, area.right() - cells - 2, area.bottom() - 1, cells, &said, styles.dim);
+    }
+}
+
 /// A line across, with something to read at both ends; what is on the right goes first where there is no room.
 pub fn rule(state: &State, area: Rect, left: Vec<Span<'_>>, right: Vec<Span<'_>>, buffer: &mut Buffer) {
     if area.is_empty() {

@@ -22,7 +22,9 @@ pub fn draw(state: &State, prompt: &Prompt, layout: &Layout, buffer: &mut Buffer
     let room = area.width.saturating_sub(4);
     let scroll = prompt.input.visual_scroll(room.into());
     let shown: String = prompt.input.value().chars().skip(scroll).collect();
-    paint::text(buffer, area.x + 3, area.y, room, &shown, styles.prompt_text);
+    let taken = paint::text(buffer, area.x + 3, area.y, room, &shown, styles.prompt_text);
+    let wants = paint::cut(prompt.wants(), room.saturating_sub(taken), state.theme.glyphs);
+    paint::text(buffer, area.x + 3 + taken, area.y, room.saturating_sub(taken), &wants, styles.dim);
     if let Kind::Palette = prompt.kind {
         offers(state, prompt, layout.body, buffer);
     }

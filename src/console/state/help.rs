@@ -58,12 +58,13 @@ impl State {
         }
     }
 
-    pub fn step_help(&mut self, forward: bool) {
+    pub fn step_help(&mut self, by: super::Move) {
         let Some(super::Overlay::Help(help)) = &self.overlay else { return };
         let count = self.help_entries(help.input.value()).len();
         if let Some(super::Overlay::Help(help)) = &mut self.overlay {
-            let by = if forward { super::Move::Down } else { super::Move::Up };
-            help.scroll.step(by, count, 1, 1);
+            // What stands around the rows is nine lines high; a line of what was seen stays.
+            let page = usize::from(self.size.height).saturating_sub(10);
+            help.scroll.step(by, count, 1, page);
         }
     }
 }

@@ -40,6 +40,7 @@ use super::actions::{self, Action, Layer};
 use super::event::Effect;
 use super::keymap::{Chord, Keymap};
 use super::theme::Theme;
+use crate::client::ManagerAddress;
 
 pub use link::Link;
 pub use list::{Move, Scroll};
@@ -127,6 +128,8 @@ pub struct State {
     pub repeat: Option<Done>,
     /// The headless command equal to the last action.
     pub last_command: Option<String>,
+    /// Where the manager is; a headless command has to say it too.
+    pub named: Option<ManagerAddress>,
     pub undo: Option<Deed>,
     /// Which of the ways of the first screen is lit.
     pub way: usize,
@@ -180,6 +183,7 @@ impl State {
             pending: vec![],
             repeat: None,
             last_command: None,
+            named: None,
             undo: None,
             way: 0,
             deeds: Deeds::default(),

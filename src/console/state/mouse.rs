@@ -96,7 +96,7 @@ impl State {
         };
         match &mut self.overlay {
             Some(Overlay::Prompt(prompt)) => prompt.step(forward),
-            Some(Overlay::Help(_)) => self.step_help(forward),
+            Some(Overlay::Help(_)) => self.step_help(if forward { Move::Down } else { Move::Up }),
             _ => {}
         }
         vec![]

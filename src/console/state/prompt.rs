@@ -4,6 +4,7 @@ use tui_input::Input;
 
 use super::filter::Filter;
 use super::palette::Offer;
+use crate::console::actions::{self, Takes};
 
 #[derive(Debug)]
 pub struct Prompt {
@@ -40,6 +41,26 @@ impl Prompt {
             Kind::Palette => ":",
             Kind::Connect => ">",
             Kind::Filter { .. } | Kind::Search { .. } => "/",
+        }
+    }
+
+    /// The name of the action whose command is typed here: it is read as a shell would.
+    pub fn runs(&self) -> Option<&'static str> {
+        let name = self.input.value().trim_start().split_once(char::is_whitespace)?.0;
+        let action = actions::find(name).filter(|action| action.takes == Takes::Command)?;
+        (self.kind == Kind::Palette).then_some(action.name)
+    }
+
+    /// Said in its place while nothing is typed.
+    pub fn wants(&self) -> &'static str {
+        let typed = self.input.value();
+        match self.kind {
+            Kind::Palette if self.runs().is_some_and(|name| typed.trim() == name) => {
+                "a command, as in: ./sweep.sh 4   or: sh -c 'date; hostname'"
+            }
+            Kind::Filter { .. } if typed.is_empty() => "words, !not, state:failed, node:pi-2; Enter keeps it",
+            Kind::Search { .. } if typed.is_empty() => "words to find in the log; n and N go from one to the next",
+            _ => "",
         }
     }
 

@@ -47,11 +47,18 @@ impl State {
             }
             Event::Theme(Ok(theme)) => {
                 self.settings.theme = theme.name.clone();
+                // One's own is read again as often as it is saved; that shows.
+                if self.theme.name != theme.name {
+                    self.say(format!("theme: {}", theme.name));
+                }
                 self.theme = theme;
                 self.keep()
             }
             Event::Keymap(Ok(keymap)) => {
                 self.settings.keymap = keymap.name.clone();
+                if self.keymap.name != keymap.name {
+                    self.say(format!("keymap: {}", keymap.name));
+                }
                 self.keymap = keymap;
                 self.pending.clear();
                 self.keep()
@@ -286,6 +293,10 @@ impl State {
 
     fn told(&mut self, told: Told) -> Vec<Effect> {
         match told {
+            Told::Named(address) => {
+                self.named = address;
+                vec![]
+            }
             Told::Hello(hello) => self.met(hello),
             Told::Picture(picture) => self.pictured(*picture),
             Told::Changes(changes) => {

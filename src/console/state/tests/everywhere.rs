@@ -114,6 +114,54 @@ fn a_command_is_run_from_the_palette_and_its_job_is_gone_to() {
 }
 
 #[test]
+fn a_typed_command_keeps_its_quotes_and_one_left_open_can_be_mended() {
+    let mut state = home();
+    press(&mut state, "!");
+    assert!(screen(&state).contains("a command, as in: ./sweep.sh 4"), "{}", screen(&state));
+    assert_eq!(deeds(press(&mut state, "sh<Space>-c<Space>'date;<Space>hostname<Enter>")), []);
+    assert!(screen(&state).contains("a quote is not closed"), "{}", screen(&state));
+    let asked = deeds(press(&mut state, "'<Enter>"));
+    let [(_, Request::Submit(spec))] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!(spec.command, ["sh", "-c", "date; hostname"]);
+    assert_eq!(state.last_command.as_deref(), Some("bramble run -- sh -c 'date; hostname'"));
+}
+
+#[test]
+fn the_command_shown_says_which_manager_where_it_is_not_the_one_of_this_machine() {
+    let mut state = home();
+    press(&mut state, "jd");
+    let address = "unix:///tmp/a b/manager.sock".parse().unwrap();
+    state.update(Event::Told(Told::Named(Some(address))), sample::now());
+    let shown = press(&mut state, "=");
+    let command = "bramble --manager 'unix:///tmp/a b/manager.sock' node drain pi-2";
+    assert_eq!(shown, [Effect::Copy(command.into())]);
+}
+
+#[test]
+fn the_footer_offers_only_what_the_page_and_the_node_under_the_cursor_can() {
+    let footer = |state: &State| screen(state).lines().last().unwrap_or_default().to_owned();
+    let mut state = home();
+    assert!(!footer(&state).contains("drain"), "the manager: {}", footer(&state));
+    press(&mut state, "j");
+    assert!(footer(&state).contains("d drain"), "{}", footer(&state));
+    state.picture.nodes.iter_mut().for_each(|node| node.draining = true);
+    assert!(footer(&state).contains("D undrain"), "{}", footer(&state));
+    press(&mut state, "<Enter>");
+    assert!(!footer(&state).contains("filter"), "{}", footer(&state));
+}
+
+#[test]
+fn help_is_paged_through_and_says_how_much_is_out_of_sight() {
+    let mut state = home();
+    press(&mut state, "?");
+    assert!(screen(&state).contains(" ↓ "), "{}", screen(&state));
+    press(&mut state, "<PageDown><PageDown>");
+    assert!(screen(&state).contains(" ↑ "), "{}", screen(&state));
+    press(&mut state, "<PageUp><PageUp><PageUp>");
+    assert!(!screen(&state).contains(" ↑ "), "{}", screen(&state));
+}
+
+#[test]
 fn help_is_searched_by_word_and_by_key_and_runs_what_it_shows() {
     let mut state = home();
     press(&mut state, "?zoom");

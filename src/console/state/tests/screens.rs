@@ -11,8 +11,10 @@ use crate::console::sample::{self, picture, press, screen};
 use crate::console::state::State;
 use crate::console::theme::Depth;
 
-/// What is done before one looks.
-const SCENES: [(&str, fn(&mut State)); 11] = [
+/// A name, and what is done before one looks.
+type Scene = (&'static str, fn(&mut State));
+
+const SCENES: [Scene; 11] = [
     ("home", |_| {}),
     ("zoomed", |state| drop(press(state, "1z"))),
     ("events", |state| drop(press(state, "3z"))),
