@@ -34,9 +34,10 @@ fn press(state: &mut State, _: &[String]) -> Acted {
     match dialog.buttons.swap_remove(dialog.focus).press {
         Press::Nothing => Ok(vec![]),
         Press::Do(deed) => {
+            let effects = state.do_deed(*deed)?;
             state.nodes.marks.clear();
             state.work.marks.clear();
-            state.do_deed(*deed)
+            Ok(effects)
         }
         Press::Copy(text) => {
             state.say("copied");

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use protocol::api::{Changes, Hello, JobView, Picture, Reply, Request};
+use protocol::api::{Changes, Hello, JobView, LogChunk, Picture, Reply, Request};
 use protocol::id::{JobId, Target, TaskId};
+use protocol::job::Stream;
 
 use super::home;
 use crate::client::ClientError;
 use crate::console::event::{Effect, Event, Left, Purpose, Told};
 use crate::console::sample::{self, picture, press, screen};
 use crate::console::state::State;
+use crate::console::state::log::Log;
 use crate::console::state::page::Page;
 use crate::console::theme::Depth;
 
@@ -188,4 +190,23 @@ fn a_console_that_only_looks_installs_nothing() {
     assert!(press(&mut state, "j<Enter>").contains(&Effect::Leave(Left::Install)));
     state.read_only = true;
     assert_eq!(press(&mut state, "<Enter>"), []);
+}
+
+#[test]
+fn what_could_not_be_sent_stays_marked() {
+    let mut state = home();
+    press(&mut state, "2 x");
+    tell(&mut state, Told::Lost { why: "it went away".into(), pause: Duration::from_secs(5) });
+    assert_eq!(press(&mut state, "<Tab><Enter>"), []);
+    assert!(screen(&state).contains("nothing was sent"), "{}", screen(&state));
+    assert_eq!(state.work.marks.len(), 1);
+}
+
+#[test]
+fn a_log_told_from_beyond_all_numbers_stops_nothing() {
+    let mut log = Log::default();
+    for offset in [u64::MAX, 0] {
+        log.add(&LogChunk { stream: Stream::Stdout, offset, bytes: b"one\n".to_vec().into() });
+    }
+    assert_eq!(log.len(), 1);
 }
