@@ -53,6 +53,10 @@ fn logs(state: &mut State, words: &[String]) -> Acted {
 
 fn stop(state: &mut State, words: &[String]) -> Acted {
     let targets = targets::targets(state, words)?;
+    if targets.iter().all(|target| over(state, target)) {
+        let have = if targets.len() == 1 { "has" } else { "have" };
+        return Err(format!("{} {have} ended: there is nothing to stop", listed(&targets)));
+    }
     let reason = state.me.as_ref().map(|me| format!("by {} in the console", me.person));
     let deed = Deed {
         requests: vec![Request::Stop { targets: targets.clone(), reason }],
@@ -70,6 +74,18 @@ fn stop(state: &mut State, words: &[String]) -> Acted {
     let dialog = Dialog::ask(format!("Stop {}?", listed(&targets)), text, "Stop", deed);
     state.overlay = Some(Overlay::Dialog(dialog));
     Ok(vec![])
+}
+
+/// Whether nothing of its job is left to stop, as far as that is known.
+fn over(state: &State, target: &Target) -> bool {
+    let id = match target {
+        Target::Job(id) => *id,
+        Target::Range { job, .. } => *job,
+        Target::Task(task) => task.job,
+        Target::Attempt(attempt) => attempt.task.job,
+    };
+    let job = state.picture.jobs.iter().find(|job| job.id == id);
+    job.is_some_and(|job| job.counts.total() > 0 && job.counts.ended() == job.counts.total())
 }
 
 fn retry(state: &mut State, words: &[String]) -> Acted {
