@@ -265,6 +265,7 @@ impl State {
         self.events.clear();
         self.pages = Pages::default();
         self.undo = None;
+        self.last_command = None;
     }
 
     pub fn open_node(&mut self, name: NodeName) -> Vec<Effect> {
