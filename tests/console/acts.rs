@@ -37,8 +37,9 @@ fn work_is_stopped_and_run_again_nodes_are_drained_and_taken_back() {
     until("the end", || (state_of(&long) == "stopped").then_some(()));
     terminal.until_shows("■ 1 ");
     terminal.keys("=");
-    terminal.until_shows("bramble stop 1   (copied)");
-    terminal.until_sent(&copied("bramble stop 1"));
+    let named = format!("bramble --manager unix://{}", demo.socket().display());
+    terminal.until_shows("stop 1   (copied)");
+    terminal.until_sent(&copied(&format!("{named} stop 1")));
 
     terminal.keys("<esc>");
     terminal.until_gone("(copied)");
@@ -78,9 +79,9 @@ fn work_is_stopped_and_run_again_nodes_are_drained_and_taken_back() {
     assert!(!draining("pi-1"));
     terminal.until_gone("◒ draining");
     terminal.keys("=");
-    terminal.until_shows("bramble node undrain pi-1");
+    terminal.until_shows("node undrain pi-1");
     terminal.keys("<esc>");
-    terminal.until_gone("bramble node undrain pi-1");
+    terminal.until_gone("node undrain pi-1");
     terminal.keys("<esc>");
     terminal.until_gone("/pi-1");
     terminal.keys(":drain pi-2<enter>");

@@ -53,6 +53,10 @@ fn logs(state: &mut State, words: &[String]) -> Acted {
 
 fn stop(state: &mut State, words: &[String]) -> Acted {
     let targets = targets::targets(state, words)?;
+    if targets.iter().all(|target| over(state, target)) {
+        let have = if targets.len() == 1 { "has" } else { "have" };
+        return Err(format!("{} {have} ended: there is nothing to stop", listed(&targets)));
+    }
     let reason = state.me.as_ref().map(|me| format!("by {} in the console", me.person));
     let deed = Deed {
         requests: vec![Request::Stop { targets: targets.clone(), reason }],
@@ -61,13 +65,14 @@ fn stop(state: &mut State, words: &[String]) -> Acted {
         undo: None,
     };
     let hit = match whole_jobs(state, &targets) {
-        Some((0, 0)) => return Err(format!("{} has ended: there is nothing to stop", listed(&targets))),
-        Some((running, 0)) => format!("{} asked to end, and killed if it does not.", are(running)),
+        Some((0, 0)) | None => {
+            "What runs is asked to end, and killed if that is not enough; what waits is never started.".to_owned()
+        }
+        Some((running, 0)) => format!("{} asked to end, and killed if that is not enough.", are(running)),
         Some((0, waiting)) => format!("{} never started.", are(waiting)),
         Some((running, waiting)) => {
-            format!("{} asked to end, and killed if it does not; {} never started.", are(running), are(waiting))
+            format!("{} asked to end, and killed if that is not enough; {} never started.", are(running), are(waiting))
         }
-        None => "What runs is asked to end, and killed if it does not; what waits is never started.".to_owned(),
     };
     let text = vec![hit, "It can be run again from the beginning.".into()];
     let dialog = Dialog::ask(format!("Stop {}?", listed(&targets)), text, "Stop", deed);
@@ -87,6 +92,18 @@ fn whole_jobs(state: &State, targets: &[Target]) -> Option<(u32, u32)> {
 
 fn are(tasks: u32) -> String {
     format!("{} {}", text::count(tasks, "task"), if tasks == 1 { "is" } else { "are" })
+}
+
+/// Whether nothing of its job is left to stop, as far as that is known.
+fn over(state: &State, target: &Target) -> bool {
+    let id = match target {
+        Target::Job(id) => *id,
+        Target::Range { job, .. } => *job,
+        Target::Task(task) => task.job,
+        Target::Attempt(attempt) => attempt.task.job,
+    };
+    let job = state.picture.jobs.iter().find(|job| job.id == id);
+    job.is_some_and(|job| job.counts.total() > 0 && job.counts.ended() == job.counts.total())
 }
 
 fn retry(state: &mut State, words: &[String]) -> Acted {

@@ -126,8 +126,8 @@ fn draw_graphs(part: &Part<'_>, area: Rect, buffer: &mut Buffer) {
 
 fn draw_tasks(part: &Part<'_>, area: Rect, buffer: &mut Buffer) {
     let (state, page) = (part.state, part.page);
-    let total = page.tasks.total().map(|total| total.to_string()).unwrap_or_default();
-    let inner = part.frame(&format!("tasks {total}"), vec![], area, buffer);
+    let total = page.tasks.total().map(|total| format!(" {total}")).unwrap_or_default();
+    let inner = part.frame(&format!("tasks{total}"), vec![], area, buffer);
     if part.node.is_some_and(|node| node.role == Role::Manager) {
         return paint::hollow(state, inner, buffer, "the manager itself runs no tasks");
     }

@@ -274,6 +274,7 @@ impl State {
             self.overlay = None;
         }
         self.forget_deeds();
+        self.last_command = None;
     }
 
     pub fn open_node(&mut self, name: NodeName) -> Vec<Effect> {

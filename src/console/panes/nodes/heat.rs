@@ -21,20 +21,23 @@ pub fn draw(state: &State, item: &Item<'_>, area: Rect, buffer: &mut Buffer) {
     }
     let styles = &state.theme.styles;
     let (glyph, style) = sign(item, &state.theme);
-    let known = item.shown.temperature.map(|degrees| degrees.value());
-    let known = known.or_else(|| item.shown.cpu.map(|cpu| cpu.value())).map(|value| format!("{value:.0}"));
+    let heat = item.shown.temperature.map(|degrees| (degrees.value(), state.theme.glyphs.degree));
+    // How busy it is says so by its sign: it is no heat.
+    let (known, unit) = match heat.or_else(|| item.shown.cpu.map(|cpu| (cpu.value(), "%"))) {
+        Some((value, unit)) => (format!("{value:.0}"), unit),
+        None => (String::new(), ""),
+    };
     let mut cell = area;
     if area.width >= NAME {
         let name = area.width.saturating_sub(7);
         paint::text(buffer, area.x, area.y, 1, glyph, style);
         let said = paint::cut(item.node.name.as_str(), name, state.theme.glyphs);
         paint::text(buffer, area.x + 2, area.y, name, &said, styles.text);
-        let said = format!("{:>3}", known.unwrap_or_default());
-        paint::text(buffer, area.x + 2 + name, area.y, 3, &said, style);
-        cell.width -= 2;
+        let said = format!("{known:>3}{unit}");
+        paint::text(buffer, area.x + 2 + name, area.y, 4, &said, style);
+        cell.width -= 1;
     } else if area.width >= NUMBER {
-        let said = known.unwrap_or_default();
-        paint::text(buffer, area.x, area.y, 3, &format!("{glyph}{said:<2}"), style);
+        paint::text(buffer, area.x, area.y, 3, &format!("{glyph}{known:<2}"), style);
         cell.width -= 1;
     } else {
         paint::text(buffer, area.x, area.y, 1, glyph, style);

@@ -77,6 +77,24 @@ fn what_cannot_be_brought_back_asks_first_and_enter_alone_does_nothing() {
 }
 
 #[test]
+fn what_has_ended_is_not_asked_about() {
+    let mut state = home();
+    let ended = |job: &&protocol::api::JobView| job.counts.ended() == job.counts.total();
+    let id = state.picture.jobs.iter().find(ended).unwrap().id.0;
+    press(&mut state, &format!(":stop<Space>{id}<Enter>"));
+    assert!(state.overlay.is_none());
+    assert!(screen(&state).contains(&format!("{id} has ended: there is nothing to stop")), "{}", screen(&state));
+}
+
+#[test]
+fn the_theme_that_is_taken_is_named() {
+    let mut state = home();
+    let theme = crate::console::theme::Theme { name: "light".into(), ..(*state.theme).clone() };
+    state.update(Event::Theme(Ok(std::sync::Arc::new(theme))), sample::now());
+    assert!(screen(&state).contains("theme: light"), "{}", screen(&state));
+}
+
+#[test]
 fn marked_ones_are_acted_on_together_and_named() {
     let mut state = home();
     press(&mut state, "j  ");
