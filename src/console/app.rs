@@ -1,6 +1,9 @@
 //! The loop: one owner of the state. All that waits is taken in, then the screen is drawn once, and only when it would
 //! look different.
 
+mod looks;
+mod pace;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -17,20 +20,15 @@ use super::document::Mistake;
 use super::event::{Effect, Event, Left};
 use super::feed::{self, News, Resolve};
 use super::keep::{Folders, Keeper};
-use super::keymap::{self, Keymap};
 use super::live;
-use super::state::settings::Settings;
+use super::panes;
 use super::state::{Look, Now, State, toast};
 use super::terminal::{self, Command, Frame, Input, Painter, Report, Signal, Terminal, TerminalError};
-use super::theme::{self, ColorChoice, Depth, Theme};
-use super::{actions, panes};
+use super::theme::ColorChoice;
 use crate::client::Client;
+use looks::Looks;
+use pace::{Pace, Urgency};
 
-/// The most frames a second for what a person does, and for what happens by itself.
-const QUICK: Duration = Duration::from_millis(33);
-const CALM: Duration = Duration::from_millis(250);
-/// After a key, what it brought about is shown as quickly as the key itself.
-const ATTENTION: Duration = Duration::from_secs(1);
 /// What waits to be taken in; whoever has more waits.
 const QUEUE: usize = 256;
 
@@ -131,14 +129,6 @@ enum Message {
     Report(Report),
     /// Something among the person's own themes and keymaps was written.
     Saved,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Urgency {
-    /// Something has happened.
-    Calm,
-    /// A person has done something.
-    Quick,
 }
 
 struct App {
@@ -299,121 +289,6 @@ impl App {
             Ok(()) => self.pace.painting = true,
             Err(_) => self.pace.repaint(),
         }
-    }
-}
-
-/// When the next frame is drawn.
-struct Pace {
-    /// A frame is with the painter: the next one waits until it is on the screen.
-    painting: bool,
-    over: bool,
-    wanted: Option<Urgency>,
-    clear: bool,
-    last_frame: Option<Instant>,
-    /// The last one that showed what a person had done.
-    last_quick: Option<Instant>,
-    last_key: Option<Instant>,
-    shown: Option<(Buffer, Option<(u16, u16)>)>,
-}
-
-impl Pace {
-    fn new() -> Self {
-        let wanted = Some(Urgency::Calm);
-        let (last_frame, last_quick, last_key) = (None, None, None);
-        Self { painting: false, over: false, wanted, clear: false, last_frame, last_quick, last_key, shown: None }
-    }
-
-    fn ask(&mut self, urgency: Urgency, now: Instant) {
-        if urgency == Urgency::Quick {
-            self.last_key = Some(now);
-        }
-        self.wanted = self.wanted.max(Some(urgency));
-    }
-
-    fn repaint(&mut self) {
-        (self.clear, self.wanted) = (true, Some(Urgency::Quick));
-    }
-
-    fn due(&self) -> Option<Instant> {
-        let attended = self.last_key.is_some_and(|key| Instant::now() < key + ATTENTION);
-        let (last, pause) = match self.wanted? {
-            // A frame that came by itself does not hold up a key.
-            Urgency::Quick => (self.last_quick, QUICK),
-            Urgency::Calm if attended => (self.last_frame, QUICK),
-            Urgency::Calm => (self.last_frame, CALM),
-        };
-        // The painter says when it is done.
-        (!self.painting).then(|| last.map_or_else(Instant::now, |last| last + pause))
-    }
-
-    /// Whether the whole screen is to be painted.
-    fn drawn(&mut self) -> bool {
-        let now = Some(Instant::now());
-        if self.wanted.take() == Some(Urgency::Quick) {
-            self.last_quick = now;
-        }
-        self.last_frame = now;
-        std::mem::take(&mut self.clear)
-    }
-}
-
-/// Where themes and keymaps come from, and what this terminal can show.
-struct Looks {
-    themes: theme::Source,
-    keymaps: keymap::Source,
-    depth: Depth,
-    ascii: bool,
-}
-
-impl Looks {
-    fn new(options: &Options, folders: &Folders) -> Looks {
-        let env = |name: &str| std::env::var(name).ok();
-        Looks {
-            themes: theme::Source { dir: folders.themes.clone() },
-            keymaps: keymap::Source { dir: folders.keymaps.clone() },
-            depth: Depth::detect(options.color, &env),
-            ascii: !theme::locale_is_utf8(&env),
-        }
-    }
-
-    fn theme(&self, name: &str) -> Result<Arc<Theme>, theme::ThemeError> {
-        self.themes.load(name, self.depth, self.ascii).map(Arc::new)
-    }
-
-    fn keymap(&self, name: &str) -> Result<Arc<Keymap>, keymap::KeymapError> {
-        actions::vocabulary(|words| self.keymaps.load(name, words)).map(Arc::new)
-    }
-
-    /// What is asked for on the command line must be right; what was chosen last time and is broken now is said, and
-    /// the built-in one taken instead.
-    fn first_theme(
-        &self,
-        options: &Options,
-        settings: &Settings,
-        mistakes: &mut Vec<String>,
-    ) -> Result<Arc<Theme>, ConsoleError> {
-        if let Some(name) = &options.theme {
-            return Ok(self.theme(name)?);
-        }
-        self.theme(&settings.theme).or_else(|error| {
-            mistakes.push(error.to_string());
-            Ok(theme::Source::default().load("default", self.depth, self.ascii).map(Arc::new)?)
-        })
-    }
-
-    fn first_keymap(
-        &self,
-        options: &Options,
-        settings: &Settings,
-        mistakes: &mut Vec<String>,
-    ) -> Result<Arc<Keymap>, ConsoleError> {
-        if let Some(name) = &options.keymap {
-            return Ok(self.keymap(name)?);
-        }
-        self.keymap(&settings.keymap).or_else(|error| {
-            mistakes.push(error.to_string());
-            Ok(actions::vocabulary(|words| keymap::Source::default().load("default", words)).map(Arc::new)?)
-        })
     }
 }
 
