@@ -25,8 +25,27 @@ enum News {
     Report(Report),
 }
 
+/// Says that this test is to be the program that the others run on a terminal of theirs.
+const PROGRAM: &str = "BRAMBLE_TEST_ON_A_TERMINAL";
+
 #[test]
-#[ignore = "the program that the tests below run on a terminal of theirs"]
+fn who_has_no_terminal_is_told_so() {
+    if std::env::var_os(PROGRAM).is_some() {
+        return program();
+    }
+    let nowhere = File::open("/dev/null").unwrap();
+    let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+    alone.args(["--exact", &path_of("who_has_no_terminal_is_told_so"), "--nocapture"]).env(PROGRAM, "1");
+    let output = alone.stdin(nowhere).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("NotATerminal"), "{said}");
+}
+
+/// As the test runner calls it.
+fn path_of(test: &str) -> String {
+    format!("{}::{test}", module_path!().split_once("::").unwrap().1)
+}
+
 fn program() {
     let terminal = Terminal::open(true).unwrap();
     let (to, news) = channel();
@@ -99,8 +118,8 @@ impl Desk {
         unlockpt(&master).unwrap();
         let slave = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         tcsetwinsize(&slave, window(40, 10)).unwrap();
-        let name = format!("{}::program", module_path!().split_once("::").unwrap().1);
-        command.args(["--exact", &name, "--ignored", "--nocapture"]).env("NO_COLOR", "1").env("RUST_BACKTRACE", "0");
+        command.args(["--exact", &path_of("who_has_no_terminal_is_told_so"), "--nocapture"]);
+        command.env(PROGRAM, "1").env("NO_COLOR", "1").env("RUST_BACKTRACE", "0");
         let end = || slave.try_clone().unwrap();
         command.stdin(end()).stdout(end()).stderr(end());
         // SAFETY: setsid and an ioctl are all that is done there, and both are safe between fork and exec.
