@@ -29,6 +29,7 @@ pub const ACTIONS: &[Action] = &[
     Action::new("mark-all", HERE, "Mark all that are shown", mark_all).applies(markable),
     Action::new("unmark-all", HERE, "Mark none", unmark_all).applies(markable),
     Action::new("sort", HERE, "Sort by the next column, or by the one named", sort)
+        .hint(|_| "sort")
         .takes(Takes::Column)
         .applies(markable),
     Action::new("sort-reverse", HERE, "Turn the order round", sort_reverse).applies(markable),

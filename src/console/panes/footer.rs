@@ -22,7 +22,10 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// The most local first, the help in front of all.
+/// Who is lost needs these two, however narrow it is.
+const FIRST: [&str; 2] = ["help", "close"];
+
+/// The help and the way out, then the most local.
 fn hints(state: &State) -> Vec<(String, &'static str)> {
     let layers = state.layers();
     let words: Vec<&str> = layers.iter().map(|layer| layer.word()).collect();
@@ -33,14 +36,12 @@ fn hints(state: &State) -> Vec<(String, &'static str)> {
             crate::console::actions::table().filter(|row| layers.iter().any(|l| row.layers.contains(l))).collect()
         }
     };
-    let shown = rows.into_iter().map(|row| (row, (row.hint)(state))).filter(|(_, hint)| !hint.is_empty());
-    let mut hints: Vec<(String, &'static str)> =
-        shown.filter_map(|(row, hint)| Some((state.keymap.keys_of(&words, row.name)?, hint))).collect();
-    if let Some(at) = hints.iter().position(|(_, hint)| *hint == "help") {
-        let help = hints.remove(at);
-        hints.insert(0, help);
-    }
-    hints
+    let mut shown: Vec<_> = rows.into_iter().map(|row| (row, (row.hint)(state))).collect();
+    shown.retain(|(_, hint)| !hint.is_empty());
+    // Stable: the rest stays in the order of the table.
+    shown.sort_by_key(|(row, _)| FIRST.iter().position(|name| *name == row.name).unwrap_or(FIRST.len()));
+    let keyed = shown.into_iter().filter_map(|(row, hint)| Some((state.keymap.keys_of(&words, row.name)?, hint)));
+    keyed.collect()
 }
 
 fn fitting(hints: Vec<(String, &'static str)>, width: u16) -> Vec<(String, &'static str)> {
