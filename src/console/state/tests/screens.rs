@@ -14,7 +14,7 @@ use crate::console::theme::Depth;
 /// A name, and what is done before one looks.
 type Scene = (&'static str, fn(&mut State));
 
-const SCENES: [Scene; 11] = [
+const SCENES: [Scene; 14] = [
     ("home", |_| {}),
     ("zoomed", |state| drop(press(state, "1z"))),
     ("events", |state| drop(press(state, "3z"))),
@@ -23,6 +23,9 @@ const SCENES: [Scene; 11] = [
     ("help", |state| drop(press(state, "?"))),
     ("help-found", |state| drop(press(state, "?log"))),
     ("dialog", |state| drop(press(state, "2x"))),
+    ("dialog-reboot", |state| drop(press(state, "1jR"))),
+    ("dialog-remove", |state| drop(press(state, "1j  X"))),
+    ("dialog-revoke", |state| drop(press(state, "1jK<Tab>"))),
     ("filter", |state| drop(press(state, "2/state:f"))),
     ("toasts", |state| drop(press(state, "yd="))),
     ("lost", lose),
@@ -55,8 +58,11 @@ fn every_scene_at_each_usual_size() {
 fn every_scene_in_colour_and_without() {
     for (name, set) in SCENES {
         for (look, theme, depth) in [("colour", "default", Depth::Sixteen), ("mono", "mono", Depth::Mono)] {
-            let state = scene((80, 24), theme, depth, set);
-            assert_snapshot!(format!("{name}-{look}"), painted(&state, Rect::new(0, 0, 80, 24)));
+            for (width, height) in [(160, 50), (120, 40), (80, 24), (40, 12)] {
+                let state = scene((width, height), theme, depth, set);
+                let shown = painted(&state, Rect::new(0, 0, width, height));
+                assert_snapshot!(format!("{name}-{look}-{width}x{height}"), shown);
+            }
         }
     }
 }
