@@ -79,10 +79,14 @@ fn program() {
 const GONE: i32 = 7;
 
 fn show(painter: &Painter, text: &str) {
-    let (columns, rows) = size().unwrap();
+    // That the terminal is gone is told by itself, a moment later.
+    let Ok((columns, rows)) = size() else { return };
     let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
     buffer.set_string(0, 0, text, Style::new());
-    painter.send(Command::Frame(Frame { buffer, cursor: None, clear: false })).unwrap();
+    match painter.send(Command::Frame(Frame { buffer, cursor: None, clear: false })) {
+        Ok(()) | Err(CommandError::Gone) => {}
+        Err(error) => panic!("{error}"),
+    }
 }
 
 struct Desk {
