@@ -254,6 +254,7 @@ impl Sim {
                 let now = self.now();
                 let outcome = Outcome::Lost { reason: "the power was cut".into(), again: true };
                 let report = self.machines[at].report(&run.order, Some(run.since), outcome, now);
+                self.promises.truly_ended(at, &report);
                 self.machines[at].journal.insert(attempt, report);
             }
         }

@@ -169,6 +169,7 @@ impl Sim {
         manager.up = false;
         manager.epoch += 1;
         manager.inbox.clear();
+        manager.calls.clear();
         manager.held.clear();
         manager.writing.clear();
         manager.links.clear();
@@ -185,8 +186,7 @@ impl Sim {
             let delay = if silently { 5 * SECOND + self.up_to(15 * SECOND) } else { self.up_to(50 * MS) };
             self.agenda.after(delay, Happening::Notices(conn, End::Agent));
         }
-        let calls = std::mem::take(&mut self.manager.calls);
-        for call in calls {
+        for call in self.people.without_answer() {
             let delay = if silently { 20 * SECOND } else { 50 * MS };
             let delay = self.up_to(delay);
             self.agenda.after(delay, Happening::Noticed(call));
@@ -230,12 +230,9 @@ impl Sim {
 
     /// While there is no state: nothing of it has happened.
     fn refuse(&mut self, input: Input) {
-        match input {
-            Input::Request { call, .. }
-            | Input::FindOutput { call, .. }
-            | Input::MakeToken { call, .. }
-            | Input::Join { call, .. } => self.reply(call, Reply::Unavailable),
-            Input::Linked { link, .. } => self.cut(link),
+        match (call_of(&input), input) {
+            (Some(call), _) => self.reply(call, Reply::Unavailable),
+            (None, Input::Linked { link, .. }) => self.cut(link),
             _ => {}
         }
     }
@@ -265,11 +262,8 @@ impl Sim {
         let now = self.now();
         let manager = &mut self.manager;
         manager.turns += 1;
+        manager.calls.extend(call_of(&input));
         match &input {
-            Input::Request { call, .. }
-            | Input::FindOutput { call, .. }
-            | Input::MakeToken { call, .. }
-            | Input::Join { call, .. } => drop(manager.calls.insert(*call)),
             Input::Gone { call } => drop(manager.calls.remove(call)),
             Input::Linked { link, node, .. } => drop(manager.links.insert(*link, self.by_name[node])),
             Input::Unlinked { link, .. } => drop(manager.unlinked(*link, now)),
@@ -490,6 +484,9 @@ impl Sim {
     }
 
     fn reply(&mut self, call: CallId, reply: Reply) {
+        if let Some(call) = self.people.calls.get_mut(&call) {
+            call.replied = true;
+        }
         let delay = 50 + self.up_to(self.plan.slow_net);
         self.agenda.after(delay, Happening::Answered(call, reply));
     }
@@ -564,6 +561,17 @@ impl Sim {
             self.put(Input::Unlinked { link: Self::link_of(id), reason: reason.into() });
         }
         self.forget(id, End::Manager);
+    }
+}
+
+/// Who waits for an answer to it.
+fn call_of(input: &Input) -> Option<CallId> {
+    match input {
+        Input::Request { call, .. }
+        | Input::FindOutput { call, .. }
+        | Input::MakeToken { call, .. }
+        | Input::Join { call, .. } => Some(*call),
+        _ => None,
     }
 }
 

@@ -56,7 +56,7 @@ pub struct Connection {
 
 impl Connection {
     pub fn quiet(&self) -> bool {
-        self.up.frames.is_empty() && self.down.frames.is_empty()
+        !self.up.dead && !self.down.dead && self.up.frames.is_empty() && self.down.frames.is_empty()
     }
 
     fn pipe(&mut self, way: Way) -> &mut Pipe {

@@ -31,6 +31,8 @@ pub struct Call {
     broken: bool,
     /// The manager has heard it.
     arrived: bool,
+    /// An answer is on its way.
+    pub replied: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -48,6 +50,14 @@ pub enum Reply {
     Told(Told),
     /// Whether it happened, nobody can say.
     Unavailable,
+}
+
+impl People {
+    /// Those the manager has heard and not answered.
+    pub fn without_answer(&self) -> Vec<CallId> {
+        let waiting = self.calls.iter().filter(|(_, call)| call.arrived && !call.replied && !call.broken);
+        waiting.map(|(id, _)| *id).collect()
+    }
 }
 
 impl Sim {
@@ -172,7 +182,7 @@ impl Sim {
     pub fn ask(&mut self, caller: Caller, ask: Ask, tries: u32) {
         let id = CallId(self.number());
         self.say(|_| format!("{} asks {id:?}: {ask:?}", caller.person));
-        self.people.calls.insert(id, Call { caller, ask, tries, broken: false, arrived: false });
+        self.people.calls.insert(id, Call { caller, ask, tries, broken: false, arrived: false, replied: false });
         let delay = 50 + self.up_to(self.plan.slow_net);
         self.agenda.after(delay, Happening::Asked(id));
         if self.noise && self.dice.chance(self.plan.hang_ups) {
@@ -209,17 +219,21 @@ impl Sim {
         self.put(input);
         if call_row.broken {
             self.put(Input::Gone { call: id });
+            self.people.calls.remove(&id);
         }
     }
 
     /// Its connection breaks, or its program is ended: no answer will be heard.
     pub fn hangs_up(&mut self, id: CallId) {
-        let Some(call) = self.people.calls.get_mut(&id) else { return };
+        let Some(call) = self.people.calls.get_mut(&id).filter(|call| !call.broken) else { return };
         call.broken = true;
+        let again = call.clone();
+        // One that is still on its way arrives, and is heard of no more.
         if call.arrived {
+            self.people.calls.remove(&id);
             self.put(Input::Gone { call: id });
         }
-        self.again(id);
+        self.once_more(again);
     }
 
     /// The manager is gone, and the program that asked notices.
@@ -229,10 +243,12 @@ impl Sim {
 
     /// Many ask once more: what became of the first time, they cannot know.
     fn again(&mut self, id: CallId) {
-        let Some(call) = self.people.calls.get(&id).cloned() else { return };
-        if call.arrived || !call.broken {
-            self.people.calls.remove(&id);
+        if let Some(call) = self.people.calls.remove(&id).filter(|call| !call.broken) {
+            self.once_more(call);
         }
+    }
+
+    fn once_more(&mut self, call: Call) {
         match call.ask {
             Ask::Remove { machine } | Ask::Token { machine, .. } => {
                 self.agenda.after(SECOND, Happening::Joins { machine });
@@ -246,9 +262,7 @@ impl Sim {
     }
 
     pub fn answered(&mut self, id: CallId, reply: Reply) {
-        let Some(call) = self.people.calls.get(&id) else { return };
-        if call.broken {
-            self.people.calls.remove(&id);
+        if !self.people.calls.contains_key(&id) {
             return;
         }
         self.say(|_| format!("{id:?} is told {reply:?}").chars().take(200).collect());

@@ -243,13 +243,19 @@ impl Promises {
         assert!(others.is_empty(), "promise broken: {id} of {} is to share {name} with {others:?}", job.owner);
         let slots = self.widest.get(name).copied().unwrap_or(0).max(node.slots);
         let cpus = |id: &TaskId| disk.jobs.get(&id.job).map_or(0, |job| job.spec.cpus.min(slots));
-        let given: u32 = self.live_on.get(name).into_iter().flatten().map(cpus).sum();
+        let given = self.live_on.get(name).into_iter().flatten().filter(|id| !self.has_ended(disk, **id));
+        let given: u32 = given.map(cpus).sum();
         let most = slots + self.config.backlog_of(slots);
         assert!(
             given + job.spec.cpus <= most,
             "promise broken: {id} takes {} CPUs of {name}, which has {given} of at most {most} to do",
             job.spec.cpus
         );
+    }
+
+    /// Its result is on the way, and its slots are free.
+    fn has_ended(&self, disk: &Kept, id: TaskId) -> bool {
+        disk.tasks.get(&id).is_some_and(|row| self.truth.contains_key(&id.attempt(row.attempt)))
     }
 
     fn job_gone(&mut self, disk: &Kept, id: JobId) {

@@ -32,6 +32,7 @@ fn many() {
     let first = number("BRAMBLE_SIMULATE_FIRST").unwrap_or(0);
     let count = number("BRAMBLE_SIMULATE_SEEDS").unwrap_or(100);
     let nodes = number("BRAMBLE_SIMULATE_NODES").map(|n| n as usize);
+    std::panic::set_hook(Box::new(|info| println!("PANIC {}", info.to_string().chars().take(500).collect::<String>().replace('\n', " | "))));
     let begun = std::time::Instant::now();
     let (mut turns, mut tasks, mut failed) = (0, 0, vec![]);
     for seed in first..first + count {
