@@ -78,6 +78,13 @@ impl Sim {
         let conn = self.connect(at);
         self.machines[at].conn = Some(conn);
         self.say(|sim| format!("{} dials: link {conn}, holds {:?}", sim.machines[at].name, ids(&hello.held)));
+        // It may be on its way for long while its agent dies and the next one has dialled anew.
+        let overtaken = self.noise && self.plan.agent_crashes.is_some() && self.dice.chance(8);
+        if overtaken {
+            let (late, soon) = (self.up_to(4 * SECOND), self.up_to(SECOND));
+            self.hold_up(conn, late);
+            self.agenda.after(soon, Happening::Dies { machine: at, life });
+        }
         self.write(conn, Way::Up, Frame::Hello(hello));
         self.agenda.after(15 * SECOND, Happening::NoWelcome(conn));
     }

@@ -320,7 +320,7 @@ impl Sim {
         let (at, now) = (self.by_name[node], self.now());
         let machine = &self.machines[at];
         let lease = self.manager.config.lease_ms * MS;
-        let lapsed = self.manager.away_since(at).is_some_and(|since| now >= since + lease);
+        let lapsed = self.manager.away_since(at).is_some_and(|since| now + MS >= since + lease);
         // A hello of before the last boot may still have been believed for a while.
         let rebooted = machine.boot > 1 && now < machine.last_boot + 10 * MINUTE;
         let revoked = self.manager.core.node_view(node).is_some_and(|view| view.revoked);

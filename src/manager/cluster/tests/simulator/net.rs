@@ -101,6 +101,14 @@ impl Sim {
         self.agenda.at(due, Happening::Arrives(id, way));
     }
 
+    /// What the agent writes next takes that long.
+    pub fn hold_up(&mut self, id: ConnId, delay: u64) {
+        let now = self.now();
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.up.last = now + delay;
+        }
+    }
+
     pub fn arrives(&mut self, id: ConnId, way: Way) -> u64 {
         let now = self.now();
         let Some(conn) = self.conns.get_mut(&id) else { return 3 };

@@ -86,8 +86,9 @@ impl Promises {
         assert!(known >= attempt.number || gone, "promise broken: {attempt} begins on {name}, and the disk knows only #{known}");
         let alive = self.alive.entry(attempt.task).or_default();
         for (other, on) in alive.iter() {
+            // One that was itself given up meanwhile begins late, and is discarded as soon as that is known there.
             assert!(
-                self.declared.contains(other) || self.liars.contains(name),
+                self.declared.contains(other) || self.declared.contains(&attempt) || self.liars.contains(name),
                 "promise broken: {attempt} begins on {name} while {other} runs on pi-{on}, which nobody gave up"
             );
         }
@@ -237,7 +238,8 @@ impl Promises {
         assert!(job.spec.node.as_ref().is_none_or(|pin| pin == name), "promise broken: {id} is given to {name}");
         let alone = node.shared_uid && !self.config.allow_shared_uid.contains(name);
         let others = self.live_on.get(name).into_iter().flatten().filter(|other| {
-            alone && disk.jobs.get(&other.job).is_some_and(|other| other.owner != job.owner)
+            let foreign = disk.jobs.get(&other.job).is_some_and(|other| other.owner != job.owner);
+            alone && foreign && !self.has_ended(disk, **other)
         });
         let others: Vec<_> = others.collect();
         assert!(others.is_empty(), "promise broken: {id} of {} is to share {name} with {others:?}", job.owner);

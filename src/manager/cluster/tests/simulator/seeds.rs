@@ -30,7 +30,7 @@ fn one_seed() {
 #[test]
 fn many() {
     let first = number("BRAMBLE_SIMULATE_FIRST").unwrap_or(0);
-    let count = number("BRAMBLE_SIMULATE_SEEDS").unwrap_or(100);
+    let count = number("BRAMBLE_SIMULATE_SEEDS").unwrap_or(200);
     let nodes = number("BRAMBLE_SIMULATE_NODES").map(|n| n as usize);
     std::panic::set_hook(Box::new(|info| println!("PANIC {}", info.to_string().chars().take(500).collect::<String>().replace('\n', " | "))));
     let begun = std::time::Instant::now();

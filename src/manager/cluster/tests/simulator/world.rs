@@ -28,6 +28,7 @@ pub enum Happening {
     NoWelcome(ConnId),
     Spawned { machine: usize, boot: u32, attempt: AttemptId },
     Ends { machine: usize, boot: u32, attempt: AttemptId, run: u64 },
+    Dies { machine: usize, life: u32 },
     AgentBack { machine: usize, life: u32 },
     PowerBack { machine: usize, boot: u32 },
     Joins { machine: usize },
@@ -169,6 +170,8 @@ impl Sim {
             H::NoWelcome(conn) => self.no_welcome(conn),
             H::Spawned { machine, boot, attempt } => self.spawned(machine, boot, attempt),
             H::Ends { machine, boot, attempt, run } => self.ends(machine, boot, attempt, run),
+            H::Dies { machine, life } if self.machines[machine].life == life => self.agent_dies(machine),
+            H::Dies { .. } => {}
             H::AgentBack { machine, life } => self.agent_back(machine, life),
             H::PowerBack { machine, boot } => self.power_back(machine, boot),
             H::Joins { machine } => self.joins(machine),
