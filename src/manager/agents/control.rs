@@ -22,7 +22,7 @@ const GATHER: usize = 64 * 1024;
 /// An agent that does not even take the last words is left without them.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
+pub async fn receive(agents: &Agents, one: Incoming, node: NodeName, link: LinkId) {
     let (read, write) = tokio::io::split(one.stream);
     let mut reader = FrameReader::new(read);
     let mut writer = FrameWriter::new(write);
@@ -42,7 +42,6 @@ pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
             return;
         }
     };
-    let link = agents.heart.new_link();
     let (to, orders) = mpsc::channel(ORDERS);
     let cut = Arc::new(Notify::new());
     let way = Orders { to, cut: cut.clone() };
