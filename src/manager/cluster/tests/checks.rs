@@ -65,12 +65,12 @@ fn openings_are_true(core: &Cluster) {
     let sorted = |found: &mut dyn Iterator<Item = NodeIx>| found.collect::<BTreeSet<_>>();
     let those =
         |which: &dyn Fn(&Node) -> bool| sorted(&mut core.nodes.iter().filter(|(_, n)| which(n)).map(|(ix, _)| ix));
-    let open = |node: &Node| node.open() && node.reserved_for.is_none();
+    let unreserved = |node: &Node| node.open() && node.reserved_for.is_none();
     let backlog = |node: &Node| core.config.backlog_of(node.slots);
-    assert_eq!(sorted(&mut core.openings.with_free(1)), those(&|n| open(n) && n.orders.free() > 0));
+    assert_eq!(sorted(&mut core.openings.with_free(1)), those(&|n| n.open() && n.orders.free() > 0));
     assert_eq!(
         sorted(&mut core.openings.with_backlog_room()),
-        those(&|n| open(n) && n.orders.has_backlog_room(backlog(n)))
+        those(&|n| unreserved(n) && n.orders.has_backlog_room(backlog(n)))
     );
     let movable =
         |node: &Node| node.orders.iter().any(|(_, o)| o.phase == Phase::Waiting && o.movable && o.recall.is_none());
