@@ -41,6 +41,8 @@ pub struct Manager {
     turning: bool,
     /// Whose they are.
     links: BTreeMap<LinkId, usize>,
+    /// Older ones were opened before the state was loaded again.
+    oldest_link: LinkId,
     /// When the core last knew each machine to be there.
     seen: Vec<Instant>,
     calls: BTreeSet<CallId>,
@@ -89,6 +91,7 @@ impl Manager {
             inbox: VecDeque::new(),
             turning: false,
             links: BTreeMap::new(),
+            oldest_link: LinkId(0),
             seen: vec![],
             calls: BTreeSet::new(),
             answered: BTreeSet::new(),
@@ -525,8 +528,9 @@ impl Sim {
             waiting.into_iter().for_each(|input| self.refuse(input));
             return self.agenda.after(pause, Happening::Reload { epoch, pause: (pause * 2).min(30 * SECOND) });
         }
-        let now = self.now();
+        let (now, oldest_link) = (self.now(), LinkId(self.number()));
         let manager = &mut self.manager;
+        manager.oldest_link = oldest_link;
         (manager.failed, manager.reloading, manager.loaded) = (false, false, now);
         manager.core = Cluster::new(manager.config.clone(), manager.disk.image(), manager.clock(now));
         manager.wake = None;
@@ -542,6 +546,9 @@ impl Sim {
         let (at, link) = (conn.machine, Self::link_of(id));
         match frame {
             Frame::Hello(hello) => {
+                if link < self.manager.oldest_link {
+                    return self.cut(link);
+                }
                 conn.linked = true;
                 let node = self.machines[at].name.clone();
                 let key = key(node.as_str());
