@@ -1,0 +1,11 @@
+//! Bad days: what people, programs, disks and strangers do to a bramble, and what they are told. Each day is lived by
+//! the real program.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod endings;
+mod kit;
+mod state;
+mod twice;
