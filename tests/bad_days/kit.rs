@@ -1,6 +1,8 @@
 //! What bad days have in common: a manager without a demo around it, a caller that speaks the protocol itself, a small
 //! disk.
 
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -29,11 +31,27 @@ pub fn manager_command(here: &Path, state: &Path, ssh: &str) -> Command {
 
 /// Its end, and what it said in the one sentence that is not a line of its log.
 pub fn refused(command: &mut Command) -> (Option<i32>, String) {
-    let done = command.output().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let ended = until_end(&mut child, PATIENCE / 4);
+    let _ = child.kill();
+    let done = child.wait_with_output().unwrap();
+    assert!(ended, "it was not refused: {}", said(&done));
     let told = String::from_utf8_lossy(&done.stderr);
-    let sentence: Vec<&str> = told.lines().filter(|line| line.starts_with("bramble: ")).collect();
+    let sentence: Vec<&str> =
+        told.lines().filter(|line| line.starts_with("bramble: ") || line.starts_with("worker-agent: ")).collect();
     assert_eq!(sentence.len(), 1, "{}", said(&done));
     (done.status.code(), sentence[0].to_owned())
+}
+
+fn until_end(child: &mut Child, patience: Duration) -> bool {
+    let end = Instant::now() + patience;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5)); // why: the pause between two looks at a condition
+    }
+    true
 }
 
 pub struct Manager {
@@ -51,7 +69,7 @@ impl Manager {
 
     pub fn on(here: &Path, state: &Path, ssh: &str, change: impl FnOnce(&mut Command)) -> Self {
         let mut command = manager_command(here, state, ssh);
-        let log = std::fs::File::options().create(true).append(true).open(here.join("log")).unwrap();
+        let log = File::options().create(true).append(true).open(here.join("log")).unwrap();
         change(command.stderr(log));
         let mut child = command.spawn().unwrap();
         let socket = here.join("run/manager.sock");
@@ -95,31 +113,21 @@ impl Manager {
 
     /// A real worker, with folders beside the manager's.
     pub fn worker(&self, name: &str, state: &Path) -> Worker {
-        let log =
-            std::fs::File::options().create(true).append(true).open(self.here.join(format!("{name}.log"))).unwrap();
-        let mut command = Command::new(BRAMBLE);
-        command.args([
-            "worker-agent",
-            "run",
-            "--refuse-reboot",
-            "--slots",
-            "2",
-            "--name",
-            name,
-            "--manager",
-            &self.ssh,
-        ]);
         let run = self.here.join(format!("{name}.run"));
-        command.arg("--state").arg(state).arg("--run").arg(&run).stdin(Stdio::null()).stderr(log);
+        let mut words: Vec<OsString> = ["--slots", "2", "--name", name, "--manager", &self.ssh].map(Into::into).into();
+        words.extend(["--state".into(), state.into(), "--run".into(), run.clone().into()]);
+        let mut command = keeper(&words);
+        command.stderr(File::options().create(true).append(true).open(self.here.join(format!("{name}.log"))).unwrap());
         if !state.join("manager.json").exists() {
             command.env("BRAMBLE_JOIN_TOKEN", self.token());
         }
         let child = command.spawn().unwrap();
-        Worker { child, name: name.into(), state: state.into(), run }
+        Worker { child, words, state: state.into(), run }
     }
 
     pub fn is_up(&self, node: &str) -> bool {
-        self.json(&["node", node, "--json"])["state"] == "up"
+        let done = self.verb(&["node", node, "--json"]);
+        serde_json::from_slice::<Value>(&done.stdout).is_ok_and(|view| view["state"] == "up")
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -150,12 +158,23 @@ fn end(child: &mut Child) {
 /// A worker that is ended with the test, and its tasks with it.
 pub struct Worker {
     pub child: Child,
-    pub name: String,
+    words: Vec<OsString>,
     pub state: PathBuf,
     pub run: PathBuf,
 }
 
+fn keeper(words: &[OsString]) -> Command {
+    let mut command = Command::new(BRAMBLE);
+    command.args(["worker-agent", "run", "--refuse-reboot"]).args(words).stdin(Stdio::null());
+    command
+}
+
 impl Worker {
+    /// To start it once more.
+    pub fn command(&self) -> Command {
+        keeper(&self.words)
+    }
+
     /// What it says to who asks on its own machine.
     pub fn status(&self) -> Value {
         let mut command = Command::new(BRAMBLE);
@@ -280,7 +299,7 @@ impl Disk {
             let disk = rustix::fs::statvfs(&self.path).unwrap();
             disk.f_bavail * disk.f_frsize
         };
-        let mut file = std::fs::File::options().create(true).append(true).open(&path).unwrap();
+        let mut file = File::options().create(true).append(true).open(&path).unwrap();
         while free() > left {
             let part = vec![b'x'; usize::try_from((free() - left).min(1 << 20)).unwrap()];
             if file.write(&part).is_err() {

@@ -4,9 +4,8 @@
 use std::path::Path;
 
 use protocol::job::JobSpec;
-use rustix::process::Signal;
 
-use crate::common::{folder, until};
+use crate::common::{folder, said, until};
 use crate::kit::{Disk, Manager, manager_command, refused, submit};
 
 /// The state folder of a manager that has run a while.
@@ -17,12 +16,15 @@ fn used(here: &Path, state: &Path) {
         submit(&manager.socket, JobSpec::of(words)).unwrap();
     }
     manager.ends();
+    // All of it into the one file that is damaged here.
+    let db = rusqlite::Connection::open(state.join("bramble.db")).unwrap();
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, u32>(0)).unwrap();
 }
 
 fn refuses(here: &Path, state: &Path, words: &[&str]) {
     let before = std::fs::read(state.join("bramble.db")).unwrap();
     let (code, told) = refused(&mut manager_command(here, state, "127.0.0.1:0"));
-    assert_eq!(code, Some(3), "{told}");
+    assert_eq!(code, Some(1), "{told}");
     for word in words {
         assert!(told.contains(word), "{word:?} is not in: {told}");
     }
@@ -47,51 +49,54 @@ fn a_database_that_is_newer_or_damaged_is_refused_with_what_to_do() {
     refuses(here.path(), &state, &[&named, "schema 99", "newer bramble", "run the newer version, or restore a backup"]);
     with(0, &[0xa5; 100]);
     refuses(here.path(), &state, &[&named, "is damaged", "restore a backup, or move it away to begin anew"]);
-    // A page in the middle, whoever it belongs to.
-    let page = good.len() / 4096 / 2 * 4096;
+    // A page of what the queue is made of.
+    let some_job = format!("{:0500}", 150).into_bytes();
+    let page = good.windows(500).position(|bytes| bytes == some_job).unwrap() / 4096 * 4096;
     with(page, &[0xa5; 4096]);
     refuses(here.path(), &state, &[&named, "is damaged", "restore a backup, or move it away to begin anew"]);
     std::fs::write(&path, &good[..good.len() / 2]).unwrap();
     refuses(here.path(), &state, &[&named, "is damaged", "restore a backup, or move it away to begin anew"]);
 
+    // What is not needed to go on may be damaged: it is told to who asks for it.
     std::fs::write(&path, &good).unwrap();
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute("UPDATE event SET what = '{' WHERE no = 9", []).unwrap();
+    drop(db);
     let manager = Manager::on(here.path(), &state, "127.0.0.1:0", |_| {});
+    let done = manager.verb(&["event", "--limit", "10000"]);
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(4), "{}", said(&done));
+    assert!(told.contains("holds something unreadable in event") && told.contains("restore a backup"), "{told}");
     assert_eq!(manager.json(&["job", "200", "--json"])["state"], "queued");
     manager.ends();
 }
 
 #[test]
-fn a_state_folder_that_turns_read_only_is_said_and_work_goes_on_when_it_is_writable_again() {
+fn on_a_read_only_disk_manager_and_worker_say_so_and_find_all_of_it_when_it_is_writable_again() {
     let here = folder();
     let Some(disk) = Disk::new(here.path().join("disk"), "200m") else {
         test_support::leave_out!("mounting needs root");
     };
     let state = disk.path.join("state");
     used(here.path(), &state);
+    let manager = Manager::on(here.path(), &state, "127.0.0.1:0", |_| {});
+    let worker = manager.worker("pi-1", &disk.path.join("pi-1"));
+    until("pi-1 is up", || manager.is_up("pi-1").then_some(()));
+    let keeper = worker.command();
+    drop(worker);
+    let ssh = manager.ssh.clone();
+    manager.ends();
+
     disk.read_only(true);
-    let words = [state.to_str().unwrap(), "cannot be written", "its disk is not read-only"];
-    refuses(here.path(), &state, &words);
+    refuses(here.path(), &state, &[state.to_str().unwrap(), "cannot be written", "its disk is not read-only"]);
+    let (code, told) = refused(&mut { keeper });
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("pi-1/lock cannot be used") && told.contains("Read-only file system"), "{told}");
     disk.read_only(false);
 
-    let manager = Manager::on(here.path(), &state, "127.0.0.1:0", |_| {});
-    let _worker = manager.worker("pi-1", &here.path().join("pi-1"));
-    until("pi-1 is up", || manager.is_up("pi-1").then_some(()));
-    let flag = here.path().join("flag");
-    let script = format!("while ! [ -e {} ]; do sleep 0.01; done; echo done; exit 9", flag.display());
-    let job = submit(&manager.socket, JobSpec { node: Some("pi-1".parse().unwrap()), ..JobSpec::of(["sh", "-c", &script]) });
-    manager.signal(Signal::STOP);
-    disk.read_only(true);
-    manager.signal(Signal::CONT);
-    let refused = submit(&manager.socket, JobSpec::of(["true"])).unwrap_err();
-    assert!(refused.contains("the manager cannot write to its disk") && refused.contains("goes on when it can"), "{refused}");
-    let done = manager.verb(&["run", "--", "true"]);
-    assert_eq!(done.status.code(), Some(4), "{}", crate::common::said(&done));
-    std::fs::write(&flag, "").unwrap();
-    disk.read_only(false);
-    let job = job.unwrap();
-    let done = manager.verb(&["wait", &job.to_string()]);
-    assert_eq!(done.status.code(), Some(1), "{}", crate::common::said(&done));
-    let task = manager.json(&["task", &format!("{job}.0"), "--json"])["task"].clone();
-    assert_eq!((&task["code"], &task["attempt"]), (&9.into(), &1.into()), "{task}");
+    let manager = Manager::on(here.path(), &state, &ssh, |_| {});
+    let _worker = manager.worker("pi-1", &disk.path.join("pi-1"));
+    let done = manager.verb(&["wait", "200"]);
+    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
     manager.ends();
 }

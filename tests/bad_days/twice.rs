@@ -16,10 +16,10 @@ fn a_second_manager_is_refused_whatever_it_shares_and_the_first_works_on() {
     // The state folder, though everything else is its own.
     let (code, told) = refused(&mut manager_command(there.path(), &first.state, "127.0.0.1:0"));
     let sentence = format!("another manager uses {state}; stop it first, or give this one its own `state` folder");
-    assert_eq!((code, told), (Some(3), format!("bramble: {sentence}")));
+    assert_eq!((code, told), (Some(1), format!("bramble: {sentence}")));
     // The port.
     let (code, told) = refused(&mut manager_command(there.path(), &there.path().join("state"), &first.ssh));
-    assert_eq!(code, Some(3), "{told}");
+    assert_eq!(code, Some(1), "{told}");
     assert!(told.contains(&format!("nodes cannot be served on {}: is another manager there", first.ssh)), "{told}");
     // The folder of the socket.
     let config = there.path().join("same-run.toml");
@@ -27,7 +27,7 @@ fn a_second_manager_is_refused_whatever_it_shares_and_the_first_works_on() {
     let text = format!("ssh = \"127.0.0.1:0\"\nstate = {:?}\nrun = {run:?}\n", there.path().join("state"));
     std::fs::write(&config, text).unwrap();
     let (code, told) = refused(Command::new(BRAMBLE).args(["manager", "--config"]).arg(&config));
-    assert_eq!(code, Some(3), "{told}");
+    assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("another manager answers at") && told.contains("its own `run` folder"), "{told}");
 
     // A second keeper on the folder of the first.
@@ -36,9 +36,12 @@ fn a_second_manager_is_refused_whatever_it_shares_and_the_first_works_on() {
     second.arg("--state").arg(&worker.state).arg("--run").arg(there.path().join("keeper.run"));
     let done = second.output().unwrap();
     let told = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert_eq!(done.status.code(), Some(3), "{told}");
+    assert_eq!(done.status.code(), Some(1), "{told}");
     let pid = worker.child.id();
-    assert!(told.contains(&format!("another worker (process {pid}) already uses")) && told.contains("--state"), "{told}");
+    assert!(
+        told.contains(&format!("another worker (process {pid}) already uses")) && told.contains("--state"),
+        "{told}"
+    );
 
     let done = first.verb(&["run", "--wait", "--", "sh", "-c", "echo unharmed; exit 5"]);
     assert_eq!((done.status.code(), &done.stdout[..]), (Some(5), &b"unharmed\n"[..]));
