@@ -67,6 +67,16 @@ impl Manager {
         Self::on(here, &here.join("state"), "127.0.0.1:0", |_| {})
     }
 
+    /// With more in its configuration.
+    pub fn with(here: &Path, more: &str, change: impl FnOnce(&mut Command)) -> Self {
+        Self::on(here, &here.join("state"), "127.0.0.1:0", |command| {
+            let config = here.join("manager.toml");
+            let text = std::fs::read_to_string(&config).unwrap();
+            std::fs::write(&config, text + more).unwrap();
+            change(command);
+        })
+    }
+
     pub fn on(here: &Path, state: &Path, ssh: &str, change: impl FnOnce(&mut Command)) -> Self {
         let mut command = manager_command(here, state, ssh);
         let log = File::options().create(true).append(true).open(here.join("log")).unwrap();

@@ -5,7 +5,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod crowd;
 mod endings;
+mod fake;
 mod kit;
+mod noise;
 mod state;
 mod twice;
