@@ -49,7 +49,12 @@ impl Demo {
     }
 
     pub fn try_start(state: &Path, more: &[&str]) -> Result<Demo, String> {
-        let mut child = demo_command(state, more).spawn().unwrap();
+        Demo::from(demo_command(state, more), state)
+    }
+
+    /// `command`: of a demo in `state`.
+    pub fn from(mut command: Command, state: &Path) -> Result<Demo, String> {
+        let mut child = command.spawn().unwrap();
         let mut text = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut text).unwrap();
         match serde_json::from_str(&text) {

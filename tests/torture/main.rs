@@ -25,13 +25,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use common::{BRAMBLE, Demo, daemons, folder, processes_of, signal_pid};
+use common::{BRAMBLE, Demo, folder, processes_of, signal_pid};
 use dice::Dice;
 use load::{Line, World};
 use protocol::api::{JobQuery, Reply, Request};
 use relay::Relay;
 use rustix::process::Signal;
-use trouble::{Trouble, start_demo};
+use trouble::{Trouble, shorten_lease, start_demo};
 
 /// How many workers.
 pub const NODES: usize = 8;
@@ -191,19 +191,6 @@ fn end(world: &World, mut demo: Demo) -> Vec<String> {
         wrongs.push(format!("left behind: {left:?}"));
     }
     wrongs
-}
-
-/// By the manager's own configuration file, read at its next start.
-fn shorten_lease(state: &Path, demo: &Demo) {
-    let config = state.join("manager.toml");
-    let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, format!("{text}lease = \"{}s\"\n", LEASE.as_secs())).unwrap();
-    let old = daemons(state, "manager");
-    old.iter().for_each(|pid| signal_pid(*pid, Signal::TERM));
-    common::until("the manager is back", || {
-        let back = demo.verb(&["node"]).status.success();
-        (back && daemons(state, "manager") != old).then_some(())
-    });
 }
 
 /// The same program under another name, to upgrade to.

@@ -20,10 +20,11 @@ fn recoveries(found: &Found, trouble: &[Done]) -> Vec<(u64, Deed, String)> {
         })
         .collect();
     let mut all = vec![];
-    for (n, done) in trouble.iter().enumerate() {
+    use Deed::{Cut, EndManager, KillAgent, KillDemoAndManager, KillKeeper, KillManager, LongCut};
+    let breaks = [KillManager, EndManager, KillDemoAndManager, KillAgent, KillKeeper, Cut, LongCut];
+    for (n, done) in trouble.iter().enumerate().filter(|(_, done)| breaks.contains(&done.deed)) {
         let nodes: Vec<String> = match done.node {
             Some(node) => vec![name(node)],
-            None if done.deed == Deed::FreezeManager => continue,
             None => (0..NODES).map(name).collect(),
         };
         for node in nodes {

@@ -1,6 +1,5 @@
 //! What is done to whom, and when: at random from a seed, written down as it happens.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -70,12 +69,12 @@ const MIX: &[(u64, Deed)] = &[
     (9, KillKeeper),
     (4, FreezeKeeper),
     (10, Cut),
-    (2, LongCut),
+    (4, LongCut),
     (5, Hush),
     (3, HushOneWay),
     (7, Delay),
     (7, Upgrade),
-    (3, KillDemo),
+    (2, KillDemo),
     (1, KillDemoAndManager),
 ];
 
@@ -103,12 +102,6 @@ impl Timeline {
         self.0.lock().unwrap().clone()
     }
 
-    pub fn counts(&self) -> BTreeMap<Deed, usize> {
-        let mut counts = BTreeMap::new();
-        self.all().iter().for_each(|done| *counts.entry(done.deed).or_default() += 1);
-        counts
-    }
-
     pub fn print(&self) {
         let all = self.all();
         let first = all.first().map_or(0, |done| done.from);
@@ -127,6 +120,22 @@ pub fn name(node: usize) -> String {
 enum Undo {
     Thaw(i32),
     Heal(usize),
+}
+
+/// By the manager's own configuration file, read at its next start. A demo without a manager to adopt writes it anew.
+pub fn shorten_lease(state: &Path, demo: &Demo) {
+    let config = state.join("manager.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    if text.contains("lease") {
+        return;
+    }
+    std::fs::write(&config, format!("{text}lease = \"{}s\"\n", LEASE.as_secs())).unwrap();
+    let old = daemons(state, "manager");
+    old.iter().for_each(|pid| signal_pid(*pid, Signal::TERM));
+    common::until("the manager is back", || {
+        let back = demo.verb(&["node"]).status.success();
+        (back && daemons(state, "manager") != old).then_some(())
+    });
 }
 
 pub struct Trouble {
@@ -262,6 +271,11 @@ impl Trouble {
 
     /// Nobody starts a dead daemon again until there is a new demo, which adopts what it finds.
     fn kill_demo(&mut self, deed: Deed) {
+        // It would wait for whoever is cut off; what lasts long is to last.
+        let long = Instant::now() + LEASE / 2;
+        if self.undo.iter().any(|(at, _)| *at > long) {
+            return;
+        }
         self.undo_all();
         let Some(mut demo) = self.demo.take() else { return };
         let away = Duration::from_millis(self.dice.roll(0..1500));
@@ -273,7 +287,10 @@ impl Trouble {
         }
         std::thread::sleep(away); // why: the time without a demo
         match start_demo(&self.world.state, &self.relays) {
-            Ok(demo) => self.demo = Some(demo),
+            Ok(demo) => {
+                shorten_lease(&self.world.state, &demo);
+                self.demo = Some(demo);
+            }
             Err(why) => self.world.book().wrong(format!("no new demo could be started: {why}")),
         }
     }
