@@ -8,6 +8,7 @@ mod docs;
 mod run;
 mod screenshots;
 mod test;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,9 @@ Chores:
                         task, latency, memory; takes some minutes, wants a quiet machine
   bench console [--quick] [--json] [--runs N]
                         measure the console on a terminal: first paint, keys, bytes, CPU
+  torture [--minutes M] [--seed S] [--seeds N] [--release]
+                        a demo under load, its processes killed and frozen and its links cut at
+                        random; a checker compares with what clients were told
   screenshots [--out DIR] [--check]
                         draw the pictures in screenshots/ anew, as SVG and PNG, the same on
                         every machine; --check fails where one is out of date
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
     match chore.as_deref() {
         Some("test") => test::main(&rest),
         Some("bench") => bench::main(&rest),
+        Some("torture") => torture::main(&rest),
         Some("screenshots") => screenshots::main(&rest),
         Some("docs") => docs::main(),
         None | Some("help" | "--help" | "-h") => {
