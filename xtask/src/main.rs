@@ -4,6 +4,9 @@
 //! started from here: the benchmarks in `xtask/bench/`, the pictures in `xtask/screens/`.
 
 mod bench;
+mod cross;
+mod debian;
+mod dist;
 mod docs;
 mod run;
 mod screenshots;
@@ -22,6 +25,9 @@ Chores:
                         task, latency, memory; takes some minutes, wants a quiet machine
   bench console [--quick] [--json] [--runs N]
                         measure the console on a terminal: first paint, keys, bytes, CPU
+  dist [--target TRIPLE]
+                        build the programs as they are shipped, small, with checksums, into
+                        target/dist-packages/; TRIPLE as in aarch64-unknown-linux-gnu for 64-bit Pis
   screenshots [--out DIR] [--check]
                         draw the pictures in screenshots/ anew, as SVG and PNG, the same on
                         every machine; --check fails where one is out of date
@@ -38,6 +44,7 @@ fn main() -> ExitCode {
     match chore.as_deref() {
         Some("test") => test::main(&rest),
         Some("bench") => bench::main(&rest),
+        Some("dist") => dist::main(&rest),
         Some("screenshots") => screenshots::main(&rest),
         Some("docs") => docs::main(),
         None | Some("help" | "--help" | "-h") => {
