@@ -4,6 +4,9 @@
 //! started from here: the benchmarks in `xtask/bench/`, the pictures in `xtask/screens/`.
 
 mod bench;
+mod cross;
+mod debian;
+mod dist;
 mod docs;
 mod run;
 mod screenshots;
@@ -26,6 +29,9 @@ Chores:
   torture [--minutes M] [--seed S] [--seeds N] [--release]
                         a demo under load, its processes killed and frozen and its links cut at
                         random; a checker compares with what clients were told
+  dist [--target TRIPLE]
+                        build the programs as they are shipped, small, with checksums, into
+                        target/dist-packages/; TRIPLE as in aarch64-unknown-linux-gnu for 64-bit Pis
   screenshots [--out DIR] [--check]
                         draw the pictures in screenshots/ anew, as SVG and PNG, the same on
                         every machine; --check fails where one is out of date
@@ -43,6 +49,7 @@ fn main() -> ExitCode {
         Some("test") => test::main(&rest),
         Some("bench") => bench::main(&rest),
         Some("torture") => torture::main(&rest),
+        Some("dist") => dist::main(&rest),
         Some("screenshots") => screenshots::main(&rest),
         Some("docs") => docs::main(),
         None | Some("help" | "--help" | "-h") => {
