@@ -12,6 +12,7 @@ pub mod cgroup;
 pub mod client;
 mod clock;
 mod control;
+mod hunger;
 mod journal;
 mod lock;
 mod proc;

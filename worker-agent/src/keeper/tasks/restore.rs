@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::super::cgroup::{Pool, Slot};
 use super::super::clock::{Moment, wall};
+use super::super::hunger::Hunger;
 use super::super::journal::{Journal, Past, PastStop};
 use super::super::proc::{self, Stat};
 use super::super::remains::{self, Snapshot};
@@ -61,6 +62,7 @@ impl Tasks {
             adopts,
             journal,
             pool,
+            hunger: Hunger::watch(),
             live: BTreeMap::new(),
             over: BTreeMap::new(),
             pids: Default::default(),
@@ -146,7 +148,7 @@ impl Tasks {
     fn ended_unseen(&mut self, attempt: AttemptId, started_at: UnixMillis, note: Value, outcome: Outcome) {
         let never_began = matches!(&outcome, Outcome::Lost { reason, .. } if reason == NEVER_BEGAN);
         let began = (!never_began).then_some(started_at);
-        let ended = Ended { attempt, outcome, started_at: began, ended_at: wall(), ran_ms: None };
+        let ended = Ended { attempt, outcome, started_at: began, ended_at: wall(), ran_ms: None, out_of_memory: false };
         self.journal.note(&Record::Ended(ended.clone()));
         self.over.insert(attempt, Over { started_at, note, ended });
     }
