@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use protocol::agent::INLINE_OUTPUT;
 use protocol::id::{AttemptId, JobId};
 use protocol::job::{Outcome, Stream};
 use protocol::name::PersonName;
@@ -247,7 +246,7 @@ impl Checker {
                 (None, _) if printed.is_empty() => true,
                 (None, Some(node)) => file_is_right(state, attempt, node, stream),
                 // Of an attempt that another has replaced: what was told of the file itself is checked.
-                (None, None) => printed.len() > INLINE_OUTPUT / 2,
+                (None, None) => print::is_large(attempt),
             };
             if !right {
                 found.push(format!("the {stream:?} of {attempt} is not there as it was printed"));
