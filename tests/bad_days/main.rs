@@ -5,10 +5,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod ages;
 mod crowd;
 mod endings;
 mod fake;
 mod kit;
+mod liar;
 mod noise;
 mod state;
 mod twice;
