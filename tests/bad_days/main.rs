@@ -7,8 +7,10 @@ mod common;
 
 mod ages;
 mod crowd;
+mod deaf;
 mod endings;
 mod fake;
+mod full;
 mod kit;
 mod liar;
 mod noise;
