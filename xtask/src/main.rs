@@ -4,6 +4,7 @@
 //! started from here: the benchmarks in `xtask/bench/`, the pictures in `xtask/screens/`.
 
 mod bench;
+mod deb;
 mod docs;
 mod run;
 mod screenshots;
@@ -22,6 +23,9 @@ Chores:
                         task, latency, memory; takes some minutes, wants a quiet machine
   bench console [--quick] [--json] [--runs N]
                         measure the console on a terminal: first paint, keys, bytes, CPU
+  deb [--target TRIPLE] [--profile PROFILE] [--revision N]
+                        the Debian package of the program, already built in the profile `dist`
+                        (or another), into target/deb/
   screenshots [--out DIR] [--check]
                         draw the pictures in screenshots/ anew, as SVG and PNG, the same on
                         every machine; --check fails where one is out of date
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
     match chore.as_deref() {
         Some("test") => test::main(&rest),
         Some("bench") => bench::main(&rest),
+        Some("deb") => deb::main(&rest),
         Some("screenshots") => screenshots::main(&rest),
         Some("docs") => docs::main(),
         None | Some("help" | "--help" | "-h") => {
