@@ -1,11 +1,13 @@
 //! `cargo xtask …`: the chores of this project, as one small program.
 //!
 //! It runs for every chore, so it compiles in a moment: no dependencies. What needs some is a program of its own,
-//! started from here: the benchmarks in `xtask/bench/`, the pictures in `xtask/screens/`.
+//! started from here: the benchmarks in `xtask/bench/`, the pictures in `xtask/screens/`, the stories
+//! of the rig in `xtask/rig/`.
 
 mod bench;
 mod deb;
 mod docs;
+mod rig;
 mod run;
 mod screenshots;
 mod test;
@@ -26,6 +28,11 @@ Chores:
   deb [--target TRIPLE] [--profile PROFILE] [--revision N]
                         the Debian package of the program, already built in the profile `dist`
                         (or another), into target/deb/
+  rig up|ssh|cp|cut|down|rm|list|log|wait|forward|build …
+                        real Debian machines in QEMU; see: cargo xtask rig help
+  rig test [SCENE...] [--cuts N] [--seed N] [--keep] [--list]
+                        the product on such machines: systemd, cgroups, power cuts, clocks,
+                        packages; takes an hour where there is no KVM
   screenshots [--out DIR] [--check]
                         draw the pictures in screenshots/ anew, as SVG and PNG, the same on
                         every machine; --check fails where one is out of date
@@ -43,6 +50,7 @@ fn main() -> ExitCode {
         Some("test") => test::main(&rest),
         Some("bench") => bench::main(&rest),
         Some("deb") => deb::main(&rest),
+        Some("rig") => rig::main(&rest),
         Some("screenshots") => screenshots::main(&rest),
         Some("docs") => docs::main(),
         None | Some("help" | "--help" | "-h") => {
