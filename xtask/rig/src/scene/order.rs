@@ -14,7 +14,7 @@ pub fn run(place: &Place) -> Result<()> {
     pair.manager.down()?;
     pair.worker.down()?;
     pair.worker.up(&[])?;
-    let alone = "bramble worker-agent status --json | jq -e '.agent.link != \"up\" and .agent.last_error != null'";
+    let alone = "bramble worker-agent status --json | jq -e '.agent.link != \"linked\" and .agent.last_error != null'";
     pair.worker.until("a worker that looks for its manager", PATIENCE, alone)?;
     let began = std::time::Instant::now();
     pair.manager.up(&[])?;
