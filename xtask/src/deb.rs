@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use crate::run::{cargo, output, run, target, workspace};
+use crate::{cross, dist};
 
 /// Where `bramble install` puts the program, and where a package does.
 const BY_HAND: &str = "/usr/local/bin/bramble";
@@ -36,10 +37,10 @@ pub fn main(args: &[String]) -> ExitCode {
     }
 }
 
-/// Makes the package of a program that is built already, and returns its path.
+/// Makes the package, and returns its path.
 pub fn make(wanted: &Wanted) -> Result<PathBuf, String> {
     let target = target().ok_or("the folder that cargo builds in cannot be found")?;
-    let built = wanted.built(&target);
+    let built = wanted.built(&target)?;
     if !built.join("bramble").is_file() {
         return Err(format!(
             "{} is not there; build it first: {}",
@@ -87,7 +88,8 @@ impl Wanted {
         while let Some(word) = words.next() {
             let value = words.next().ok_or_else(|| format!("{word} needs a value"))?.clone();
             match word.as_str() {
-                "--target" => wanted.triple = Some(value),
+                // What is built for this machine's own kind is not kept apart by its name.
+                "--target" => wanted.triple = Some(value).filter(|triple| cross::host().as_ref() != Some(triple)),
                 "--profile" => wanted.profile = value,
                 "--revision" => wanted.revision = value.parse().map_err(|_| format!("{value:?} is no number"))?,
                 _ => return Err(format!("{word} is not understood; as in: cargo xtask deb --target TRIPLE")),
@@ -113,18 +115,19 @@ impl Wanted {
         format!("bramble_{version}-{}_{architecture}.deb", self.revision)
     }
 
-    /// Where cargo puts what it builds.
-    fn built(&self, target: &Path) -> PathBuf {
+    /// The folder with the program: built now as it is shipped, or built before in another profile.
+    fn built(&self, target: &Path) -> Result<PathBuf, String> {
+        if self.profile == "dist" {
+            let host = || cross::host().ok_or("rustc does not say what machine this is");
+            return dist::build(&self.triple.clone().map_or_else(host, Ok)?);
+        }
         let folder = self.triple.as_ref().map_or(target.to_owned(), |triple| target.join(triple));
-        folder.join(if self.profile == "dev" { "debug" } else { &self.profile })
+        Ok(folder.join(if self.profile == "dev" { "debug" } else { &self.profile }))
     }
 
     fn how_to_build(&self) -> String {
-        match (&self.triple, self.profile.as_str()) {
-            (Some(triple), "dist") => format!("cargo xtask dist --target {triple}"),
-            (Some(triple), profile) => format!("cargo build --package bramble --profile {profile} --target {triple}"),
-            (None, profile) => format!("cargo build --package bramble --profile {profile}"),
-        }
+        let target = self.triple.as_ref().map(|triple| format!(" --target {triple}")).unwrap_or_default();
+        format!("cargo build --package bramble --profile {}{target}", self.profile)
     }
 
     fn words(&self) -> Vec<String> {

@@ -14,12 +14,10 @@ use tokio::time::timeout;
 use super::{Agents, FIRST_FRAME};
 use crate::manager::cluster::Caller;
 
-/// The most one put may bring, far above any limit a task can have.
-const MOST_BYTES: u64 = 1 << 40;
 const PART: usize = 256 * 1024;
 
 pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
-    let mut reader = FrameReader::new(one.stream);
+    let mut reader = FrameReader::within(one.stream, &agents.budgets.of(&node));
     match timeout(FIRST_FRAME, reader.next::<BulkHello>()).await {
         Ok(Ok(Some(BulkHello::Follow { id }))) => agents.follows.arrived(id, &node, reader),
         Ok(Ok(Some(BulkHello::Put { attempt, stream, length, dropped }))) => {
@@ -50,8 +48,8 @@ struct Put {
 }
 
 async fn keep(agents: &Agents, node: &NodeName, put: Put, ahead: &[u8], wire: &mut Wire) -> Result<(), String> {
-    if put.bytes > MOST_BYTES {
-        return Err(format!("{} bytes are more than any task may print", put.bytes));
+    if put.bytes > agents.output_limit {
+        return Err(format!("{} bytes are more than this manager keeps, which are {}", put.bytes, agents.output_limit));
     }
     let manager = Caller { person: "root".parse().map_err(|e| format!("{e}"))?, right: Right::Admin };
     // Also of an attempt that was replaced meanwhile: its late result is kept apart.

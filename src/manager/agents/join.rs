@@ -11,7 +11,7 @@ use crate::manager::token;
 
 pub async fn receive(agents: &Agents, one: Incoming) {
     let (read, write) = tokio::io::split(one.stream);
-    let mut reader = FrameReader::new(read);
+    let mut reader = FrameReader::within(read, &agents.budgets.strangers);
     let request = match timeout(FIRST_FRAME, reader.next::<JoinRequest>()).await {
         Ok(Ok(Some(request))) => request,
         Ok(Ok(None)) | Err(_) => return,

@@ -8,7 +8,7 @@ use protocol::event::Event;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Outputs, Space, StoreError, image, write};
+use super::{Outputs, Space, StoreError, write};
 use crate::manager::cluster::{Change, Image};
 use crate::manager::history::Page;
 
@@ -79,8 +79,7 @@ impl Writer {
     /// Opens the database, loads what it holds and starts the thread. `alarm` is told why a commit failed.
     pub fn start(state: &Path, alarm: mpsc::Sender<String>) -> Result<(Self, Image), StoreError> {
         let path = super::database(state);
-        let db = super::open(&path)?;
-        let image = image::load(&db)?;
+        let (db, image) = super::load(&path)?;
         let space = Space::new(state);
         space.keep_reserve();
         let last_event = image.last_event;
@@ -162,6 +161,7 @@ impl Thread {
                 }
             }
             Err(error) => {
+                let error = error.of(&self.path);
                 tracing::error!("a commit failed: {error}; memory is ahead of the disk, so the manager reloads");
                 self.failed = true;
                 waiting.clear();
@@ -212,8 +212,8 @@ impl Thread {
     }
 
     fn reload(&mut self) -> Result<Image, StoreError> {
-        self.db = super::open(&self.path)?;
-        let image = image::load(&self.db)?;
+        let (db, image) = super::load(&self.path)?;
+        self.db = db;
         // Reading works on a full disk too. Without this the next commit would fail, all links would be cut again,
         // and so on in a circle.
         write::number(&self.db, "event", image.last_event)?;

@@ -26,6 +26,8 @@ use crate::layout::Layout;
 pub struct Tasks {
     layout: Layout,
     boot_id: String,
+    /// Whether what a task leaves behind becomes our child.
+    adopts: bool,
     journal: Journal,
     pool: Option<Pool>,
     hunger: Hunger,

@@ -214,7 +214,10 @@ impl Tasks {
         let Some(live) = self.live.get(&attempt) else { return true };
         match &live.slot {
             Some(slot) => slot.is_empty(),
-            None => live.main.foreign.is_none() && self.no_strange_children() || self.members(attempt, live).is_empty(),
+            None => {
+                let all_known = self.adopts && live.main.foreign.is_none() && self.no_strange_children();
+                all_known || self.members(attempt, live).is_empty()
+            }
         }
     }
 

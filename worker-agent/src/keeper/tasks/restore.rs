@@ -40,7 +40,7 @@ enum Found {
 }
 
 impl Tasks {
-    pub fn restore(layout: &Layout, spawner: &mut Spawner) -> anyhow::Result<Self> {
+    pub fn restore(layout: &Layout, spawner: &mut Spawner, adopts: bool) -> anyhow::Result<Self> {
         let boot_id = proc::boot_id()?;
         let (journal, past) = Journal::open(&layout.journal())?;
         let (pool, slots) = match Pool::open(&layout.state) {
@@ -59,6 +59,7 @@ impl Tasks {
         let mut tasks = Self {
             layout: layout.clone(),
             boot_id,
+            adopts,
             journal,
             pool,
             hunger: Hunger::watch(),
