@@ -162,6 +162,7 @@ impl Machine {
             started_at: since,
             ended_at: self.wall(now),
             ran_ms: None,
+            out_of_memory: false,
             stdout: printed(&format!("{} on {}", order.attempt, self.name)),
             stderr: Default::default(),
         }
