@@ -24,7 +24,7 @@ const MOST_NOTES: u64 = 8;
 /// An agent that does not even take the last words is left without them.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
+pub async fn receive(agents: &Agents, one: Incoming, node: NodeName, link: LinkId) {
     let (read, write) = tokio::io::split(one.stream);
     let mut reader = FrameReader::within(read, &agents.budgets.of(&node));
     let mut writer = FrameWriter::new(write);
@@ -44,7 +44,6 @@ pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
             return;
         }
     };
-    let link = agents.heart.new_link();
     let (to, orders) = mpsc::channel(ORDERS);
     let cut = Arc::new(Notify::new());
     let way = Orders { to, cut: cut.clone() };

@@ -16,6 +16,7 @@ use protocol::name::NodeName;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use super::cluster::LinkId;
 use super::config::Config;
 use super::heart::{Heart, Keys};
 use super::store::Outputs;
@@ -103,17 +104,19 @@ pub async fn serve(listener: TcpListener, host_key: Arc<Key>, config: &Config, a
         tokio::select! {
             ended = &mut serving => return ended,
             Some(one) = incoming.recv() => {
-                tokio::spawn(receive(agents.clone(), one));
+                // Now, and not once it has said hello: an older link may take longer to say it.
+                let number = agents.heart.new_link();
+                tokio::spawn(receive(agents.clone(), one, number));
             }
         }
     }
 }
 
-async fn receive(agents: Agents, one: Incoming) {
+async fn receive(agents: Agents, one: Incoming, number: LinkId) {
     let known = agents.heart.keys().borrow().get(&one.key).cloned();
     match (one.user.as_str(), one.subsystem.as_str(), known) {
         (JOIN_USER, JOIN, _) => join::receive(&agents, one).await,
-        (WORKER_USER, CONTROL, Some(node)) => control::receive(&agents, one, node).await,
+        (WORKER_USER, CONTROL, Some(node)) => control::receive(&agents, one, node, number).await,
         (WORKER_USER, BULK, Some(node)) => bulk::receive(&agents, one, node).await,
         (user, subsystem, _) => tracing::warn!("{user:?} from {} may not open {subsystem:?}", one.peer),
     }

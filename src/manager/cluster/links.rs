@@ -30,7 +30,7 @@ impl Cluster {
         turn: &mut Turn<'_>,
     ) {
         sane::hello(&mut hello);
-        let ix = match self.admit(name, key, &hello) {
+        let ix = match self.admit(link, name, key, &hello) {
             Ok(ix) => ix,
             Err(Unwelcome { reason, stay_away }) => {
                 self.note_trouble(name, &reason, turn);
@@ -42,7 +42,7 @@ impl Cluster {
             turn.dismiss(old, format!("a newer link of {name} has replaced this one"), false);
         }
         self.end_recalls(ix);
-        let rebooted = self.note_hello(ix, address, &mut hello, turn);
+        let rebooted = self.note_hello(ix, link, address, &mut hello, turn);
         if !was_up {
             turn.publish(What::NodeUp { node: name.clone() });
         }
@@ -52,7 +52,7 @@ impl Cluster {
         self.look_again_on(ix, turn);
     }
 
-    fn admit(&self, name: &NodeName, key: &KeyPrint, hello: &Hello) -> Result<NodeIx, Unwelcome> {
+    fn admit(&self, link: LinkId, name: &NodeName, key: &KeyPrint, hello: &Hello) -> Result<NodeIx, Unwelcome> {
         let for_good = |reason: String| Err(Unwelcome { reason, stay_away: true });
         let Some(ix) = self.nodes.find(name) else {
             return for_good(format!("{name} is not known here any more; it can join again with a new token"));
@@ -78,6 +78,10 @@ impl Cluster {
                 );
                 // It may be another program the next time.
                 Err(Unwelcome { reason, stay_away: false })
+            }
+            // It was on its way for so long that its agent has dialled anew: what it says was true before that.
+            Some(node) if node.newest_link.is_some_and(|newest| newest > link) => {
+                Err(Unwelcome { reason: format!("a newer link of {name} was here first"), stay_away: false })
             }
             _ => Ok(ix),
         }
@@ -107,9 +111,17 @@ impl Cluster {
     }
 
     /// Keeps what the hello says of the node. Returns whether the machine was started anew since the last one.
-    fn note_hello(&mut self, ix: NodeIx, address: Option<String>, hello: &mut Hello, turn: &mut Turn<'_>) -> bool {
+    fn note_hello(
+        &mut self,
+        ix: NodeIx,
+        link: LinkId,
+        address: Option<String>,
+        hello: &mut Hello,
+        turn: &mut Turn<'_>,
+    ) -> bool {
         let Some(node) = self.nodes.get_mut(ix) else { return false };
         let rebooted = node.facts.boot_id.as_ref().is_some_and(|boot| *boot != hello.boot_id);
+        node.newest_link = Some(link);
         node.lease = None;
         node.down_since = None;
         node.trouble = None;

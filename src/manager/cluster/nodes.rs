@@ -31,6 +31,8 @@ pub struct Node {
 
     /// Its control link; a node with one is up.
     pub link: Option<LinkId>,
+    /// The newest link it ever said hello on: what an older one says is overtaken.
+    pub newest_link: Option<LinkId>,
     /// Since when it has been away, while this core lives.
     pub down_since: Option<UnixMillis>,
     /// When its attempts are declared lost, while it is away.
@@ -68,6 +70,7 @@ impl Node {
             taken_by: None,
             facts: Facts::default(),
             link: None,
+            newest_link: None,
             down_since: None,
             lease: None,
             metrics: Metrics::default(),

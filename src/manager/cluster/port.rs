@@ -31,7 +31,8 @@ pub struct Now {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
 
-/// One control link of one agent. Never used twice.
+/// One control link of one agent. Never used twice, and given in the order in which links were opened, which may not be
+/// that in which their hellos arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
 

@@ -81,11 +81,15 @@ pub fn finished(report: &mut Finished) {
         Outcome::NotStarted { message: text, .. }
         | Outcome::Stopped { reason: text }
         | Outcome::Lost { reason: text, .. } => sentence(text),
-        Outcome::Exited(_) | Outcome::Signaled(_) => {}
+        Outcome::Exited(_) | Outcome::Signaled(_) | Outcome::OutOfMemory => {}
     }
     // 128 + n must fit; there is no such signal anyway.
     if let Outcome::Signaled(signal) = &mut report.outcome {
         *signal = (*signal).clamp(0, 127);
+    }
+    // It could not have died of anything else.
+    if report.out_of_memory && matches!(report.outcome, Outcome::Signaled(9) | Outcome::Exited(137)) {
+        report.outcome = Outcome::OutOfMemory;
     }
     report.ran_ms = report.ran_ms.map(|ms| ms.min(MOST_MS));
     output(&mut report.stdout);

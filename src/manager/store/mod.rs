@@ -4,6 +4,7 @@
 
 mod image;
 mod kinds;
+pub mod lasting;
 mod outputs;
 mod read;
 mod schema;

@@ -19,6 +19,7 @@ mod people;
 mod placement;
 mod prng;
 mod scale;
+mod simulator;
 mod stopping;
 mod tasks;
 mod trim;
