@@ -8,6 +8,7 @@ mod docs;
 mod run;
 mod screenshots;
 mod test;
+mod torn;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,9 @@ Chores:
                         draw the pictures in screenshots/ anew, as SVG and PNG, the same on
                         every machine; --check fails where one is out of date
   docs                  write the pages of docs/ that are made from the source: keys.md
+  torn [--points N] [--seconds S] [--seed S]
+                        keep a manager busy on a disk that writes down every write and sync, then
+                        start managers on what power cuts could have left of it; needs root
   help                  show this
 
 Environment:
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::main(&rest),
         Some("screenshots") => screenshots::main(&rest),
         Some("docs") => docs::main(),
+        Some("torn") => torn::main(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             ExitCode::SUCCESS
