@@ -41,13 +41,16 @@ pub struct Args {
     /// No sample jobs
     #[arg(long)]
     pub no_samples: bool,
+    /// Where each worker, in turn, dials in the manager's place: for tests, whose relays delay and cut
+    #[arg(long, hide = true, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub dial: Vec<String>,
 }
 
 const NODES: u32 = 3;
 
 impl Default for Args {
     fn default() -> Self {
-        Self { headless: false, nodes: NODES, state: None, fresh: false, no_samples: false }
+        Self { headless: false, nodes: NODES, state: None, fresh: false, no_samples: false, dial: vec![] }
     }
 }
 
@@ -68,7 +71,7 @@ async fn play(args: Args, color: ColorChoice) -> anyhow::Result<ExitCode> {
         .collect::<Result<Vec<_>, _>>()
         .context("signals cannot be received")?;
     let folders = Folders::prepare(args.state.as_deref(), args.fresh)?;
-    let mut stage = Stage::new(folders, args.nodes);
+    let mut stage = Stage::new(folders, args.nodes, args.dial.clone());
     let played = {
         let [terminate, interrupt, hangup] = &mut ends[..] else { bail!("a signal is missing") };
         tokio::select! {

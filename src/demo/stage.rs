@@ -26,6 +26,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Stage {
     pub folders: Folders,
     names: Vec<NodeName>,
+    /// What workers dial instead of the manager, the first the first; those beyond it dial the manager.
+    dial: Vec<String>,
     manager: Option<Daemon>,
     workers: Vec<(NodeName, Daemon)>,
     boards: Option<Boards>,
@@ -33,9 +35,9 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(folders: Folders, nodes: u32) -> Self {
+    pub fn new(folders: Folders, nodes: u32, dial: Vec<String>) -> Self {
         let names = (1..=nodes).map(|n| format!("pi-{n}").parse().expect("letters, a dash and digits are a name"));
-        Self { names: names.collect(), folders, manager: None, workers: vec![], boards: None, client: None }
+        Self { names: names.collect(), folders, dial, manager: None, workers: vec![], boards: None, client: None }
     }
 
     /// Starts or adopts everything; returns when every worker is up.
@@ -52,10 +54,11 @@ impl Stage {
         let client = client.map_err(|_| self.silent("the manager", "manager"))?;
         self.client = Some(client.clone());
         self.boards = Some(Boards::start(&self.folders, &self.names)?);
-        for name in self.names.clone() {
+        let manager = self.manager_address(&client).await?;
+        for (n, name) in self.names.clone().into_iter().enumerate() {
             let joined = self.folders.worker(name.as_str()).join("manager.json").exists();
             let token = if joined { None } else { Some(join_token(&client).await?) };
-            let worker = self.worker(&name, self.manager_address(&client).await?, token)?;
+            let worker = self.worker(&name, self.dial.get(n).unwrap_or(&manager).clone(), token)?;
             self.workers.push((name, worker));
         }
         let missing = timeout(PATIENCE, all_up(&client, &self.names)).await;

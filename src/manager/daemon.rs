@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::agents::{self, Agents, Follows};
+use super::agents::{self, Agents, Budgets, Follows};
 use super::cluster::Mono;
 use super::config::Config;
 use super::door::{self, Door, People, Plate};
@@ -130,7 +130,8 @@ impl Manager {
             host_key: host_key.fingerprint(),
             closing: closing.clone(),
         });
-        let agents = Agents { heart: heart.clone(), outputs, follows };
+        let output_limit = config.output_limit.as_u64();
+        let agents = Agents { heart: heart.clone(), outputs, follows, output_limit, budgets: Budgets::default() };
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             owner.run().await;

@@ -45,11 +45,25 @@ pub struct Demo {
 
 impl Demo {
     pub fn start(state: &Path, more: &[&str]) -> Demo {
-        let mut child = demo_command(state, more).spawn().unwrap();
+        Demo::try_start(state, more).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    pub fn try_start(state: &Path, more: &[&str]) -> Result<Demo, String> {
+        Demo::from(demo_command(state, more), state)
+    }
+
+    /// `command`: of a demo in `state`.
+    pub fn from(mut command: Command, state: &Path) -> Result<Demo, String> {
+        let mut child = command.spawn().unwrap();
         let mut text = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut text).unwrap();
-        let line = serde_json::from_str(&text).unwrap_or_else(|e| panic!("no JSON line from the demo: {text:?} {e}"));
-        Demo { child, line, state: state.into() }
+        match serde_json::from_str(&text) {
+            Ok(line) => Ok(Demo { child, line, state: state.into() }),
+            Err(why) => {
+                let ended = child.wait();
+                Err(format!("no JSON line from the demo: {text:?} {why}; it ended with {ended:?}"))
+            }
+        }
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -140,7 +154,7 @@ fn pids() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-fn command_line(pid: i32) -> String {
+pub fn command_line(pid: i32) -> String {
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&line).replace('\0', " ")
 }

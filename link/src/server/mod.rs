@@ -2,9 +2,11 @@
 //! program, no forwarding, no environment.
 //!
 //! russh has no grace time for log-in and no limit of connections. So every accepted socket is guarded: [`visit`] is
-//! its keeper and cuts it when a time is over, [`places`] bounds how many there are. [`visitor`] answers russh.
+//! its keeper and cuts it when a time is over, [`places`] bounds how many there are, and in [`room`] a few more wait for a
+//! place. [`visitor`] answers russh.
 
 mod places;
+mod room;
 mod visit;
 mod visitor;
 
@@ -23,6 +25,7 @@ use crate::key::{Fingerprint, Key};
 use crate::stream::Stream;
 use crate::suite;
 use places::{Place, Places};
+use room::Room;
 
 /// Decides who comes in. Asked for every key that is offered, again once the key is proven, and again for every stream,
 /// so that a key that was revoked meanwhile opens nothing more.
@@ -66,9 +69,11 @@ pub struct Guard {
     pub ident: Duration,
     /// For all until logged in: people answer questions about host keys and passphrases meanwhile.
     pub login: Duration,
-    /// Connections not logged in, at once; one more is turned away.
+    /// Connections not logged in, at once. Of those that come while there are so many, four times as many wait.
     pub strangers: usize,
     pub strangers_per_address: usize,
+    /// How long they wait for a place before they are turned away; zero: they are at once.
+    pub patience: Duration,
     /// Known connections of one key at once, so that one node gone mad leaves room for the others.
     pub connections_per_key: usize,
     /// Channels open at once on one connection.
@@ -82,6 +87,7 @@ impl Default for Guard {
             login: Duration::from_secs(120),
             strangers: 64,
             strangers_per_address: 16,
+            patience: Duration::from_secs(5),
             connections_per_key: 256,
             channels: 64,
         }
@@ -99,6 +105,7 @@ pub async fn serve(
     let strangers = Places::new(config.guard.strangers, config.guard.strangers_per_address);
     let known = Places::new(usize::MAX, config.guard.connections_per_key);
     let door = Arc::new(Door { ssh: Arc::new(ssh_config(&config)), config, admit, known, to });
+    let mut room = Room::new(&door.config.guard);
     let mut visits = JoinSet::new();
     loop {
         tokio::select! {
@@ -107,10 +114,20 @@ pub async fn serve(
                     Some(stranger) => {
                         visits.spawn(visit::visit(door.clone(), socket, peer, stranger));
                     }
-                    None => turn_away(&socket, peer),
+                    None => {
+                        if let Err(socket) = room.seat(socket, peer) {
+                            turn_away(&socket, peer);
+                        }
+                    }
                 },
                 Err(error) => survive(error).await?,
             },
+            () = strangers.freed() => {
+                while let Some((socket, peer, stranger)) = room.call(&strangers) {
+                    visits.spawn(visit::visit(door.clone(), socket, peer, stranger));
+                }
+            }
+            (socket, peer) = room.weary() => turn_away(&socket, peer),
             Some(ended) = visits.join_next() => {
                 if let Err(error) = ended {
                     warn!("a connection's keeper failed: {error}");

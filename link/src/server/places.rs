@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 pub(super) struct Places<K> {
     overall: usize,
     each: usize,
     taken: Arc<Mutex<Taken<K>>>,
+    freed: Arc<Notify>,
 }
 
 struct Taken<K> {
@@ -19,11 +22,13 @@ struct Taken<K> {
 pub(super) struct Place<K: Eq + Hash> {
     who: K,
     taken: Arc<Mutex<Taken<K>>>,
+    freed: Arc<Notify>,
 }
 
 impl<K: Eq + Hash + Clone> Places<K> {
     pub(super) fn new(overall: usize, each: usize) -> Self {
-        Places { overall, each, taken: Arc::new(Mutex::new(Taken { overall: 0, by: HashMap::new() })) }
+        let taken = Arc::new(Mutex::new(Taken { overall: 0, by: HashMap::new() }));
+        Places { overall, each, taken, freed: Arc::default() }
     }
 
     pub(super) fn take(&self, who: K) -> Option<Place<K>> {
@@ -34,7 +39,12 @@ impl<K: Eq + Hash + Clone> Places<K> {
         }
         taken.by.insert(who.clone(), has + 1);
         taken.overall += 1;
-        Some(Place { who, taken: self.taken.clone() })
+        Some(Place { who, taken: self.taken.clone(), freed: self.freed.clone() })
+    }
+
+    /// Places became free since this was last awaited.
+    pub(super) async fn freed(&self) {
+        self.freed.notified().await;
     }
 }
 
@@ -46,6 +56,7 @@ impl<K: Eq + Hash> Drop for Place<K> {
             Some(has) if *has > 1 => *has -= 1,
             _ => drop(taken.by.remove(&self.who)),
         }
+        self.freed.notify_one();
     }
 }
 

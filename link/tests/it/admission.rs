@@ -110,6 +110,35 @@ async fn one_address_has_only_so_many_places() {
 }
 
 #[tokio::test]
+async fn who_finds_no_place_waits_until_one_is_free() {
+    let host = Host::with(|config| {
+        config.guard.strangers_per_address = 1;
+        config.guard.patience = Duration::from_secs(3600);
+    })
+    .await;
+    let first = dial(&host.unknown("join")).await.unwrap();
+    let ways = [host.known(), host.known(), host.known()];
+    let all = async { tokio::join!(dial(&ways[0]), dial(&ways[1]), dial(&ways[2])) };
+    let mut all = Box::pin(all);
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut all).await;
+    assert!(early.is_err(), "the only place is taken");
+    first.close().await;
+    let (one, two, three) = within(all).await;
+    assert!(one.is_ok() && two.is_ok() && three.is_ok(), "each has its turn");
+}
+
+#[tokio::test]
+async fn who_waits_in_vain_is_turned_away_when_its_patience_is_over() {
+    let patience = Duration::from_millis(300);
+    let host = Host::with(|config| (config.guard.strangers, config.guard.patience) = (1, patience)).await;
+    let _first = dial(&host.unknown("join")).await.unwrap();
+    let begun = Instant::now();
+    let why = dial(&host.known()).await.err().unwrap().to_string();
+    assert!(why.contains("before the log-in; it may be busy"), "{why}");
+    assert!(begun.elapsed() >= patience, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn one_key_has_only_so_many_connections_and_leaves_the_others_theirs() {
     let host = Host::with(|config| config.guard.connections_per_key = 2).await;
     let way = host.known();

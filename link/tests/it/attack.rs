@@ -169,3 +169,34 @@ async fn a_crowd_of_silent_sockets_is_turned_away_and_costs_little() {
     let way = host.known();
     until("the places are free again", async || dial(&way).await.is_ok()).await;
 }
+
+#[tokio::test]
+async fn of_a_crowd_four_times_as_many_as_there_are_places_may_wait_and_no_more() {
+    let host = Host::with(|config| {
+        config.guard.patience = IDENT;
+        (config.guard.strangers, config.guard.strangers_per_address) = (40, 5);
+        config.guard.ident = NEVER;
+        config.guard.login = NEVER;
+    })
+    .await;
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        let socket = TcpStream::connect(host.address).await.unwrap();
+        let begun = Instant::now();
+        crowd.push(tokio::spawn(async move {
+            let mut socket = socket;
+            let mut said = [0; 200];
+            let n = tokio::time::timeout(IDENT * 10, socket.read(&mut said)).await.map_or(0, |read| read.unwrap_or(0));
+            (said[..n].starts_with(b"Too many are logging in"), begun.elapsed(), socket)
+        }));
+    }
+    let (mut at_once, mut later, mut served) = (0, 0, vec![]);
+    for one in crowd {
+        match one.await.unwrap() {
+            (true, after, _) if after < IDENT => at_once += 1,
+            (true, ..) => later += 1,
+            (false, _, socket) => served.push(socket),
+        }
+    }
+    assert_eq!((served.len(), later, at_once), (5, 20, 75));
+}

@@ -49,7 +49,8 @@ impl Host {
         let host_key = key.fingerprint();
         let mut config = ServerConfig {
             host_key: key,
-            guard: Guard::default(),
+            // Who finds no place is told so at once, but for the tests of waiting.
+            guard: Guard { patience: Duration::ZERO, ..Guard::default() },
             keepalive: Duration::from_secs(5),
             keepalive_max: 3,
             subsystems: vec!["echo".to_owned(), "other".to_owned()],

@@ -5,23 +5,41 @@ use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(100);
 pub const LONGEST: Duration = Duration::from_secs(30);
+/// Where a machine answers that nobody listens, somebody is most likely about to: a daemon that is started again. Such
+/// a knock costs next to nothing, and at this pace all nodes are back soon, spread over as much time.
+const ABSENT: Duration = Duration::from_secs(1);
+/// So many such knocks, most of a minute; then it is no restart.
+const KNOCKS: u32 = 60;
 
 #[derive(Debug)]
 pub struct Backoff {
     next: Duration,
+    /// Knocks at a door behind which nobody was, one after the other.
+    knocks: u32,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { next: FIRST }
+        Self { next: FIRST, knocks: 0 }
     }
 }
 
 impl Backoff {
     /// How long to wait now; between half and all of a time that doubles.
     pub fn wait(&mut self) -> Duration {
-        let now = self.next;
-        self.next = (now * 2).min(LONGEST);
+        self.knocks = 0;
+        self.grow(LONGEST)
+    }
+
+    /// The same, where the other machine is there and only nobody listens yet.
+    pub fn wait_absent(&mut self) -> Duration {
+        self.knocks += 1;
+        self.grow(if self.knocks <= KNOCKS { ABSENT } else { LONGEST })
+    }
+
+    fn grow(&mut self, longest: Duration) -> Duration {
+        let now = self.next.min(longest);
+        self.next = (now * 2).min(longest);
         jittered(now)
     }
 
@@ -61,5 +79,21 @@ mod tests {
         assert!(jitters.len() > 16);
         backoff.reset();
         assert!(backoff.wait() <= FIRST);
+    }
+
+    #[test]
+    fn who_is_only_absent_is_looked_for_each_second_for_most_of_a_minute_then_more_and_more_rarely() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<Duration> = std::iter::repeat_with(|| backoff.wait_absent()).take(80).collect();
+        assert!(waits[0] <= FIRST);
+        assert!(waits[..60].iter().all(|wait| *wait <= ABSENT), "{waits:?}");
+        let minute: Duration = waits[..60].iter().sum();
+        assert!((30..60).contains(&minute.as_secs()), "{minute:?}");
+        assert!(waits[79] >= LONGEST / 2);
+        // Who is busy is left alone more and more, whatever was before.
+        backoff.reset();
+        (0..20).for_each(|_| _ = backoff.wait_absent());
+        let busy: Vec<Duration> = std::iter::repeat_with(|| backoff.wait()).take(8).collect();
+        assert!(busy[0] <= ABSENT && busy[7] >= LONGEST / 2, "{busy:?}");
     }
 }

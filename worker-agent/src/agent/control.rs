@@ -1,5 +1,6 @@
 //! The control link: dialled again for ever, one at a time, and drained whatever the other side does.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,8 +60,16 @@ struct Dialled {
 
 struct Failure {
     sentence: String,
+    hope: Hope,
+}
+
+/// When another try may be of use.
+enum Hope {
+    Soon,
+    /// The machine is there, and nobody listens on it: perhaps not yet.
+    Absent,
     /// Only a person can change it: trying soon is of no use.
-    lasting: bool,
+    Lasting,
 }
 
 /// What happens on the link.
@@ -141,7 +150,7 @@ impl Control {
             }
             State::Dialling(dialling) => match dialling.await {
                 Ok(dialled) => self.dialled(dialled),
-                Err(error) => self.rest(format!("dialling failed: {error}"), false),
+                Err(error) => self.rest(format!("dialling failed: {error}"), Hope::Soon),
             },
             State::Up(up) => match up.next().await {
                 Ok(event) => event,
@@ -172,7 +181,7 @@ impl Control {
     /// The manager let go of us, or said what cannot be. `lasting`: soon is too soon to try again.
     pub fn part(&mut self, reason: String, lasting: bool) {
         if lasting {
-            self.rest(reason, true);
+            self.rest(reason, Hope::Lasting);
         } else {
             self.lost(reason);
         }
@@ -192,7 +201,7 @@ impl Control {
                 self.state = State::Up(Box::new(up));
                 if rejoined { Event::OpenAfterJoining } else { Event::Open }
             }
-            Err(failure) => self.rest(failure.sentence, failure.lasting),
+            Err(failure) => self.rest(failure.sentence, failure.hope),
         }
     }
 
@@ -203,12 +212,16 @@ impl Control {
         {
             self.backoff.reset();
         }
-        self.rest(trouble, false);
+        self.rest(trouble, Hope::Soon);
         Event::Lost
     }
 
-    fn rest(&mut self, trouble: String, lasting: bool) -> Event {
-        let wait = if lasting { self.backoff.wait_longest() } else { self.backoff.wait() };
+    fn rest(&mut self, trouble: String, hope: Hope) -> Event {
+        let wait = match hope {
+            Hope::Soon => self.backoff.wait(),
+            Hope::Absent => self.backoff.wait_absent(),
+            Hope::Lasting => self.backoff.wait_longest(),
+        };
         if self.trouble.as_ref() != Some(&trouble) {
             tracing::warn!("{trouble}; trying again");
         }
@@ -258,12 +271,12 @@ async fn reach(home: Home, key: Arc<Key>, token: Option<JoinToken>) -> Dialled {
             Dialled { result, rejoined: Some(home), token: None }
         }
         Err(JoinError::Later(sentence)) => {
-            let result = Err(Failure { sentence, lasting: false });
+            let result = Err(Failure { sentence, hope: Hope::Soon });
             Dialled { result, rejoined: None, token: Some(token.clone()) }
         }
         Err(JoinError::Final(why)) => {
             let sentence = format!("{}; and the token at hand is of no use: {why}", removed(&home));
-            Dialled { result: Err(Failure { sentence, lasting: true }), rejoined: None, token: None }
+            Dialled { result: Err(Failure { sentence, hope: Hope::Lasting }), rejoined: None, token: None }
         }
     }
 }
@@ -276,16 +289,19 @@ async fn open(home: &Home, key: &Arc<Key>) -> Result<(Connection, Stream), DialE
 
 fn failure(home: &Home, error: DialError) -> Failure {
     match error {
-        DialError::Rejected { .. } => Failure { sentence: removed(home), lasting: true },
+        DialError::Rejected { .. } => Failure { sentence: removed(home), hope: Hope::Lasting },
         DialError::WrongHost { found, .. } => Failure {
             sentence: format!(
                 "{} is not the manager this node joined: its host key is {found} instead of {}; nothing was told to it. \
                  If the manager was set up anew, join it with a token of its: bramble join-token",
                 home.address, home.host_key
             ),
-            lasting: true,
+            hope: Hope::Lasting,
         },
-        other => Failure { sentence: other.to_string(), lasting: false },
+        DialError::Unreachable { ref source, .. } if source.kind() == ErrorKind::ConnectionRefused => {
+            Failure { sentence: error.to_string(), hope: Hope::Absent }
+        }
+        other => Failure { sentence: other.to_string(), hope: Hope::Soon },
     }
 }
 

@@ -176,6 +176,7 @@ mod tests {
         Record::Ended(Ended {
             attempt: attempt(index),
             outcome: Outcome::Exited(3),
+            out_of_memory: false,
             started_at: Some(UnixMillis(5)),
             ended_at: UnixMillis(9),
             ran_ms: Some(4),

@@ -113,6 +113,17 @@ pub const WORKER_CPU: Goal = Goal::less("worker_cpu", "agent + keeper CPU, idle,
 pub const KEEPER_CPU: Goal = Goal::told("keeper_cpu", "  keeper alone", "%");
 pub const MANAGER_CPU: Goal = Goal::told("manager_cpu", "manager CPU, idle", "%");
 
+pub const AGENTS: Goal = Goal {
+    key: "agents",
+    name: "agents on this machine, all up",
+    unit: "agents",
+    better: Better::More,
+    must: Some(64.0),
+    aim: Some(200.0),
+};
+pub const MANY_RSS: Goal = Goal::less("many_rss", "manager RSS, 64 agents, 100,000 queued", "MB", 60.0, 40.0);
+pub const MANY_CPU: Goal = Goal::told("many_cpu", "  CPU of a no-op task with them", "ms");
+
 pub const FIRST_PAINT: Goal =
     Goal::less("first_paint", "first paint, 1,000 nodes and 100,000 tasks", "ms", 100.0, 30.0);
 pub const KEY_P50: Goal = Goal::told("key_p50", "key → frame, same picture, p50", "ms");
@@ -142,6 +153,11 @@ impl Rows {
             Some(row) => row.runs.push(value),
             None => self.0.push(Row { goal, runs: vec![value] }),
         }
+    }
+
+    /// What is shown of one, where it was measured.
+    pub fn get(&self, goal: &Goal) -> Option<f64> {
+        self.0.iter().find(|row| row.goal.key == goal.key).map(Row::value)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Row> {

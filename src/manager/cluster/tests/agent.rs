@@ -181,6 +181,7 @@ impl Agent {
             started_at,
             ended_at: now,
             ran_ms: None,
+            out_of_memory: false,
             stderr: Default::default(),
         };
         self.ended.insert(attempt, report.clone());

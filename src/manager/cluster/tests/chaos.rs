@@ -305,7 +305,8 @@ impl Chaos {
             checks::no_cpu_idles(core);
         }
         if self.dice.chance(10) {
-            checks::disk_and_memory_agree(core, &self.world, self.world.kept.image());
+            let again = Cluster::new(self.world.config.clone(), self.world.kept.image(), self.world.now);
+            checks::disk_and_memory_agree(core, &again);
         }
         for agent in &self.agents {
             let all_said = agent.is_quiet() && agent.link.is_some();

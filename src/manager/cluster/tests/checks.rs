@@ -65,12 +65,12 @@ fn openings_are_true(core: &Cluster) {
     let sorted = |found: &mut dyn Iterator<Item = NodeIx>| found.collect::<BTreeSet<_>>();
     let those =
         |which: &dyn Fn(&Node) -> bool| sorted(&mut core.nodes.iter().filter(|(_, n)| which(n)).map(|(ix, _)| ix));
-    let open = |node: &Node| node.open() && node.reserved_for.is_none();
+    let unreserved = |node: &Node| node.open() && node.reserved_for.is_none();
     let backlog = |node: &Node| core.config.backlog_of(node.slots);
-    assert_eq!(sorted(&mut core.openings.with_free(1)), those(&|n| open(n) && n.orders.free() > 0));
+    assert_eq!(sorted(&mut core.openings.with_free(1)), those(&|n| n.open() && n.orders.free() > 0));
     assert_eq!(
         sorted(&mut core.openings.with_backlog_room()),
-        those(&|n| open(n) && n.orders.has_backlog_room(backlog(n)))
+        those(&|n| unreserved(n) && n.orders.has_backlog_room(backlog(n)))
     );
     let movable =
         |node: &Node| node.orders.iter().any(|(_, o)| o.phase == Phase::Waiting && o.movable && o.recall.is_none());
@@ -98,8 +98,7 @@ pub fn no_cpu_idles(core: &Cluster) {
 }
 
 /// What the store holds is what the core knows.
-pub fn disk_and_memory_agree(core: &Cluster, world: &World, image: Image) {
-    let again = Cluster::new(world.config.clone(), image, world.now);
+pub fn disk_and_memory_agree(core: &Cluster, again: &Cluster) {
     let node = |core: &Cluster, ix| core.nodes.name(ix).clone();
     for (id, job) in core.jobs.newest() {
         let other = again.jobs.get(id).unwrap_or_else(|| panic!("job {id} is not on the disk"));
@@ -110,7 +109,7 @@ pub fn disk_and_memory_agree(core: &Cluster, world: &World, image: Image) {
                 let on = t.node.map(|ix| node(core, ix));
                 (t.state, t.attempt, t.losses, on, t.started_at(), t.ended_at(), t.ran_ms(), t.end.outcome())
             };
-            assert_eq!(say(core, a), say(&again, b), "task {id}.{index}");
+            assert_eq!(say(core, a), say(again, b), "task {id}.{index}");
         }
     }
     assert_eq!(core.jobs.stopping, again.jobs.stopping);
@@ -120,7 +119,22 @@ pub fn disk_and_memory_agree(core: &Cluster, world: &World, image: Image) {
         let b = again.nodes.find(&node(core, ix)).and_then(|ix| again.nodes.get(ix)).unwrap();
         assert_eq!((a.draining, a.revoked, &a.key), (b.draining, b.revoked, &b.key));
         let by = |core: &Cluster, by| core.people.name(by).clone();
-        assert_eq!(a.taken_by.map(|p| by(core, p)), b.taken_by.map(|p| by(&again, p)));
+        assert_eq!(a.taken_by.map(|p| by(core, p)), b.taken_by.map(|p| by(again, p)));
+    }
+}
+
+/// Everything has ended: the core holds nothing for what was under way.
+pub fn nothing_is_left_over(core: &Cluster) {
+    assert!(core.jobs.active.is_empty() && core.jobs.stopping.is_empty());
+    assert!(core.waits.is_empty(), "somebody is still waited for: {:?}", core.waits);
+    assert!(core.lookers.is_empty(), "somebody still looks: {:?}", core.lookers);
+    assert_eq!((core.queue.len(), core.queue.classes().count()), (0, 0));
+    for (ix, node) in core.nodes.iter() {
+        let name = core.nodes.name(ix);
+        assert!(node.orders.is_empty() && node.late.is_empty(), "{name} is not empty: {:?}", node.late);
+        assert!(node.reserved_for.is_none() && node.expecting == 0 && node.lease.is_none(), "{name}");
+        assert_eq!((node.orders.used(), node.orders.waiting_cpus()), (0, 0), "{name}");
+        assert!(node.orders.free() == node.slots || !node.open(), "{name}");
     }
 }
 

@@ -18,6 +18,7 @@ mod people;
 mod placement;
 mod prng;
 mod scale;
+mod simulator;
 mod stopping;
 mod tasks;
 mod trim;
