@@ -15,6 +15,7 @@ mod run;
 mod screenshots;
 mod simulate;
 mod test;
+mod torn;
 mod torture;
 
 use std::process::ExitCode;
@@ -51,6 +52,9 @@ Chores:
                         draw the pictures in screenshots/ anew, as SVG and PNG, the same on
                         every machine; --check fails where one is out of date
   docs                  write the pages of docs/ that are made from the source: keys.md
+  torn [--points N] [--seconds S] [--seed S]
+                        keep a manager busy on a disk that writes down every write and sync, then
+                        start managers on what power cuts could have left of it; needs root
   help                  show this
 
 Environment:
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         Some("dist") => dist::main(&rest),
         Some("screenshots") => screenshots::main(&rest),
         Some("docs") => docs::main(),
+        Some("torn") => torn::main(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             ExitCode::SUCCESS
