@@ -13,6 +13,7 @@ mod docs;
 mod rig;
 mod run;
 mod screenshots;
+mod simulate;
 mod test;
 mod torn;
 mod torture;
@@ -30,6 +31,9 @@ Chores:
                         task, latency, memory; takes some minutes, wants a quiet machine
   bench console [--quick] [--json] [--runs N]
                         measure the console on a terminal: first paint, keys, bytes, CPU
+  simulate [--seeds N] [--nodes M] [--seed S]
+                        whole clusters without a clock, a network or a disk of this world, one for
+                        each seed; --seed alone tells all that happens in that one
   torture [--minutes M] [--seed S] [--seeds N] [--release]
                         a demo under load, its processes killed and frozen and its links cut at
                         random; a checker compares with what clients were told
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::main(&rest),
         Some("deb") => deb::main(&rest),
         Some("rig") => rig::main(&rest),
+        Some("simulate") => simulate::main(&rest),
         Some("torture") => torture::main(&rest),
         Some("dist") => dist::main(&rest),
         Some("screenshots") => screenshots::main(&rest),

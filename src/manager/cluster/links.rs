@@ -30,7 +30,11 @@ impl Cluster {
         turn: &mut Turn<'_>,
     ) {
         sane::hello(&mut hello);
-        let ix = match self.admit(link, name, key, &hello) {
+        // It was on its way for so long that its agent has dialled anew: what it says was true before that.
+        if self.nodes.find(name).and_then(|ix| self.nodes.get(ix)?.newest_link).is_some_and(|newest| newest > link) {
+            return turn.dismiss(link, format!("a newer link of {name} was here first"), false);
+        }
+        let ix = match self.admit(name, key, &hello) {
             Ok(ix) => ix,
             Err(Unwelcome { reason, stay_away }) => {
                 self.note_trouble(name, &reason, turn);
@@ -52,7 +56,7 @@ impl Cluster {
         self.look_again_on(ix, turn);
     }
 
-    fn admit(&self, link: LinkId, name: &NodeName, key: &KeyPrint, hello: &Hello) -> Result<NodeIx, Unwelcome> {
+    fn admit(&self, name: &NodeName, key: &KeyPrint, hello: &Hello) -> Result<NodeIx, Unwelcome> {
         let for_good = |reason: String| Err(Unwelcome { reason, stay_away: true });
         let Some(ix) = self.nodes.find(name) else {
             return for_good(format!("{name} is not known here any more; it can join again with a new token"));
@@ -78,10 +82,6 @@ impl Cluster {
                 );
                 // It may be another program the next time.
                 Err(Unwelcome { reason, stay_away: false })
-            }
-            // It was on its way for so long that its agent has dialled anew: what it says was true before that.
-            Some(node) if node.newest_link.is_some_and(|newest| newest > link) => {
-                Err(Unwelcome { reason: format!("a newer link of {name} was here first"), stay_away: false })
             }
             _ => Ok(ix),
         }

@@ -22,6 +22,9 @@ pub struct Home {
     /// The output limit it last gave: it holds while the manager is away too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_limit: Option<u64>,
+    /// How long it waits for this node before it gives its work up for lost, as it last said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<u64>,
 }
 
 impl Home {
@@ -73,6 +76,7 @@ mod tests {
             host_key: link::Key::generate().fingerprint(),
             name: "pi-1".parse().unwrap(),
             output_limit: Some(5),
+            lease_ms: Some(60_000),
         };
         home.save(&path).unwrap();
         home.save(&path).unwrap();

@@ -4,6 +4,7 @@
 //! it knows the protocol, and the console's recorded cluster to show it.
 
 mod accept;
+mod alone;
 mod bare;
 mod console;
 mod door;

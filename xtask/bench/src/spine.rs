@@ -9,7 +9,7 @@ use crate::report::{self, Measured};
 use crate::rig::{Ground, Manager, Programs, Worker};
 use crate::row::{self, Rows};
 use crate::statistics::{median, percentile};
-use crate::{Spine, accept, bare, follow, idle, latency, machine, peers, table, throughput};
+use crate::{Spine, accept, alone, bare, follow, idle, latency, machine, peers, table, throughput};
 
 /// How much of everything.
 struct Size {
@@ -128,7 +128,26 @@ fn once(programs: &Programs, args: &Spine, size: &Size, rows: &mut Rows) -> anyh
     let ground = Ground::below(&args.state)?;
     work(programs, &ground, size, rows)?;
     queue(programs, &ground, size, rows)?;
-    many_agents(programs, &ground, size, rows)
+    many_agents(programs, &ground, size, rows)?;
+    core_alone(size, rows)
+}
+
+/// What decides, without anything around it.
+fn core_alone(size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
+    eprintln!("  the core alone, {} tasks", size.accepted);
+    let mut most = 0;
+    for (nodes, goal) in alone::CROWDS.into_iter().zip([row::CORE, row::CORE_2K, row::CORE_10K]) {
+        let measured = alone::measure(nodes, size.accepted)?;
+        rows.add(goal, measured.per_second);
+        if measured.per_second >= row::CORE.must.unwrap_or_default() {
+            most = nodes;
+        }
+        if goal == row::CORE_10K {
+            rows.add(row::CORE_10K_RSS, mb(measured.bytes));
+        }
+    }
+    rows.add(row::CORE_NODES, f64::from(most));
+    Ok(())
 }
 
 /// What it does with tasks.
