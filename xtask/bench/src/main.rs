@@ -5,6 +5,7 @@
 
 mod accept;
 mod bare;
+mod comeback;
 mod console;
 mod door;
 mod follow;

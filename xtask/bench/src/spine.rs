@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::rig::{Ground, Manager, Programs, Worker};
 use crate::row::{self, Rows};
 use crate::statistics::{median, percentile};
-use crate::{Spine, accept, bare, follow, idle, latency, machine, table, throughput};
+use crate::{Spine, accept, bare, comeback, follow, idle, latency, machine, table, throughput};
 
 /// How much of everything.
 struct Size {
@@ -18,6 +18,7 @@ struct Size {
     by_verb: u32,
     lines: u32,
     accepted: u32,
+    agents: u32,
     settle: Duration,
     idle: Duration,
 }
@@ -30,6 +31,7 @@ const WHOLE: Size = Size {
     by_verb: 200,
     lines: 300,
     accepted: 100_000,
+    agents: 64,
     settle: Duration::from_secs(3),
     idle: Duration::from_secs(20),
 };
@@ -42,6 +44,7 @@ const QUICK: Size = Size {
     by_verb: 20,
     lines: 30,
     accepted: 10_000,
+    agents: 8,
     settle: Duration::from_secs(1),
     idle: Duration::from_secs(3),
 };
@@ -69,7 +72,17 @@ fn whole(program: &std::path::Path) -> anyhow::Result<std::path::PathBuf> {
 fn once(programs: &Programs, args: &Spine, size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
     let ground = Ground::below(&args.state)?;
     work(programs, &ground, size, rows)?;
-    queue(programs, &ground, size, rows)
+    queue(programs, &ground, size, rows)?;
+    // On ground of its own: another worker of the same name is there.
+    killed(programs, &Ground::below(&args.state)?, size, rows)
+}
+
+/// How soon it is back.
+fn killed(programs: &Programs, ground: &Ground, size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
+    eprintln!("  its manager killed, with {} tasks, and with {} agents", size.accepted, size.agents);
+    rows.add(row::BACK_TO_WORK, comeback::to_work(programs, ground, size.accepted)?.as_secs_f64());
+    rows.add(row::AGENTS_BACK, comeback::of_agents(programs, ground, size.agents)?.as_secs_f64());
+    Ok(())
 }
 
 /// What it does with tasks.
