@@ -124,29 +124,19 @@ pub fn reason(sentence: &str) -> String {
     }
 }
 
-/// Those that have one number on every Linux that Bramble runs on.
-fn signal(number: u32) -> Option<&'static str> {
-    Some(match number {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        10 => "SIGUSR1",
-        11 => "SIGSEGV",
-        12 => "SIGUSR2",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        24 => "SIGXCPU",
-        25 => "SIGXFSZ",
-        31 => "SIGSYS",
-        _ => return None,
-    })
+/// From 1 up; Linux has the same on every machine that Bramble runs on.
+const SIGNALS: &str = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP \
+    TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
+
+/// Real-time signals count from the first, as `kill -l` shows them; 32 and 33 are the C library's own.
+fn signal(number: u32) -> Option<String> {
+    match number {
+        1..=31 => SIGNALS.split(' ').nth(number as usize - 1).map(|name| format!("SIG{name}")),
+        34 => Some("SIGRTMIN".into()),
+        35..64 => Some(format!("SIGRTMIN+{}", number - 34)),
+        64 => Some("SIGRTMAX".into()),
+        _ => None,
+    }
 }
 
 pub fn now() -> UnixMillis {
@@ -270,7 +260,11 @@ mod tests {
             reason("task 1.0 failed: killed by signal 11; oh"),
             "task 1.0 failed: killed by signal 11 (SIGSEGV); oh"
         );
-        for same in ["exit code 3", "killed by signal 64", "killed by signal x", ""] {
+        for (number, name) in [(1, "HUP"), (16, "STKFLT"), (31, "SYS"), (34, "RTMIN"), (37, "RTMIN+3"), (64, "RTMAX")] {
+            let sentence = format!("killed by signal {number}");
+            assert_eq!(reason(&sentence), format!("{sentence} (SIG{name})"));
+        }
+        for same in ["exit code 3", "killed by signal 0", "killed by signal 65", "killed by signal x", ""] {
             assert_eq!(reason(same), same);
         }
     }

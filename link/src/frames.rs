@@ -1,6 +1,8 @@
 //! Frames of [`protocol::frame`] over any stream: an SSH channel, a unix socket, a pipe of a test.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -22,6 +24,58 @@ pub enum ReadError {
     Frame(#[from] FrameError),
 }
 
+/// What all readers that share it may hold of frames that have begun and are not whole: whoever begins many and
+/// finishes none costs no more than this, for as long as they like.
+#[derive(Debug, Clone)]
+pub struct Budget(Arc<Purse>);
+
+#[derive(Debug)]
+struct Purse {
+    most: usize,
+    held: AtomicUsize,
+}
+
+impl Budget {
+    pub fn new(most: usize) -> Self {
+        Budget(Arc::new(Purse { most, held: AtomicUsize::new(0) }))
+    }
+}
+
+/// What one reader holds of a budget; given back when dropped.
+#[derive(Debug)]
+struct Share {
+    budget: Budget,
+    held: usize,
+}
+
+impl Share {
+    /// So little is everybody's right.
+    const FREE: usize = 8 * 1024;
+
+    fn hold(&mut self, arrived: usize) -> io::Result<()> {
+        let Purse { most, held } = &*self.budget.0;
+        let now = arrived.saturating_sub(Self::FREE);
+        if now > self.held {
+            let more = now - self.held;
+            if held.fetch_add(more, Ordering::Relaxed) + more > *most {
+                held.fetch_sub(more, Ordering::Relaxed);
+                let why = format!("more than {most} bytes of messages wait here for their ends; finish those first");
+                return Err(io::Error::new(io::ErrorKind::QuotaExceeded, why));
+            }
+        } else {
+            held.fetch_sub(self.held - now, Ordering::Relaxed);
+        }
+        self.held = now;
+        Ok(())
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.0.held.fetch_sub(self.held, Ordering::Relaxed);
+    }
+}
+
 #[derive(Debug)]
 pub struct FrameReader<R> {
     inner: FramedRead<R, Frames>,
@@ -29,7 +83,13 @@ pub struct FrameReader<R> {
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     pub fn new(read: R) -> Self {
-        Self { inner: FramedRead::new(read, Frames) }
+        Self { inner: FramedRead::new(read, Frames { share: None }) }
+    }
+
+    /// One of those that hold no more than this together.
+    pub fn within(read: R, budget: &Budget) -> Self {
+        let share = Some(Share { budget: budget.clone(), held: 0 });
+        Self { inner: FramedRead::new(read, Frames { share }) }
     }
 
     /// The next message, or `None` where the other side ended cleanly between two frames. Cancel safe.
@@ -62,14 +122,20 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 }
 
 #[derive(Debug)]
-struct Frames;
+struct Frames {
+    share: Option<Share>,
+}
 
 impl Decoder for Frames {
     type Item = Bytes;
     type Error = ReadError;
 
     fn decode(&mut self, from: &mut BytesMut) -> Result<Option<Bytes>, ReadError> {
-        Ok(frame::split(from)?)
+        let whole = frame::split(from)?;
+        if let Some(share) = &mut self.share {
+            share.hold(if whole.is_some() { 0 } else { from.len() })?;
+        }
+        Ok(whole)
     }
 
     fn decode_eof(&mut self, from: &mut BytesMut) -> Result<Option<Bytes>, ReadError> {
@@ -252,6 +318,37 @@ mod tests {
         }
         near.write_all(&all[all.len() - 1..]).await.unwrap();
         assert_eq!(read.next().await.unwrap(), Some(Word::Hello { number: 5 }));
+    }
+
+    #[tokio::test]
+    async fn frames_that_are_begun_and_never_finished_share_one_budget() {
+        let budget = Budget::new(100_000);
+        let mut begun = vec![];
+        let mut refused = 0;
+        for _ in 0..10 {
+            let (mut near, far) = tokio::io::duplex(1 << 16);
+            let mut read = FrameReader::within(far, &budget);
+            near.write_all(&(1_u32 << 20).to_be_bytes()).await.unwrap();
+            near.write_all(&[b'x'; 30_000]).await.unwrap();
+            tokio::select! {
+                biased;
+                why = read.next::<Word>() => {
+                    assert!(matches!(&why, Err(ReadError::Io(e)) if e.kind() == io::ErrorKind::QuotaExceeded), "{why:?}");
+                    refused += 1;
+                }
+                () = async { for _ in 0..100 { tokio::task::yield_now().await } } => begun.push((near, read)),
+            }
+        }
+        assert_eq!((begun.len(), refused), (4, 6));
+        // Small ones pass all the same, and large ones when there is room again.
+        let all = bytes_of(&[Word::Hello { number: 1 }]);
+        assert!(FrameReader::within(&all[..], &budget).next::<Word>().await.unwrap().is_some());
+        let large = bytes_of(&[Word::Text("x".repeat(90_000))]);
+        assert!(FrameReader::within(&large[..], &budget).next::<Word>().await.is_err());
+        drop(begun);
+        let mut both = FrameReader::within(&large[..], &budget);
+        assert!(both.next::<Word>().await.unwrap().is_some());
+        assert_eq!(budget.0.held.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ mod suite;
 mod wire;
 
 pub use client::{Connection, Dial, DialError, dial};
-pub use frames::{FrameReader, FrameWriter, ReadError};
+pub use frames::{Budget, FrameReader, FrameWriter, ReadError};
 pub use key::{BadFingerprint, Fingerprint, Key, KeyError};
 pub use server::{Admission, Admit, Guard, Incoming, ServerConfig, serve};
 pub use stream::Stream;

@@ -187,6 +187,10 @@ pub struct Finished {
     pub ended_at: UnixMillis,
     /// Run time on the monotonic clock.
     pub ran_ms: Option<u64>,
+    /// The kernel killed it for want of memory. Beside the outcome and not one of its own, so that an older manager
+    /// understands it too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_memory: bool,
     pub stdout: Output,
     pub stderr: Output,
 }

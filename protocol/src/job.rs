@@ -215,6 +215,8 @@ pub enum Outcome {
     Exited(i32),
     /// The signal that ended it.
     Signaled(i32),
+    /// The kernel killed it for want of memory. An agent says so beside the outcome, the manager makes this of it.
+    OutOfMemory,
     /// It never ran: the program is missing, may not be executed, or something of Bramble's own failed.
     NotStarted { kind: NotStarted, message: String },
     /// It was stopped on request; the sentence says by whom.
@@ -235,7 +237,9 @@ impl Outcome {
     pub fn state(&self) -> TaskState {
         match self {
             Outcome::Exited(0) => TaskState::Succeeded,
-            Outcome::Exited(_) | Outcome::Signaled(_) | Outcome::NotStarted { .. } => TaskState::Failed,
+            Outcome::Exited(_) | Outcome::Signaled(_) | Outcome::OutOfMemory | Outcome::NotStarted { .. } => {
+                TaskState::Failed
+            }
             Outcome::Stopped { .. } => TaskState::Stopped,
             Outcome::Lost { .. } => TaskState::Lost,
         }
@@ -246,6 +250,7 @@ impl Outcome {
         match self {
             Outcome::Exited(code) => Some(*code),
             Outcome::Signaled(signal) => Some(128 + signal),
+            Outcome::OutOfMemory => Some(137),
             Outcome::NotStarted { kind: NotStarted::NotFound, .. } => Some(127),
             Outcome::NotStarted { kind: NotStarted::NotExecutable, .. } => Some(126),
             Outcome::NotStarted { kind: NotStarted::Fault, .. } => Some(125),
@@ -259,6 +264,7 @@ impl Outcome {
             Outcome::Exited(0) => String::new(),
             Outcome::Exited(code) => format!("exit code {code}"),
             Outcome::Signaled(signal) => format!("killed by signal {signal}"),
+            Outcome::OutOfMemory => "killed: out of memory".to_owned(),
             Outcome::NotStarted { message, .. } => message.clone(),
             Outcome::Stopped { reason } | Outcome::Lost { reason, .. } => reason.clone(),
         }
@@ -313,6 +319,7 @@ mod tests {
     #[test]
     fn codes_are_those_of_a_shell() {
         assert_eq!(Outcome::Signaled(9).code(), Some(137));
+        assert_eq!((Outcome::OutOfMemory.code(), Outcome::OutOfMemory.state()), (Some(137), TaskState::Failed));
         let missing = Outcome::NotStarted { kind: NotStarted::NotFound, message: "no such program".into() };
         assert_eq!((missing.code(), missing.state()), (Some(127), TaskState::Failed));
         assert_eq!(Outcome::Stopped { reason: "by ana".into() }.code(), None);

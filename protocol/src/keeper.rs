@@ -79,6 +79,9 @@ pub struct Ended {
     pub started_at: Option<UnixMillis>,
     pub ended_at: UnixMillis,
     pub ran_ms: Option<u64>,
+    /// The kernel killed it for want of memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_memory: bool,
 }
 
 /// One line of the journal: append-only, a torn last line is ignored.

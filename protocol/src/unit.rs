@@ -39,10 +39,6 @@ impl Celsius {
         (value.is_finite() && (-273.15..=1000.0).contains(&value)).then(|| Self((value * 10.0).round() / 10.0))
     }
 
-    pub fn from_millidegrees(value: i64) -> Option<Self> {
-        Self::new(value as f32 / 1000.0)
-    }
-
     pub fn value(self) -> f32 {
         self.0
     }

@@ -18,6 +18,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A manager that keeps silent for so long after it was asked is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// After so long without news one asks whether the manager is still there.
+const SILENCE: Duration = Duration::from_secs(5);
 /// For an answer of one that was met.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Events asked for from before the console was opened.
@@ -61,14 +63,14 @@ async fn meet(resolve: &Resolve, to: &mpsc::Sender<News>) -> Result<(), ClientEr
     let past = past(client.clone(), to.clone());
     let told = [Told::Named(named), Told::Hello(hello), Told::Picture(Box::new(picture))];
     let told = told.map(|told| News::Event(Event::Told(told)));
-    for piece in [News::Met(client)].into_iter().chain(told) {
+    for piece in [News::Met(client.clone())].into_iter().chain(told) {
         if to.send(piece).await.is_err() {
             return Ok(());
         }
     }
     let _ended_with_us = AbortOnDrop(tokio::spawn(past));
     loop {
-        let told = match next(&mut flow).await? {
+        let told = match news(&mut flow, &client, SILENCE, PATIENCE).await? {
             More::Picture(picture) => Told::Picture(Box::new(picture)),
             More::Changes(changes) => Told::Changes(Box::new(changes)),
             _ => continue,
@@ -136,6 +138,20 @@ async fn past(client: Client, to: mpsc::Sender<News>) {
         if to.send(News::Event(Event::Told(Told::Past(events)))).await.is_err() {
             return;
         }
+    }
+}
+
+/// What a watch tells next. Where it is silent, the manager is asked whether it is still there: a manager that was
+/// stopped keeps its connections open.
+async fn news(flow: &mut Flow, client: &Client, silence: Duration, patience: Duration) -> Result<More, ClientError> {
+    loop {
+        if let Ok(more) = tokio::time::timeout(silence, next(flow)).await {
+            return more;
+        }
+        let lives = client.call(Request::Hello { protocol: protocol::PROTOCOL });
+        let reason = || format!("it keeps the connection and says nothing for {:?}", silence + patience);
+        let silent = |_| ClientError::Unreachable { address: client.address().clone(), reason: reason() };
+        tokio::time::timeout(patience, lives).await.map_err(silent)??;
     }
 }
 
@@ -241,6 +257,23 @@ mod tests {
         let address = resolve().unwrap();
         let Err(error) = greet_within(Duration::from_millis(50), &address).await else { panic!("it said nothing") };
         assert!(error.to_string().contains("says nothing for 50ms"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn one_that_has_nothing_to_tell_is_asked_whether_it_lives_and_is_lost_where_it_does_not_answer() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let asked = Arc::new(AtomicU32::new(0));
+        let counted = asked.clone();
+        let (_folder, resolve) = manager(move |request| {
+            let first = matches!(request, Request::Hello { .. }) && counted.fetch_add(1, Ordering::Relaxed) < 3;
+            first.then(|| hello(request)).flatten()
+        });
+        let client = Client::connect(&resolve().unwrap()).await.unwrap();
+        let mut flow = client.stream(Request::Watch).await.unwrap();
+        let (silence, patience) = (Duration::from_millis(20), Duration::from_millis(500));
+        let error = news(&mut flow, &client, silence, patience).await.err().unwrap();
+        assert!(error.to_string().contains("keeps the connection and says nothing for 520ms"), "{error}");
+        assert_eq!(asked.load(Ordering::Relaxed), 4, "three answers kept it");
     }
 
     #[tokio::test]

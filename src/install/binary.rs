@@ -12,6 +12,9 @@ use super::{Machine, Stop};
 
 /// Where it goes; the units name it.
 pub const INSTALLED: &str = "/usr/local/bin/bramble";
+/// Where the Debian package has it; its units name that.
+pub const PACKAGED: &str = "/usr/bin/bramble";
+const OF_THE_PACKAGE: &str = "of the Debian package";
 
 pub struct Binary {
     from: PathBuf,
@@ -35,6 +38,14 @@ impl Binary {
     /// Adds the step that brings it to its place.
     pub fn plan(self, machine: &Machine, plan: &mut Plan) -> Result<(), Stop> {
         let path = PathBuf::from(INSTALLED);
+        if machine.packaged {
+            plan.push(Step::Keep { path: PACKAGED.into(), why: OF_THE_PACKAGE });
+            if machine.disk.is_there(&path) {
+                // It would be found first, and is not upgraded any more.
+                plan.push(Step::Remove { path, why: "installed by hand, before the package", old: None });
+            }
+            return Ok(());
+        }
         let new = self.open()?;
         if !new.metadata().is_ok_and(|meta| meta.is_file()) {
             return Err(Stop::Usage(format!("{} is not a program", self.from.display())));

@@ -11,7 +11,7 @@ const STATE: &str = "/var/lib/bramble";
 pub fn plan(machine: &Machine, common: &Common, config: &str) -> Result<Plan, Stop> {
     let mut plan = Plan::new(&machine.disk, "bramble install manager");
     Binary::chosen(common.binary.as_deref()).plan(machine, &mut plan)?;
-    let upgraded = plan.writes(super::binary::INSTALLED.as_ref());
+    let upgraded = plan.changes(super::binary::INSTALLED.as_ref());
 
     plan.folder_at_least("/etc/bramble", 0o755);
     let path = CONFIG.into();
@@ -25,7 +25,7 @@ pub fn plan(machine: &Machine, common: &Common, config: &str) -> Result<Plan, St
     plan.folder(STATE, 0o700);
 
     MANAGER.plan(machine, common, &mut plan)?;
-    let changed = upgraded || plan.writes(&MANAGER.path());
+    let changed = upgraded || plan.changes(&MANAGER.path());
     let runs = machine.is_active(MANAGER.name);
     MANAGER.plan_start(machine, &mut plan);
     if changed && runs {

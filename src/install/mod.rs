@@ -4,6 +4,9 @@
 //! yes. What is already as it should be is left alone, so that running it again, or with a newer binary, is
 //! always safe; what a person has changed is never overwritten unasked. With `--root DIR` it prepares the
 //! files of another machine (an image, a test) and runs nothing.
+//!
+//! Where the program that runs is the Debian package's, program and units are there already and stay the package's:
+//! what is left to do is who this machine is.
 
 mod ask;
 mod binary;
@@ -133,9 +136,13 @@ fn machine(common: &Common) -> Result<Machine, Stop> {
     let Some(root) = &common.root else {
         // systemd's own test for "am I the init of this machine", sd_booted(3).
         let systemd = Path::new("/run/systemd/system").is_dir();
-        return Ok(Machine { disk: Disk::live(), live: true, systemd });
+        let disk = Disk::live();
+        let packaged = common.binary.is_none()
+            && std::env::current_exe().is_ok_and(|own| own == Path::new(binary::PACKAGED))
+            && unit::are_packaged(&disk);
+        return Ok(Machine { disk, live: true, systemd, packaged });
     };
-    Ok(Machine { disk: Disk::below(root)?, live: false, systemd: false })
+    Ok(Machine { disk: Disk::below(root)?, live: false, systemd: false, packaged: false })
 }
 
 struct Machine {
@@ -144,6 +151,8 @@ struct Machine {
     live: bool,
     /// systemd runs here and takes commands.
     systemd: bool,
+    /// Program and units are those of the Debian package.
+    packaged: bool,
 }
 
 impl Machine {

@@ -38,6 +38,8 @@ pub enum Step {
     Remove {
         path: PathBuf,
         why: &'static str,
+        /// Where it is kept.
+        old: Option<PathBuf>,
     },
     Run {
         words: Vec<String>,
@@ -108,6 +110,11 @@ impl Plan {
         })
     }
 
+    /// Whether this path is going to be another than it is, or none.
+    pub fn changes(&self, wanted: &Path) -> bool {
+        self.writes(wanted) || self.steps.iter().any(|step| matches!(step, Step::Remove { path, .. } if path == wanted))
+    }
+
     pub fn carry_out(&self, out: &mut dyn Write) -> Result<(), Stop> {
         for step in &self.steps {
             step.carry_out(&self.disk)?;
@@ -131,7 +138,7 @@ impl Step {
                 format!("write   {}  {:04o}{}", file.path.display(), file.mode, because(file.why))
             }
             Step::Link { path, to } => format!("link    {} -> {}", path.display(), to.display()),
-            Step::Remove { path, why } => format!("remove  {}{}", path.display(), because(why)),
+            Step::Remove { path, why, .. } => format!("remove  {}{}", path.display(), because(why)),
             Step::Run { words } => format!("run     {}", words.join(" ")),
         }
     }
@@ -148,7 +155,10 @@ impl Step {
                 disk.write(&file.path, file.mode, &mut file.text.as_bytes())
             }
             Step::Link { path, to } => disk.link(path, to),
-            Step::Remove { path, .. } => disk.remove(path),
+            Step::Remove { path, old, .. } => {
+                old.iter().try_for_each(|old| disk.keep_as(path, old))?;
+                disk.remove(path)
+            }
             Step::Run { words } => run(words),
         }
     }

@@ -84,6 +84,54 @@ fn a_worker_knows_its_manager_and_keeps_its_token_from_other_eyes() {
     assert!(!said.contains("abcdefghijklmnopqrst2345"), "the secret is not shown: {said}");
 }
 
+/// A machine that has the package, as `bramble install` of that package finds it.
+fn packaged(image: &Image, line: &str) -> Result<String, Stop> {
+    for unit in [unit::MANAGER, unit::WORKER] {
+        let path = image.at("/usr/lib/systemd/system").join(unit.name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, unit.text.replace(binary::INSTALLED, binary::PACKAGED)).unwrap();
+    }
+    let disk = Disk::below(image.root.path())?;
+    assert!(unit::are_packaged(&disk));
+    let machine = Machine { disk, live: true, systemd: false, packaged: true };
+    let (common, plan) = match Line::parse_from(["install"].into_iter().chain(line.split(' '))).args.role {
+        Role::Manager { common } => (common.clone(), manager::plan(&machine, &common, "")?),
+        Role::Worker { common, worker } => (common.clone(), worker::plan(&machine, &common, &worker)?),
+    };
+    let mut out = vec![];
+    decide(&plan, &Common { root: Some("/".into()), ..common }, &mut out)?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn program_and_units_of_a_package_are_left_alone() {
+    let image = Image::new();
+    let said = packaged(&image, "manager --yes").unwrap();
+    assert!(said.contains("keep    /usr/bin/bramble  (of the Debian package)"), "{said}");
+    assert!(!image.at("/usr/local").exists() && !image.at("/etc/systemd/system/bramble-manager.service").exists());
+    assert!(image.at("/etc/bramble/manager.toml").exists());
+    let said = packaged(&image, &format!("worker --yes --manager pi-0 --join {TOKEN}")).unwrap();
+    assert!(image.at("/etc/bramble/worker.env").exists() && said.contains("of the Debian package"), "{said}");
+    assert!(!image.at("/usr/local").exists() && !image.at("/etc/systemd/system/bramble-worker.service").exists());
+}
+
+#[test]
+fn a_package_takes_over_what_was_installed_by_hand_but_not_what_was_changed() {
+    let image = Image::new();
+    image.install("manager --yes").unwrap();
+    let said = packaged(&image, "manager --yes").unwrap();
+    for path in ["/usr/local/bin/bramble", "/etc/systemd/system/bramble-manager.service"] {
+        assert!(!image.at(path).exists() && said.contains(&format!("done: remove  {path}")), "{said}");
+    }
+    let own = image.at("/etc/systemd/system/bramble-manager.service");
+    fs::write(&own, "[Service]\nExecStart=/opt/mine\n").unwrap();
+    let stop = packaged(&image, "manager --yes").unwrap_err();
+    assert!(stop.to_string().contains("changed by hand"), "{stop}");
+    assert!(own.exists());
+    packaged(&image, "manager --yes --force").unwrap();
+    assert!(!own.exists() && image.text("/etc/systemd/system/bramble-manager.service.old").contains("/opt/mine"));
+}
+
 #[test]
 fn a_second_time_there_is_nothing_to_do() {
     let image = Image::new();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::disk::Disk;
 use super::plan::{File, Plan, Step};
 use super::{Common, Machine, Stop};
 
@@ -18,6 +19,8 @@ pub const MANAGER: Unit = Unit { name: "bramble-manager.service", text: include_
 pub const WORKER: Unit = Unit { name: "bramble-worker.service", text: include_str!("bramble-worker.service") };
 
 const FOLDER: &str = "/etc/systemd/system";
+/// Where a package has them; what lies in the folder above comes before them.
+const PACKAGED: &str = "/usr/lib/systemd/system";
 const SEAL: &str = "# sealed: ";
 
 impl Unit {
@@ -25,9 +28,16 @@ impl Unit {
         Path::new(FOLDER).join(self.name)
     }
 
+    fn old(&self) -> PathBuf {
+        self.path().with_extension("service.old")
+    }
+
     /// Adds the step that writes it.
     pub fn plan(&self, machine: &Machine, common: &Common, plan: &mut Plan) -> Result<(), Stop> {
         let path = self.path();
+        if machine.packaged {
+            return self.plan_packaged(machine, common, plan);
+        }
         let text = self.sealed();
         let file = |why, old| {
             Step::File(File { path: path.clone(), mode: 0o644, text: text.clone(), why, secret: false, old })
@@ -36,13 +46,34 @@ impl Unit {
             None => file("", None),
             Some(there) if there == text.as_bytes() => Step::Keep { path, why: "the same unit" },
             Some(there) if is_sealed(&there) => file("instead of that of another version of Bramble", None),
-            Some(_) if common.force => {
-                file("instead of one changed by hand, kept as .old", Some(self.path().with_extension("service.old")))
-            }
+            Some(_) if common.force => file("instead of one changed by hand, kept as .old", Some(self.old())),
             Some(_) => return Err(self.changed()),
         };
         plan.push(step);
         Ok(())
+    }
+
+    /// The package has the unit. One of ours from before would come first, and name a program that is never upgraded.
+    fn plan_packaged(&self, machine: &Machine, common: &Common, plan: &mut Plan) -> Result<(), Stop> {
+        plan.push(Step::Keep { path: Path::new(PACKAGED).join(self.name), why: "of the Debian package" });
+        let path = self.path();
+        match machine.disk.read(&path)? {
+            None => Ok(()),
+            Some(there) if is_sealed(&there) => {
+                plan.push(Step::Remove { path, why: "the package has one", old: None });
+                Ok(())
+            }
+            Some(_) if common.force => {
+                let old = Some(self.old());
+                plan.push(Step::Remove {
+                    path,
+                    why: "the package has one; this one, changed by hand, kept as .old",
+                    old,
+                });
+                Ok(())
+            }
+            Some(_) => Err(self.changed()),
+        }
     }
 
     /// Adds the steps that make systemd start it, now and at every boot.
@@ -53,12 +84,21 @@ impl Unit {
             match enabled {
                 true => plan.push(Step::Keep { path: link, why: "" }),
                 // What `systemctl enable` would do.
-                false => plan.push(Step::Link { path: link, to: self.path() }),
+                false => {
+                    let packaged = || Path::new(PACKAGED).join(self.name);
+                    let to = if machine.packaged { packaged() } else { self.path() };
+                    plan.push(Step::Link { path: link, to });
+                }
             }
             return;
         }
-        if plan.writes(&self.path()) {
+        let changed = plan.changes(&self.path());
+        if changed {
             plan.run(["systemctl", "daemon-reload"]);
+        }
+        if machine.packaged && changed && enabled {
+            // The link still names the unit that is gone.
+            plan.run(["systemctl", "reenable", self.name]);
         }
         if !enabled || !machine.is_active(self.name) {
             plan.run(["systemctl", "enable", "--now", self.name]);
@@ -82,6 +122,11 @@ impl Unit {
             self.text
         )
     }
+}
+
+/// Whether a package brought both.
+pub fn are_packaged(disk: &Disk) -> bool {
+    [MANAGER, WORKER].iter().all(|unit| disk.is_there(&Path::new(PACKAGED).join(unit.name)))
 }
 
 /// Whether this is, to the letter, what some Bramble wrote.

@@ -7,7 +7,7 @@ use protocol::name::NodeName;
 use protocol::node::Role;
 use protocol::token::JoinToken;
 
-use super::binary::{Binary, INSTALLED};
+use super::binary::{Binary, INSTALLED, PACKAGED};
 use super::plan::{File, Plan, Step};
 use super::unit::WORKER;
 use super::{Common, Machine, Stop};
@@ -52,8 +52,10 @@ pub fn plan(machine: &Machine, common: &Common, settings: &Settings) -> Result<P
     if runs && plan.writes(INSTALLED.as_ref()) {
         // Not a restart: the keeper becomes the new program and keeps its children, exit codes and all.
         plan.run([INSTALLED, "worker-agent", "upgrade", INSTALLED]);
+    } else if runs && plan.changes(&WORKER.path()) && machine.packaged {
+        plan.run([PACKAGED, "worker-agent", "upgrade", PACKAGED]);
     }
-    let stale = runs && [Path::new(SETTINGS), Path::new(TOKEN), &WORKER.path()].iter().any(|path| plan.writes(path));
+    let stale = runs && [Path::new(SETTINGS), Path::new(TOKEN), &WORKER.path()].iter().any(|path| plan.changes(path));
     plan.then(next(machine, stale));
     Ok(plan)
 }
@@ -113,7 +115,7 @@ fn plan_token(machine: &Machine, settings: &Settings, joined: bool, plan: &mut P
     let path = PathBuf::from(TOKEN);
     let Some(join) = &settings.join else {
         match machine.disk.is_there(&path) {
-            true if joined => plan.push(Step::Remove { path, why: "it was used: this worker has joined" }),
+            true if joined => plan.push(Step::Remove { path, why: "it was used: this worker has joined", old: None }),
             true => plan.push(Step::Keep { path, why: "not used yet" }),
             false if joined => {}
             false => {

@@ -17,14 +17,14 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::agents::{self, Agents, Follows};
+use super::agents::{self, Agents, Budgets, Follows};
 use super::cluster::Mono;
 use super::config::Config;
 use super::door::{self, Door, People, Plate};
 use super::heart::{Heart, Owner};
 use super::history::{Histories, Stamp};
 use super::store::writer::Writer;
-use super::store::{self, Outputs, Reader, Space};
+use super::store::{self, Outputs, Reader, Space, lasting};
 
 /// What the manager's own machine is and does, for its card.
 pub trait Observer: Send {
@@ -130,7 +130,8 @@ impl Manager {
             host_key: host_key.fingerprint(),
             closing: closing.clone(),
         });
-        let agents = Agents { heart: heart.clone(), outputs, follows };
+        let output_limit = config.output_limit.as_u64();
+        let agents = Agents { heart: heart.clone(), outputs, follows, output_limit, budgets: Budgets::default() };
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             owner.run().await;
@@ -189,6 +190,10 @@ fn raise_descriptors() {
 /// One manager a state folder.
 fn lock_state(state: &Path) -> anyhow::Result<File> {
     make_folder(state, 0o700)?;
+    // Also where somebody else has just made it. Who may not look at the folder around it cannot make its name last.
+    if let Err(error) = lasting::sync_name(state) {
+        tracing::warn!("a power cut soon may take {} with it: {error}", state.display());
+    }
     close_to_others(state)?;
     let path = state.join("lock");
     // Not for others to open either: whoever can open it can hold it.
@@ -224,12 +229,7 @@ fn close_to_others(state: &Path) -> anyhow::Result<()> {
 }
 
 fn make_folder(path: &Path, mode: u32) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(path)
-        .with_context(|| format!("the folder {} cannot be made", path.display()))
+    lasting::make(path, mode).with_context(|| format!("the folder {} cannot be made", path.display()))
 }
 
 fn own_name(config: &Config) -> NodeName {

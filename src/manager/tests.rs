@@ -111,6 +111,20 @@ fn joining(call: super::cluster::CallId, hash: SecretHash) -> Input {
     Input::Join { call, key, hash, name, role: Role::Worker, address: None }
 }
 
+fn hello() -> Hello {
+    Hello {
+        protocol: protocol::PROTOCOL,
+        version: protocol::VERSION.into(),
+        node: "pi-1".parse().unwrap(),
+        boot_id: "boot".into(),
+        cpus: 1,
+        slots: 1,
+        shared_uid: false,
+        facts: Facts::default(),
+        held: vec![],
+    }
+}
+
 pub(super) fn admin() -> Caller {
     Caller { person: "root".parse().unwrap(), right: Right::Admin }
 }
@@ -188,6 +202,34 @@ async fn the_managers_own_card_is_whole_again_after_a_reload() {
     manager.heart.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_from_before_a_reload_is_cut_when_it_says_hello_after_it() {
+    let manager = Manager::start();
+    let hash = manager.token().await;
+    manager.join(hash).await.unwrap().unwrap();
+    let before = manager.heart.new_link();
+    let disk = manager.disk();
+    disk.execute_batch("ALTER TABLE token RENAME TO away").unwrap();
+    let (hash, ttl_ms) = (SecretHash("0e".into()), 60_000);
+    let asked = manager.heart.ask(|call| Input::MakeToken { call, caller: admin(), hash, role: Role::Worker, ttl_ms });
+    asked.await.unwrap_err();
+    disk.execute_batch("ALTER TABLE away RENAME TO token").unwrap();
+    manager.until("the reload", || manager.heart.reloads() == 1).await;
+    for (link, welcome) in [(before, false), (manager.heart.new_link(), true)] {
+        let (to, mut orders) = mpsc::channel(16);
+        let way = Orders { to, cut: Arc::default() };
+        let (cut, key) = (way.cut.clone(), Fingerprint::from("SHA256:abc".to_owned()));
+        manager.heart.linked(link, way, hello().node, &key, "10.0.0.1".into(), hello()).await;
+        if welcome {
+            let first = tokio::time::timeout(PATIENCE, orders.recv()).await.expect("it is answered");
+            assert!(matches!(first, Some(ToAgent::Welcome(_))), "{first:?}");
+        } else {
+            tokio::time::timeout(PATIENCE, cut.notified()).await.expect("it is cut");
+        }
+    }
+    manager.heart.stop().await;
+}
+
 #[tokio::test]
 async fn a_heart_whose_store_has_failed_ends() {
     let state = tempfile::tempdir().unwrap();
@@ -221,17 +263,7 @@ async fn what_nobody_waits_for_is_kept_soon_all_the_same() {
     let hash = manager.token().await;
     manager.join(hash).await.unwrap().unwrap();
     let (to, mut orders) = mpsc::channel(16);
-    let hello = Hello {
-        protocol: protocol::PROTOCOL,
-        version: protocol::VERSION.into(),
-        node: "pi-1".parse().unwrap(),
-        boot_id: "boot".into(),
-        cpus: 1,
-        slots: 1,
-        shared_uid: false,
-        facts: Facts::default(),
-        held: vec![],
-    };
+    let hello = hello();
     let (link, key) = (manager.heart.new_link(), Fingerprint::from("SHA256:abc".to_owned()));
     let way = Orders { to, cut: Arc::default() };
     manager.heart.linked(link, way, hello.node.clone(), &key, "10.0.0.1".into(), hello).await;

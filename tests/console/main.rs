@@ -7,6 +7,7 @@ mod common;
 
 mod acts;
 mod desk;
+mod every;
 mod far;
 mod input;
 mod looks;

@@ -1,9 +1,8 @@
 //! `cargo xtask bench …`: builds what is measured as it is shipped, then lets `xtask/bench/` measure it.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::run::{cargo, run};
+use crate::run::{cargo, run, target};
 
 pub fn main(args: &[String]) -> ExitCode {
     // One command for what shares a profile, so that their dependencies are built once.
@@ -29,10 +28,4 @@ pub fn main(args: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The folder cargo builds in, wherever that was configured: we were built there ourselves, as `TARGET/debug/xtask`.
-fn target() -> Option<PathBuf> {
-    let own = std::env::current_exe().ok()?;
-    Some(own.parent()?.parent()?.to_owned())
 }

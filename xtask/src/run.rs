@@ -9,6 +9,12 @@ pub fn workspace() -> PathBuf {
     here.parent().map_or(here.clone(), PathBuf::from)
 }
 
+/// The folder cargo builds in, wherever that was configured: we were built there ourselves, as `TARGET/debug/xtask`.
+pub fn target() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    Some(own.parent()?.parent()?.to_owned())
+}
+
 /// The cargo that runs us.
 pub fn cargo<S: Into<String>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -19,8 +19,9 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     }
     let inner = paint::frame(state, title, focused, area, buffer);
     if state.events.is_empty() {
-        let why = if state.events.filter.is_empty() { "nothing has happened yet" } else { "no event has these words" };
-        return paint::hollow(state, inner, buffer, why);
+        let filter = &state.events.filter;
+        let why = if filter.is_empty() { "nothing has happened yet".into() } else { filter.nothing::<Event>("event") };
+        return paint::hollow(state, inner, buffer, &why);
     }
     for seen in 0..inner.height {
         let row = state.events.scroll.top + usize::from(seen);

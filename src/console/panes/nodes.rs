@@ -44,8 +44,9 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     }
     let inner = paint::frame(state, title, focused, area, buffer);
     if nodes.is_empty() {
-        let why = if nodes.filter.is_empty() { "no node has joined yet" } else { "no node has these words" };
-        return paint::hollow(state, inner, buffer, why);
+        let filtered = || nodes.filter.nothing::<NodeView>("node");
+        let why = if nodes.filter.is_empty() { "no node has joined yet".into() } else { filtered() };
+        return paint::hollow(state, inner, buffer, &why);
     }
     let grid = nodes.grid(inner);
     let first = nodes.scroll.top * grid.columns;

@@ -7,6 +7,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+use protocol::api::JobView;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -76,7 +77,7 @@ fn nothing(state: &State) -> String {
     match work.nodes() {
         Some(nodes) if nodes.is_empty() => "no worker is called so, or no work has these words".into(),
         Some(nodes) => format!("no such task on {}", crate::console::actions::listed(&nodes)),
-        None if !work.filter.is_empty() => "no job has these words".into(),
+        None if !work.filter.is_empty() => work.filter.nothing::<JobView>("job"),
         None if work.active && !state.picture.jobs.is_empty() => "all has ended; active shows it again".into(),
         None => "no jobs; try :run hostname".into(),
     }

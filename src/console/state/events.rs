@@ -89,6 +89,8 @@ impl Events {
 }
 
 impl Filtered for Event {
+    const FIELDS: &'static [&'static str] = &["node", "job", "person", "state"];
+
     fn texts(&self, found: &mut dyn FnMut(&str)) {
         found(&self.what.sentence());
         if let Some(person) = &self.person {

@@ -19,6 +19,8 @@ struct Term {
 
 /// Something that can be filtered: what it has in a field, and in all of them together.
 pub trait Filtered {
+    /// The fields there are, as a person types them.
+    const FIELDS: &'static [&'static str];
     /// Calls with each value a word may be found in.
     fn texts(&self, found: &mut dyn FnMut(&str));
     /// `None`: there is no such field here, so that a term for it never holds.
@@ -74,6 +76,15 @@ impl Filter {
         wanted.map(|term| term.word.as_str())
     }
 
+    /// Why none of these is shown.
+    pub fn nothing<T: Filtered>(&self, one: &str) -> String {
+        let asked = self.terms.iter().filter_map(|term| term.field.as_deref());
+        match asked.into_iter().find(|field| !T::FIELDS.contains(field)) {
+            Some(unknown) => format!("{unknown}: is not known of a {one}; there are {}:", T::FIELDS.join(": ")),
+            None => format!("no {one} has these words"),
+        }
+    }
+
     /// The plain words, to be shown where they are found.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.terms.iter().filter(|term| !term.not && term.field.is_none()).map(|term| term.word.as_str())
@@ -108,11 +119,15 @@ impl fmt::Display for Filter {
 
 #[cfg(test)]
 mod tests {
+    use protocol::event::What;
+
     use super::*;
+    use crate::console::sample;
 
     struct Node(&'static str, &'static str);
 
     impl Filtered for Node {
+        const FIELDS: &'static [&'static str] = &["state"];
         fn texts(&self, found: &mut dyn FnMut(&str)) {
             found(self.0);
         }
@@ -140,6 +155,28 @@ mod tests {
         ] {
             assert_eq!(Filter::parse(text).holds(&pi), holds, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_field_that_does_not_exist_is_named_with_those_that_do() {
+        let nothing = |text| Filter::parse(text).nothing::<Node>("node");
+        assert_eq!(nothing("pi state:up"), "no node has these words");
+        assert_eq!(nothing("owner:ana"), "owner: is not known of a node; there are state:");
+    }
+
+    #[test]
+    fn every_field_that_is_named_exists() {
+        fn known<T: Filtered>(one: &T) {
+            for field in T::FIELDS {
+                assert!(one.field(field, "").is_some(), "{field}");
+            }
+            assert_eq!(one.field("nothing", ""), None);
+        }
+        let picture = sample::picture(2, 2);
+        known(&picture.nodes[0]);
+        known(&picture.jobs[0]);
+        let ended = sample::events().into_iter().find(|event| matches!(event.what, What::TaskEnded { .. }));
+        known(&ended.unwrap());
     }
 
     #[test]

@@ -289,6 +289,8 @@ fn compare(by: NodeColumn, reverse: bool, (one, one_shown): Looked<'_>, (other, 
 }
 
 impl Filtered for NodeView {
+    const FIELDS: &'static [&'static str] = &["node", "name", "role", "state", "model", "os", "arch"];
+
     fn texts(&self, found: &mut dyn FnMut(&str)) {
         found(self.name.as_str());
         found(self.role.word());

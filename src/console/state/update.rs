@@ -15,9 +15,10 @@ use super::prompt::Kind;
 use super::toast;
 use super::{Now, Overlay, Pane, State, Way};
 use crate::client::ClientError;
-use crate::console::actions::{self, Layer};
+use crate::console::actions;
 use crate::console::event::{Effect, Event, Printed, Purpose, Told};
 use crate::console::keymap::{Chord, Found};
+use crate::console::panes;
 
 /// Whoever pastes more has taken the wrong thing.
 const LONGEST_LINE: usize = 4096;
@@ -96,17 +97,12 @@ impl State {
         match self.pages.current_mut() {
             Page::Home => {}
             Page::Node(page) => {
-                let around = crate::console::panes::node::around(
-                    page,
-                    (&self.picture.nodes, &self.nodes),
-                    &self.events,
-                    body,
-                    now,
-                );
+                let nodes = (&*self.picture.nodes, &self.nodes);
+                let around = panes::node::around(page, nodes, &self.events, body, now);
                 effects.extend(page.settle(&around, now));
             }
             Page::Task(page) => {
-                effects.extend(page.settle(crate::console::panes::task::parts(page, body, wrap), now, || number));
+                effects.extend(page.settle(panes::task::parts(page, body, wrap), now, || number));
             }
         }
         effects
@@ -270,17 +266,12 @@ impl State {
         let (body, wrap) = (layout.body, self.settings.wrap);
         match self.pages.current_mut() {
             Page::Node(page) => {
-                let around = crate::console::panes::node::around(
-                    page,
-                    (&self.picture.nodes, &self.nodes),
-                    &self.events,
-                    body,
-                    self.now,
-                );
+                let nodes = (&*self.picture.nodes, &self.nodes);
+                let around = panes::node::around(page, nodes, &self.events, body, self.now);
                 page.step(by, &around);
             }
             Page::Task(page) => {
-                let parts = crate::console::panes::task::parts(page, body, wrap);
+                let parts = panes::task::parts(page, body, wrap);
                 page.step(by, &parts);
             }
             Page::Home => match self.focus {
@@ -400,15 +391,10 @@ impl State {
     }
 
     fn list_mut(&mut self, no: u64) -> Option<&mut super::tasks::Tasks> {
-        if let Page::Node(page) = self.pages.current_mut()
-            && page.tasks.no == no
-        {
-            return match self.pages.current_mut() {
-                Page::Node(page) => Some(&mut page.tasks),
-                _ => None,
-            };
+        match self.pages.current_mut() {
+            Page::Node(page) if page.tasks.no == no => Some(&mut page.tasks),
+            _ => self.work.list_mut(no),
         }
-        self.work.list_mut(no)
     }
 
     fn printed(&mut self, no: u64, printed: Printed) {
@@ -438,11 +424,6 @@ impl State {
                 vec![Effect::Unfollow]
             }
         }
-    }
-
-    /// The layer keys go to, for a line in the footer while a sequence is incomplete.
-    pub fn layer(&self) -> Layer {
-        self.layers().first().copied().unwrap_or(Layer::Global)
     }
 }
 

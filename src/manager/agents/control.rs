@@ -19,12 +19,14 @@ use crate::manager::heart::Orders;
 const ORDERS: usize = 4096;
 /// Orders gathered for one write.
 const GATHER: usize = 64 * 1024;
+/// Strange words of one link that are put into the log.
+const MOST_NOTES: u64 = 8;
 /// An agent that does not even take the last words is left without them.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
+pub async fn receive(agents: &Agents, one: Incoming, node: NodeName, link: LinkId) {
     let (read, write) = tokio::io::split(one.stream);
-    let mut reader = FrameReader::new(read);
+    let mut reader = FrameReader::within(read, &agents.budgets.of(&node));
     let mut writer = FrameWriter::new(write);
     let hello = match timeout(FIRST_FRAME, reader.next::<FromAgent>()).await {
         Ok(Ok(Some(FromAgent::Hello(hello)))) => *hello,
@@ -42,7 +44,6 @@ pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
             return;
         }
     };
-    let link = agents.heart.new_link();
     let (to, orders) = mpsc::channel(ORDERS);
     let cut = Arc::new(Notify::new());
     let way = Orders { to, cut: cut.clone() };
@@ -65,16 +66,26 @@ async fn hear<R: AsyncRead + Unpin>(
     reader: &mut FrameReader<R>,
     not_understood: mpsc::Sender<String>,
 ) -> String {
+    let mut strange = 0_u64;
+    // One that talks nonsense without end fills no log.
+    let mut note = |what: String| {
+        strange += 1;
+        match strange {
+            1..MOST_NOTES => tracing::warn!("{what}"),
+            MOST_NOTES => tracing::warn!("{what}; more of this kind from this link is not noted"),
+            _ => {}
+        }
+    };
     loop {
         match reader.next::<FromAgent>().await {
             Ok(Some(FromAgent::FollowFailed { id, reason })) => agents.follows.failed(id, node, &reason),
             Ok(Some(FromAgent::NotUnderstood { name })) => {
-                tracing::warn!("{node} does not understand {name:?}; is its bramble older?");
+                note(format!("{node} does not understand {name:?}; is its bramble older?"));
             }
             Ok(Some(report)) => agents.heart.report(link, report).await,
             Ok(None) => return "its agent closed the link".into(),
             Err(ReadError::Frame(FrameError::Unknown(unknown))) => {
-                tracing::warn!("{node}: {unknown}");
+                note(format!("{node}: {unknown}"));
                 // An agent that sends so much of it that the answers pile up is not answered every time.
                 let _ = not_understood.try_send(unknown.name);
             }

@@ -76,7 +76,7 @@ impl Cluster {
     ) {
         let mut discard = vec![];
         for (attempt, has) in held {
-            if self.may_take_back(attempt, ix) {
+            if self.may_take_back(attempt, ix) && (has.ended || self.takes_owner(ix, attempt, turn)) {
                 let earliest = self.jobs.get(attempt.task.job).map_or(has.started_at, |job| job.submitted_at);
                 let started_at = sane::time(has.started_at, earliest, turn.now.wall);
                 self.take_back(attempt.task, ix, started_at, turn);
@@ -93,6 +93,19 @@ impl Cluster {
         if !discard.is_empty() {
             turn.send(link, ToAgent::Discard { attempts: discard });
         }
+    }
+
+    /// What runs on a node makes it its owner's, where tasks share a uid; one that has become another's since then is
+    /// not shared, and the attempt runs elsewhere.
+    fn takes_owner(&mut self, ix: NodeIx, attempt: AttemptId, turn: &mut Turn<'_>) -> bool {
+        let owner = self.jobs.get(attempt.task.job).map(|job| job.owner);
+        let node = self.nodes.get(ix);
+        let Some((owner, node)) = owner.zip(node) else { return false };
+        if !self.welcome(ix, node, owner) {
+            return false;
+        }
+        self.take_for(ix, owner, turn);
+        true
     }
 
     fn send_again(&mut self, ix: NodeIx, link: LinkId, phases: &BTreeMap<TaskId, Phase>, turn: &mut Turn<'_>) {

@@ -31,6 +31,8 @@ pub struct Node {
 
     /// Its control link; a node with one is up.
     pub link: Option<LinkId>,
+    /// The newest link it ever said hello on: what an older one says is overtaken.
+    pub newest_link: Option<LinkId>,
     /// Since when it has been away, while this core lives.
     pub down_since: Option<UnixMillis>,
     /// When its attempts are declared lost, while it is away.
@@ -45,6 +47,10 @@ pub struct Node {
     /// Replaced attempts it holds ended: their late results are on the way.
     pub late: BTreeSet<AttemptId>,
     pub complaints: Valve,
+    /// Why its last hello was not taken.
+    pub trouble: Option<String>,
+    /// Each change of its facts is a write to the disk.
+    pub facts_kept: Valve,
 }
 
 impl Node {
@@ -64,6 +70,7 @@ impl Node {
             taken_by: None,
             facts: Facts::default(),
             link: None,
+            newest_link: None,
             down_since: None,
             lease: None,
             metrics: Metrics::default(),
@@ -73,6 +80,8 @@ impl Node {
             expecting: 0,
             late: BTreeSet::new(),
             complaints: Valve::default(),
+            trouble: None,
+            facts_kept: Valve::default(),
         }
     }
 

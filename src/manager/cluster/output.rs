@@ -35,6 +35,11 @@ impl Asked {
 }
 
 impl Lookers {
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.by_task.is_empty()
+    }
+
     pub fn tasks_of(&self, job: JobId) -> Vec<TaskId> {
         let (first, last) = (TaskId { job, index: 0 }, TaskId { job, index: u32::MAX });
         self.by_task.range(first..=last).map(|(task, _)| *task).collect()

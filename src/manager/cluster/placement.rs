@@ -6,7 +6,8 @@
 //! - Only where no node has room for it now, it may wait in the backlog of one, so that a CPU never waits for a
 //!   round trip; `orders::may_wait` keeps tasks out that would hold CPUs idle there.
 //! - A node with free CPUs and nothing in the queue calls back from the longest backlog (`recall`).
-//! - A task that needs many CPUs and is overtaken by smaller ones for a minute gets a node kept free (`reserve`).
+//! - A task that needs many CPUs and is overtaken by smaller ones for a minute gets a node kept free of younger ones
+//!   (`reserve`).
 
 use protocol::agent::{Order, ToAgent};
 use protocol::id::TaskId;
@@ -58,14 +59,10 @@ impl Cluster {
                 return;
             }
             let fits = |key: &Key| key.cpus <= free && self.welcome(ix, node, key.owner);
-            let next = match node.reserved_for {
-                Some(class) => self.queue.head(class).filter(|(_, key)| fits(key)),
-                None => {
-                    let mut heads = self.queue.heads_for(ix).filter_map(|(_, class)| self.queue.head(class));
-                    heads.find(|(_, key)| fits(key))
-                }
-            };
-            let Some((task, key)) = next else { return };
+            let heads = self.queue.heads_for(ix).take_while(|(task, _)| self.may_use(node, *task));
+            let mut heads = heads.filter_map(|(_, class)| self.queue.head(class));
+            let Some((task, key)) = heads.find(|(_, key)| fits(key)) else { return };
+            drop(heads);
             self.assign(task, key, ix, turn);
         }
     }
@@ -73,7 +70,7 @@ impl Cluster {
     /// Gives the tasks of a class to whoever has room.
     fn spread(&mut self, class: ClassIx, turn: &mut Turn<'_>) {
         while let Some((task, key)) = self.queue.head(class) {
-            let Some(node) = self.roomiest(&key).or_else(|| self.shortest_backlog(&key)) else { return };
+            let Some(node) = self.roomiest(task, &key).or_else(|| self.shortest_backlog(&key)) else { return };
             self.assign(task, key, node, turn);
         }
     }
@@ -89,20 +86,23 @@ impl Cluster {
             let mut heads = self.queue.heads_for(ix).filter_map(|(_, class)| self.queue.head(class));
             let Some((task, key)) = heads.find(|(_, key)| may_wait(key)) else { return };
             drop(heads);
-            let to = self.roomiest(&key).unwrap_or(ix);
+            let to = self.roomiest(task, &key).unwrap_or(ix);
             self.assign(task, key, to, turn);
         }
     }
 
     /// The node with the most free CPUs among those that can take such a task now.
-    fn roomiest(&self, key: &Key) -> Option<NodeIx> {
+    fn roomiest(&self, task: TaskId, key: &Key) -> Option<NodeIx> {
+        let takes = |ix: NodeIx| {
+            let node = self.nodes.get(ix)?;
+            (self.may_use(node, task) && self.welcome(ix, node, key.owner)).then_some(ix)
+        };
         match key.pin {
             Some(ix) => {
-                let node = self.nodes.get(ix)?;
-                let fits = node.open() && node.reserved_for.is_none() && node.orders.free() >= key.cpus;
-                (fits && self.welcome(ix, node, key.owner)).then_some(ix)
+                let fits = self.nodes.get(ix).is_some_and(|node| node.open() && node.orders.free() >= key.cpus);
+                takes(ix).filter(|_| fits)
             }
-            None => self.openings.with_free(key.cpus).find(|&ix| self.welcomes(ix, key.owner)),
+            None => self.openings.with_free(key.cpus).find_map(takes),
         }
     }
 
@@ -116,10 +116,6 @@ impl Cluster {
             Some(ix) => may_wait(ix),
             None => self.openings.with_backlog_room().find_map(may_wait),
         }
-    }
-
-    fn welcomes(&self, ix: NodeIx, owner: PersonIx) -> bool {
-        self.nodes.get(ix).is_some_and(|node| self.welcome(ix, node, owner))
     }
 
     /// Whether a node takes this person's work: where tasks share the agent's uid they could reach into each
@@ -167,7 +163,7 @@ impl Cluster {
         })
     }
 
-    fn take_for(&mut self, ix: NodeIx, owner: PersonIx, turn: &mut Turn<'_>) {
+    pub(super) fn take_for(&mut self, ix: NodeIx, owner: PersonIx, turn: &mut Turn<'_>) {
         let Some(node) = self.nodes.get_mut(ix) else { return };
         if node.shared_uid && node.taken_by.is_none() {
             node.taken_by = Some(owner);
@@ -196,9 +192,10 @@ impl Cluster {
     /// Keeps the indexes true after anything changed about a node.
     pub(super) fn refresh(&mut self, ix: NodeIx) {
         let standing = self.nodes.get(ix).map(|node| {
-            let open = node.open() && node.reserved_for.is_none();
+            let open = node.open();
             let per_slot = |cpus: u64| cpus * 1000 / u64::from(node.slots.max(1));
-            let roomy = open && node.orders.has_backlog_room(self.config.backlog_of(node.slots));
+            let roomy =
+                open && node.reserved_for.is_none() && node.orders.has_backlog_room(self.config.backlog_of(node.slots));
             Standing {
                 free: if open { node.orders.free() } else { 0 },
                 shallow: roomy.then(|| per_slot(node.orders.waiting_cpus())),

@@ -31,7 +31,8 @@ pub struct Now {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
 
-/// One control link of one agent. Never used twice.
+/// One control link of one agent. Never used twice, and given in the order in which links were opened, which may not be
+/// that in which their hellos arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
 
@@ -94,6 +95,12 @@ pub enum Input {
     },
     Unlinked {
         link: LinkId,
+        reason: String,
+    },
+    /// A node said something beside its link that was not taken: the output of a task that was not its own.
+    Lied {
+        node: NodeName,
+        what: String,
         reason: String,
     },
     /// The manager's own machine, shown as a card too.

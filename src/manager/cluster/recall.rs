@@ -28,7 +28,7 @@ impl Cluster {
     }
 
     fn find_pull(&self, ix: NodeIx) -> Option<(NodeIx, TaskId)> {
-        let node = self.nodes.get(ix).filter(|node| node.open() && node.reserved_for.is_none())?;
+        let node = self.nodes.get(ix).filter(|node| node.open())?;
         let room = u64::from(node.orders.free()).saturating_sub(node.expecting);
         if room == 0 {
             return None;
@@ -36,7 +36,8 @@ impl Cluster {
         self.openings.with_backlog_for(room).filter(|&from| from != ix).find_map(|from| {
             let wanted = |(task, order): &(TaskId, &Order)| {
                 let fits = order.movable && order.recall.is_none() && u64::from(order.cpus) <= room;
-                fits && self.jobs.get(task.job).is_some_and(|job| self.welcome(ix, node, job.owner))
+                fits && self.may_use(node, *task)
+                    && self.jobs.get(task.job).is_some_and(|job| self.welcome(ix, node, job.owner))
             };
             let (task, _) = self.nodes.get(from)?.orders.waiting_youngest().find(wanted)?;
             Some((from, task))

@@ -1,12 +1,18 @@
 //! A task that needs many CPUs must not starve behind small ones. When the head of a class is passed over because
 //! no node has so many CPUs free, and a younger task is given to a node it could use, it counts as overtaken from
 //! then on. After `patience_ms` (a minute) of that, the node that is nearest to being free is kept free for it: it
-//! takes nothing else, gives back what has not started there, and the task begins as soon as enough has ended.
+//! takes nothing younger, gives back what is younger and has not started there, and the task begins as soon as
+//! enough has ended, there or on any other node.
+//!
+//! So slots may stay empty while younger tasks wait: on one node for each kind of task that waits like this, and for
+//! as long as what ran there already takes. Nobody knows how long that is; a node may idle behind one long task. To
+//! let others in meanwhile would be to let them overtake again, without end.
 
 use protocol::id::TaskId;
 
 use super::Cluster;
 use super::ids::{ClassIx, NodeIx};
+use super::nodes::Node;
 use super::timers::Timer;
 use super::turn::Turn;
 
@@ -23,6 +29,12 @@ impl Cluster {
                 self.timers.set(turn.now.mono.plus(self.config.patience_ms), Timer::Patience(class));
             }
         }
+    }
+
+    /// A node that is kept free takes what has waited longer than what it is kept free for, and nothing younger.
+    pub(super) fn may_use(&self, node: &Node, task: TaskId) -> bool {
+        let kept_for = node.reserved_for.and_then(|class| self.queue.head(class));
+        kept_for.is_none_or(|(head, _)| task <= head)
     }
 
     fn could_use(&self, class: ClassIx, ix: NodeIx) -> bool {

@@ -27,6 +27,11 @@ struct Wait {
 }
 
 impl Waits {
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.waits.is_empty() && self.by_job.is_empty()
+    }
+
     pub fn forget(&mut self, call: CallId) {
         let Some(wait) = self.waits.remove(&call) else { return };
         for job in wait.meant.keys() {

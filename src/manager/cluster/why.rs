@@ -124,7 +124,8 @@ impl Cluster {
                 "its tasks share one uid, so it takes only the work of {by}; an admin can allow more with allow_shared_uid"
             );
         }
-        if let Some((head, other)) = node.reserved_for.and_then(|class| self.queue.head(class)) {
+        let kept_for = node.reserved_for.and_then(|class| self.queue.head(class));
+        if let Some((head, other)) = kept_for.filter(|(head, _)| *head <= id) {
             return match head == id {
                 true => format!("is kept free for it, until {} are free", cpus(key.cpus)),
                 false => format!("is kept free for {head}, which needs {} and has waited longer", cpus(other.cpus)),

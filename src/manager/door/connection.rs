@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use link::{FrameReader, FrameWriter, ReadError};
+use link::{Budget, FrameReader, FrameWriter, ReadError};
 use protocol::api::{Answer, Body, Call, Hello, More, Refusal, Reply, Request};
 use protocol::frame::FrameError;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -97,7 +97,7 @@ fn kind(request: &Request) -> Kind {
 
 struct Connection<'a, W> {
     door: &'a Arc<Door>,
-    caller: Result<Caller, Refusal>,
+    caller: Caller,
     out: FrameWriter<W>,
     /// Calls the core has, by the number their caller gave them.
     waiting: HashMap<u64, (CallId, Kind)>,
@@ -108,12 +108,13 @@ struct Connection<'a, W> {
     streams: JoinSet<()>,
 }
 
-pub async fn serve<R, W>(door: &Arc<Door>, caller: Result<Caller, Refusal>, read: R, write: W)
+/// `budget`: what all connections of this user may have half sent.
+pub async fn serve<R, W>(door: &Arc<Door>, caller: Caller, budget: &Budget, read: R, write: W)
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let mut reader = FrameReader::new(read);
+    let mut reader = FrameReader::within(read, budget);
     let (told_to, mut told) = mpsc::unbounded_channel();
     let (pieces_to, mut pieces) = mpsc::channel(PIECES);
     let out = FrameWriter::new(write);
@@ -168,10 +169,10 @@ where
 
 impl<W: AsyncWrite + Unpin> Connection<'_, W> {
     async fn call(&mut self, Call { id, request }: Call) -> bool {
-        let caller = match self.caller.clone().and_then(|caller| rule(&request, &caller).map(|()| caller)) {
-            Ok(caller) => caller,
-            Err(refusal) => return self.answer(id, Err(refusal)),
-        };
+        if let Err(refusal) = rule(&request, &self.caller) {
+            return self.answer(id, Err(refusal));
+        }
+        let caller = self.caller.clone();
         if self.waiting.contains_key(&id) {
             let twice = format!("call {id} is still under way; give each call a number of its own");
             return self.answer(id, Err(Refusal::usage(twice)));
@@ -303,7 +304,7 @@ mod tests {
     async fn connect(manager: &Manager) -> (FrameReader<ReadHalf<Near>>, FrameWriter<WriteHalf<Near>>, JoinHandle) {
         let (near, far) = duplex(1 << 16);
         let (door, (read, write)) = (manager.door(), split(far));
-        let serving = tokio::spawn(async move { serve(&door, Ok(admin()), read, write).await });
+        let serving = tokio::spawn(async move { serve(&door, admin(), &Budget::new(1 << 20), read, write).await });
         let (read, write) = split(near);
         (FrameReader::new(read), FrameWriter::new(write), serving)
     }

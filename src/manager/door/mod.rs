@@ -49,7 +49,7 @@ impl Door {
         F: FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     {
         let reader = self.reader.clone().lock_owned().await;
-        match tokio::task::spawn_blocking(move || look(&reader)).await {
+        match tokio::task::spawn_blocking(move || look(&reader).map_err(|error| reader.explained(error))).await {
             Ok(read) => read.map_err(|e| Refusal::unavailable(e.to_string())),
             Err(_) => Err(Refusal::unavailable("the store could not be read; see the manager's log")),
         }

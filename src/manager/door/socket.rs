@@ -6,9 +6,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures_util::FutureExt;
-use link::FrameWriter;
+use bytes::BytesMut;
+use link::Budget;
 use protocol::api::{Answer, Body, Refusal};
+use protocol::frame;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
@@ -16,10 +17,14 @@ use super::Door;
 use super::caller::identify;
 use super::connection;
 
-/// Connections open at once; more wait in the kernel's queue.
+/// Connections open at once, where there are descriptors for so many; one more is told so and let go.
 const MOST_CONNECTIONS: usize = 1024;
 /// Of these for one user: everyone on the machine may knock, tasks too, and none of them may keep out the others.
 const MOST_FOR_ONE: usize = 256;
+/// Beyond all of these for root and the manager's own user: whatever goes on here, somebody can look and act.
+const FOR_ADMINS: usize = 32;
+/// What one user may have half sent, over all connections: four of the longest frames.
+const USER_BUDGET: usize = 16 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DoorError {
@@ -73,33 +78,65 @@ pub async fn listen(path: &Path) -> Result<(UnixListener, Plate), DoorError> {
     Ok((listener, plate))
 }
 
-/// How many connections each user has: one for each clone that lives.
-#[derive(Default)]
-struct Seats(HashMap<u32, Arc<()>>);
+/// How many connections there are, and how many each user has: one for each clone that lives.
+struct Seats {
+    most: usize,
+    taken: HashMap<u32, Arc<Seat>>,
+}
+
+struct Seat {
+    budget: Budget,
+}
 
 impl Seats {
-    fn take(&mut self, uid: u32) -> Option<Arc<()>> {
-        self.0.retain(|_, seat| Arc::strong_count(seat) > 1);
-        let seat = self.0.entry(uid).or_default();
-        (Arc::strong_count(seat) <= MOST_FOR_ONE).then(|| seat.clone())
+    fn new(most: usize) -> Self {
+        Self { most, taken: HashMap::new() }
+    }
+
+    /// Of `all` connections that there are.
+    fn take(&mut self, uid: u32, all: usize) -> Result<Arc<Seat>, Refusal> {
+        let admin = uid == 0 || uid == rustix::process::geteuid().as_raw();
+        let extra = if admin { FOR_ADMINS } else { 0 };
+        self.taken.retain(|_, seat| Arc::strong_count(seat) > 1);
+        let seat = self.taken.entry(uid).or_insert_with(|| Arc::new(Seat { budget: Budget::new(USER_BUDGET) }));
+        if Arc::strong_count(seat) > MOST_FOR_ONE {
+            let many = format!("uid {uid} has {MOST_FOR_ONE} connections to the manager already; close some first");
+            return Err(Refusal::refused(many));
+        }
+        if all >= self.most + extra {
+            let many =
+                format!("{all} programs are connected to the manager, which is as many as it serves; try again later");
+            return Err(Refusal::unavailable(many));
+        }
+        Ok(seat.clone())
     }
 }
 
-fn turn_away(stream: UnixStream, uid: u32) {
-    let many = format!("uid {uid} has {MOST_FOR_ONE} connections to the manager already; close some first");
-    let answer = Answer { id: 0, body: Body::Error(Refusal::refused(many)) };
-    // A word that does not fit is not said.
-    let _ = FrameWriter::new(stream).send(&answer).now_or_never();
+/// Half of all descriptors at most: links of nodes, the database and files need theirs.
+fn most_connections() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let half = limit.and_then(|limit| usize::try_from(limit / 2).ok()).unwrap_or(MOST_CONNECTIONS);
+    half.min(MOST_CONNECTIONS)
+}
+
+/// Says why, and closes: nothing is read from, or kept for, who has no business here.
+fn turn_away(stream: UnixStream, refusal: Refusal) {
+    let mut answer = BytesMut::new();
+    let encoded = frame::encode(&Answer { id: 0, body: Body::Error(refusal) }, &mut answer);
+    // Not through tokio, which writes only once it has been told that there is room. There is: nothing was said yet.
+    let said = stream.into_std().and_then(|mut stream| std::io::Write::write(&mut stream, &answer));
+    if let (Err(error), _) | (_, Err(error)) = (encoded.map_err(io::Error::other), said) {
+        tracing::debug!("a caller was turned away without a word: {error}");
+    }
 }
 
 /// Serves callers until the door is closed and all of them have been told so.
 pub async fn serve(listener: UnixListener, door: Arc<Door>) {
     let mut connections = JoinSet::new();
-    let mut seats = Seats::default();
+    let mut seats = Seats::new(most_connections());
     loop {
-        let room = connections.len() < MOST_CONNECTIONS;
         let accepted = tokio::select! {
-            accepted = listener.accept(), if room => accepted,
+            accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
             () = door.closing.cancelled() => break,
         };
@@ -119,17 +156,23 @@ pub async fn serve(listener: UnixListener, door: Arc<Door>) {
                 continue;
             }
         };
-        let Some(seat) = seats.take(peer.uid()) else {
-            turn_away(stream, peer.uid());
-            continue;
+        let seat = match seats.take(peer.uid(), connections.len()) {
+            Ok(seat) => seat,
+            Err(refusal) => {
+                turn_away(stream, refusal);
+                continue;
+            }
         };
         let door = door.clone();
         connections.spawn(async move {
             // The system's list of users may be far away.
-            let caller = tokio::task::block_in_place(|| identify(&peer, &door.config));
-            let (read, write) = stream.into_split();
-            connection::serve(&door, caller, read, write).await;
-            drop(seat);
+            match tokio::task::block_in_place(|| identify(&peer, &door.config)) {
+                Ok(caller) => {
+                    let (read, write) = stream.into_split();
+                    connection::serve(&door, caller, &seat.budget, read, write).await;
+                }
+                Err(refusal) => turn_away(stream, refusal),
+            }
         });
     }
     while connections.join_next().await.is_some() {}
@@ -159,13 +202,23 @@ mod tests {
 
     #[test]
     fn nobody_can_take_all_seats() {
-        let mut seats = Seats::default();
-        let taken: Vec<_> = (0..MOST_FOR_ONE + 10).map_while(|_| seats.take(1000)).collect();
+        let mut seats = Seats::new(600);
+        let mut all = 0;
+        let mut fill = |uid, seats: &mut Seats| -> Vec<Arc<Seat>> {
+            let next = || seats.take(uid, all).ok().inspect(|_| all += 1);
+            std::iter::from_fn(next).collect()
+        };
+        let taken = fill(1000, &mut seats);
         assert_eq!(taken.len(), MOST_FOR_ONE);
-        assert!(seats.take(1000).is_none());
-        assert!(seats.take(0).is_some());
-        drop(taken);
-        assert!(seats.take(1000).is_some(), "they are free again");
+        let told = seats.take(1000, taken.len()).err().unwrap();
+        assert!(told.message.contains("uid 1000 has 256 connections"), "{told:?}");
+        let others = [fill(1001, &mut seats), fill(1002, &mut seats)].concat();
+        assert_eq!(taken.len() + others.len(), 600, "no more than there are");
+        let told = seats.take(1002, 600).err().unwrap();
+        assert!(told.message.contains("600 programs are connected"), "{told:?}");
+        assert_eq!(fill(0, &mut seats).len(), FOR_ADMINS, "whatever the others do");
+        drop((taken, others));
+        assert!(seats.take(1000, 0).is_ok(), "they are free again");
     }
 
     #[tokio::test]

@@ -186,7 +186,7 @@ impl std::io::Write for Counter {
 
 #[cfg(test)]
 mod tests {
-    use link::{FrameReader, FrameWriter};
+    use link::{Budget, FrameReader, FrameWriter};
     use protocol::api::{Answer, Body, Call, Picture, Request, Right};
     use protocol::job::JobSpec;
     use protocol::node::Metrics;
@@ -215,7 +215,7 @@ mod tests {
             let (read, write) = split(far);
             let caller = Caller { person: person.parse().unwrap(), right: Right::Viewer };
             let door = door.clone();
-            tokio::spawn(async move { serve(&door, Ok(caller), read, write).await });
+            tokio::spawn(async move { serve(&door, caller, &Budget::new(1 << 20), read, write).await });
             let (read, write) = split(near);
             let (mut read, mut write) = (FrameReader::new(read), FrameWriter::new(write));
             write.send(&Call { id: 1, request: Request::Watch }).await.unwrap();

@@ -46,6 +46,11 @@ pub struct Owner {
     from: mpsc::Receiver<Message>,
     replies: HashMap<CallId, ReplyTo>,
     links: BTreeMap<LinkId, Orders>,
+    /// Of links and calls.
+    numbers: Arc<AtomicU64>,
+    /// Links opened before the state was loaded again are cut, also those that say hello only after it: the core that
+    /// knew which of them are overtaken is gone.
+    oldest_link: LinkId,
     reloads: Arc<AtomicU64>,
     news: broadcast::Sender<Arc<News>>,
     keys: watch::Sender<Arc<Keys>>,
@@ -75,7 +80,7 @@ impl Owner {
         let (keys, known) = watch::channel(Arc::new(keys_of(&image)));
         let reloads = Arc::new(AtomicU64::new(0));
         let numbers = Arc::new(AtomicU64::new(1));
-        let heart = Heart { to, numbers, reloads: reloads.clone(), news: news.clone(), keys: known };
+        let heart = Heart { to, numbers: numbers.clone(), reloads: reloads.clone(), news: news.clone(), keys: known };
         let started = Instant::now();
         let cluster = Cluster::new(config.clone(), image, now(started));
         let owner = Self {
@@ -86,6 +91,8 @@ impl Owner {
             from,
             replies: HashMap::new(),
             links: BTreeMap::new(),
+            numbers,
+            oldest_link: LinkId(0),
             reloads,
             news,
             keys,
@@ -186,6 +193,7 @@ impl Owner {
                 }
                 self.handle(input, batch);
             }
+            Message::Linked { link, orders, .. } if link < self.oldest_link => orders.cut.notify_one(),
             Message::Linked { link, orders, input } => {
                 self.links.insert(link, orders);
                 self.handle(input, batch);
@@ -348,6 +356,7 @@ impl Owner {
             }
         };
         self.keys.send_replace(Arc::new(keys_of(&image)));
+        self.oldest_link = LinkId(self.numbers.fetch_add(1, Ordering::Relaxed));
         self.cluster = Cluster::new(self.config.clone(), image, self.now());
         self.reloads.fetch_add(1, Ordering::Relaxed);
         // Without a subscriber there is no picture to forget.

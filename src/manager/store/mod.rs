@@ -4,6 +4,7 @@
 
 mod image;
 mod kinds;
+pub mod lasting;
 mod outputs;
 mod read;
 mod schema;
@@ -18,6 +19,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+
+use super::cluster::Image;
 
 pub use outputs::Outputs;
 pub use read::Reader;
@@ -36,11 +39,29 @@ pub enum StoreError {
         "the manager's database holds something unreadable in {table}: {what}; restore a backup, or move the file away to begin anew"
     )]
     Unreadable { table: &'static str, what: String },
+    #[error(
+        "the manager's database {} is damaged: {why}; restore a backup, or move it away to begin anew",
+        path.display()
+    )]
+    Damaged { path: PathBuf, why: String },
     #[error("the manager's database failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
 }
 
 impl StoreError {
+    /// Says which file it is, where that is what helps.
+    fn of(self, path: &Path) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            StoreError::Sqlite(source) | StoreError::Open { source, .. }
+                if matches!(source.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) =>
+            {
+                StoreError::Damaged { path: path.into(), why: source.to_string() }
+            }
+            other => other,
+        }
+    }
+
     /// The disk has no room: giving up the reserve may help.
     pub fn is_full(&self) -> bool {
         let full = |code| matches!(code, rusqlite::ErrorCode::DiskFull);
@@ -65,7 +86,12 @@ pub fn private(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Opens for writing and brings an older schema forward.
+/// Opens for writing, brings an older schema forward and reads all that is kept.
+fn load(path: &Path) -> Result<(Connection, Image), StoreError> {
+    let loaded = open(path).and_then(|db| Ok((image::load(&db)?, db)));
+    loaded.map(|(image, db)| (db, image)).map_err(|error| error.of(path))
+}
+
 fn open(path: &Path) -> Result<Connection, StoreError> {
     let opening = |source| StoreError::Open { path: path.into(), source };
     // It holds what people's tasks are given and print. SQLite's files beside it take over its mode.

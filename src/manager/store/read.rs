@@ -1,6 +1,6 @@
 //! Looking at what is committed: events and outputs. Readers never hold up the writer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use protocol::agent::Output;
 use protocol::api::EventQuery;
@@ -15,6 +15,7 @@ use crate::manager::history::{Page, Stamp};
 
 pub struct Reader {
     db: Connection,
+    path: PathBuf,
 }
 
 /// The most events one answer carries.
@@ -27,7 +28,12 @@ impl Reader {
             .map_err(|source| StoreError::Open { path: path.into(), source })?;
         db.busy_timeout(std::time::Duration::from_secs(10))?;
         db.pragma_update(None, "cache_size", -512)?;
-        Ok(Self { db })
+        Ok(Self { db, path: path.into() })
+    }
+
+    /// Names the file where that is what helps.
+    pub fn explained(&self, error: StoreError) -> StoreError {
+        error.of(&self.path)
     }
 
     /// The newest events that fit, oldest of them first.

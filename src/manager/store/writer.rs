@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use protocol::event::Event;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Outputs, Space, StoreError, image, write};
+use super::{Outputs, Space, StoreError, write};
 use crate::manager::cluster::{Change, Image};
 use crate::manager::history::Page;
 
@@ -60,6 +61,8 @@ pub struct Writer {
 /// The events kept; older ones are trimmed.
 const MOST_EVENTS: u64 = 200_000;
 const TRIM_EVERY: u64 = 1_000;
+/// Between two looks whether the reserve is there, or could be again.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Batches committed as one at most, so that the first of them does not wait for ever.
 const MOST_BATCHES: usize = 512;
 
@@ -71,6 +74,7 @@ struct Thread {
     failed: bool,
     last_event: u64,
     trimmed_at: u64,
+    looked_at: Instant,
     /// Told once each time a commit fails.
     alarm: mpsc::Sender<String>,
 }
@@ -79,8 +83,7 @@ impl Writer {
     /// Opens the database, loads what it holds and starts the thread. `alarm` is told why a commit failed.
     pub fn start(state: &Path, alarm: mpsc::Sender<String>) -> Result<(Self, Image), StoreError> {
         let path = super::database(state);
-        let db = super::open(&path)?;
-        let image = image::load(&db)?;
+        let (db, image) = super::load(&path)?;
         let space = Space::new(state);
         space.keep_reserve();
         let last_event = image.last_event;
@@ -88,7 +91,17 @@ impl Writer {
         if let Err(error) = outputs.sweep(&image.jobs.iter().map(|job| job.id).collect()) {
             tracing::warn!("what an earlier manager left of outputs stays: {error}");
         }
-        let mut thread = Thread { db, path, space, outputs, failed: false, last_event, trimmed_at: 0, alarm };
+        let mut thread = Thread {
+            db,
+            path,
+            space,
+            outputs,
+            failed: false,
+            last_event,
+            trimmed_at: 0,
+            looked_at: Instant::now(),
+            alarm,
+        };
         let (to, mut from) = mpsc::channel(64);
         let thread = std::thread::Builder::new()
             .name("store".into())
@@ -143,7 +156,9 @@ impl Thread {
             return waiting.clear();
         }
         let mut written = self.write(waiting);
-        if written.as_ref().is_err_and(StoreError::is_full) && self.space.give_up_reserve() {
+        // Not every call that finds no room is told so by that name.
+        let no_room = |error: &StoreError| error.is_full() || self.space.low().is_some();
+        if written.as_ref().is_err_and(no_room) && self.space.give_up_reserve() {
             tracing::warn!("the disk is full: the reserve was given up so that results can still be kept");
             written = self.write(waiting);
         }
@@ -162,6 +177,7 @@ impl Thread {
                 }
             }
             Err(error) => {
+                let error = error.of(&self.path);
                 tracing::error!("a commit failed: {error}; memory is ahead of the disk, so the manager reloads");
                 self.failed = true;
                 waiting.clear();
@@ -206,14 +222,17 @@ impl Thread {
         self.last_event = last_event;
         if trims {
             self.trimmed_at = last_event;
+        }
+        if self.looked_at.elapsed() >= LOOK_EVERY {
             self.space.keep_reserve();
+            self.looked_at = Instant::now();
         }
         Ok(())
     }
 
     fn reload(&mut self) -> Result<Image, StoreError> {
-        self.db = super::open(&self.path)?;
-        let image = image::load(&self.db)?;
+        let (db, image) = super::load(&self.path)?;
+        self.db = db;
         // Reading works on a full disk too. Without this the next commit would fail, all links would be cut again,
         // and so on in a circle.
         write::number(&self.db, "event", image.last_event)?;

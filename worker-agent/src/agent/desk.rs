@@ -102,7 +102,10 @@ impl Desk {
     /// It could not even be handed to the keeper.
     pub fn failed(&mut self, attempt: AttemptId, message: String, now: UnixMillis) {
         let outcome = Outcome::NotStarted { kind: NotStarted::Fault, message };
-        self.end(Ended { attempt, outcome, started_at: None, ended_at: now, ran_ms: None }, false);
+        self.end(
+            Ended { attempt, outcome, started_at: None, ended_at: now, ran_ms: None, out_of_memory: false },
+            false,
+        );
     }
 
     /// Whether the manager is to hear of it.
@@ -148,7 +151,10 @@ impl Desk {
             Some(State::Waiting) => {
                 self.waiting.retain(|order| order.attempt != attempt);
                 let outcome = Outcome::Stopped { reason };
-                self.end(Ended { attempt, outcome, started_at: None, ended_at: now, ran_ms: None }, false);
+                self.end(
+                    Ended { attempt, outcome, started_at: None, ended_at: now, ran_ms: None, out_of_memory: false },
+                    false,
+                );
                 Act::Report
             }
             Some(State::Starting | State::Running { .. }) => Act::Stop,
@@ -287,7 +293,14 @@ mod tests {
 
     fn end(attempt: &str) -> Ended {
         let at = UnixMillis(5);
-        Ended { attempt: id(attempt), outcome: Outcome::Exited(0), started_at: Some(at), ended_at: at, ran_ms: Some(0) }
+        Ended {
+            attempt: id(attempt),
+            outcome: Outcome::Exited(0),
+            started_at: Some(at),
+            ended_at: at,
+            ran_ms: Some(0),
+            out_of_memory: false,
+        }
     }
 
     fn begun(desk: &mut Desk) -> Vec<String> {

@@ -51,7 +51,14 @@ impl Home {
         file.write_all(b"\n")?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
-        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+        let state = path.parent().unwrap_or(Path::new("/"));
+        File::open(state)?.sync_all()?;
+        // The state folder may have been made a moment ago, with the key that the manager knows from now on. Who may not
+        // look at the folder around it cannot make its name last.
+        if let Err(error) = File::open(state.parent().unwrap_or(state)).and_then(|around| around.sync_all()) {
+            tracing::warn!("a power cut soon may take {} with it: {error}", state.display());
+        }
+        Ok(())
     }
 }
 

@@ -92,6 +92,7 @@ impl Agent {
             started_at: ended.started_at,
             ended_at: ended.ended_at,
             ran_ms: ended.ran_ms,
+            out_of_memory: ended.out_of_memory,
             stdout,
             stderr,
         })

@@ -68,6 +68,12 @@ fn writable_home() -> Result<PathBuf, String> {
     }
 }
 
+/// The same, whether it can be written or not.
+pub fn own_folder() -> Option<PathBuf> {
+    let mount = v2_mount(&std::fs::read_to_string("/proc/self/mountinfo").ok()?)?;
+    Some(mount.join(own_path("self")?.trim_start_matches('/')))
+}
+
 fn v2_mount(mountinfo: &str) -> Option<PathBuf> {
     let is_v2 = |line: &&str| line.split(" - ").nth(1).is_some_and(|rest| rest.starts_with("cgroup2 "));
     let line = mountinfo.lines().find(is_v2)?;

@@ -12,6 +12,7 @@ pub mod cgroup;
 pub mod client;
 mod clock;
 mod control;
+mod hunger;
 mod journal;
 mod lock;
 mod proc;
@@ -27,6 +28,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::Context;
+use rustix::io::Errno;
 
 use crate::cli::{self, Work};
 use crate::layout::Layout;
@@ -57,17 +59,29 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     *state = state.canonicalize().with_context(|| format!("the folder {} cannot be used", state.display()))?;
     let lock = Lock::take(&config.layout.lock())?;
     let signals = Signals::block().context("signals cannot be read on this system")?;
-    // What a task leaves behind becomes our child, so that we notice its end.
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context("orphans cannot be adopted")?;
+    let adopts = adopt_orphans()?;
     // Where this is not allowed, the kernel may choose the keeper as it may choose anyone.
     let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
     make_folder(&config.layout.spool(), 0o700)?;
     make_folder(&config.layout.works(), 0o711)?;
     let door = Door::open(config.layout.socket())?;
     let mut spawner = Spawner::new().context("processes cannot be started")?;
-    let tasks = Tasks::restore(&config.layout, &mut spawner)?;
+    let tasks = Tasks::restore(&config.layout, &mut spawner, adopts)?;
     let agent = Agent::new(agent_command(&config), agent_environment(&config));
     Keeper::new(config, lock, signals, door, spawner, tasks, agent).run()
+}
+
+/// What a task leaves behind becomes our child, so that we notice its end. False where this system cannot do that, as under
+/// an emulator: then it is looked for.
+fn adopt_orphans() -> anyhow::Result<bool> {
+    match rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+        Ok(()) => Ok(true),
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            tracing::info!("orphans cannot be adopted on this system; what tasks leave behind is looked for instead");
+            Ok(false)
+        }
+        Err(error) => Err(error).context("orphans cannot be adopted"),
+    }
 }
 
 fn make_folder(path: &Path, mode: u32) -> anyhow::Result<()> {

@@ -57,6 +57,7 @@ enum Goal {
 /// What poll found.
 enum Ready {
     Signals,
+    Hunger,
     Agent,
     Door,
     Client { id: ClientId, hung_up: bool },
@@ -89,6 +90,7 @@ impl Keeper {
             for ready in self.wait()? {
                 match ready {
                     Ready::Signals => self.take_signals(),
+                    Ready::Hunger => self.tasks.hunger_changed(),
                     Ready::Foreign(attempt) => self.tasks.main_ended(attempt, How::Unknown),
                     Ready::Agent => self.hear_agent(),
                     Ready::Door => self.door.accept(),
@@ -116,6 +118,9 @@ impl Keeper {
             what.push(ready);
             fds.push(PollFd::from_borrowed_fd(fd, flags));
         };
+        if let Some(fd) = self.tasks.hunger() {
+            watch(Ready::Hunger, fd, PollFlags::PRI);
+        }
         for (attempt, fd) in self.tasks.foreign() {
             watch(Ready::Foreign(attempt), fd, PollFlags::IN);
         }

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::cgroup::{Pool, Slot};
 use super::clock::{Moment, wall};
+use super::hunger::Hunger;
 use super::journal::Journal;
 use super::proc::{self, ATTEMPT, WORKER};
 use super::spawn::{Launch, NotSpawned, Output, Refusal, Spawner};
@@ -25,8 +26,11 @@ use crate::layout::Layout;
 pub struct Tasks {
     layout: Layout,
     boot_id: String,
+    /// Whether what a task leaves behind becomes our child.
+    adopts: bool,
     journal: Journal,
     pool: Option<Pool>,
+    hunger: Hunger,
     live: BTreeMap<AttemptId, Live>,
     /// Ended and not yet forgotten.
     over: BTreeMap<AttemptId, Over>,
@@ -192,7 +196,7 @@ impl Tasks {
 
     fn not_started(&mut self, attempt: AttemptId, started_at: UnixMillis, note: Value, refusal: Refusal) {
         let outcome = Outcome::NotStarted { kind: refusal.kind, message: refusal.message };
-        let ended = Ended { attempt, outcome, started_at: None, ended_at: wall(), ran_ms: None };
+        let ended = Ended { attempt, outcome, started_at: None, ended_at: wall(), ran_ms: None, out_of_memory: false };
         self.journal.note(&Record::Ended(ended.clone()));
         self.tell_end(Over { started_at, note, ended });
     }
@@ -292,6 +296,15 @@ impl Tasks {
 
     pub fn boot_id(&self) -> &str {
         &self.boot_id
+    }
+
+    /// What to watch for kills for want of memory.
+    pub fn hunger(&self) -> Option<BorrowedFd<'_>> {
+        self.hunger.fd()
+    }
+
+    pub fn hunger_changed(&mut self) {
+        self.hunger.look();
     }
 
     /// What to watch for the end of tasks that are not our children.

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::growth::{self, Growth};
+use crate::report::{self, Measured};
 use crate::rig::{Ground, Manager, Programs, Worker};
 use crate::row::{self, Rows};
 use crate::statistics::{median, percentile};
-use crate::{Spine, accept, bare, comeback, follow, idle, latency, machine, table, throughput};
+use crate::{Spine, accept, alone, bare, comeback, follow, idle, latency, machine, peers, table, throughput};
 
 /// How much of everything.
 struct Size {
@@ -19,6 +21,10 @@ struct Size {
     lines: u32,
     accepted: u32,
     agents: u32,
+    peers: peers::Load,
+    /// Of the row that is about many agents, and of how cost grows.
+    many_agents: growth::Size,
+    growth: growth::Size,
     settle: Duration,
     idle: Duration,
 }
@@ -32,6 +38,23 @@ const WHOLE: Size = Size {
     lines: 300,
     accepted: 100_000,
     agents: 64,
+    peers: peers::Load { tasks: 2_000, one_by_one: 100, lines: 300 },
+    many_agents: growth::Size {
+        agents: &[64],
+        queued: &[],
+        behind: 100_000,
+        tasks: 4_000,
+        idle: Duration::from_secs(5),
+        verbs: 20,
+    },
+    growth: growth::Size {
+        agents: &[1, 4, 16, 64],
+        queued: &[100, 1_000, 10_000, 100_000],
+        behind: 0,
+        tasks: 4_000,
+        idle: Duration::from_secs(10),
+        verbs: 20,
+    },
     settle: Duration::from_secs(3),
     idle: Duration::from_secs(20),
 };
@@ -45,6 +68,23 @@ const QUICK: Size = Size {
     lines: 30,
     accepted: 10_000,
     agents: 8,
+    peers: peers::Load { tasks: 200, one_by_one: 10, lines: 150 },
+    many_agents: growth::Size {
+        agents: &[8],
+        queued: &[],
+        behind: 10_000,
+        tasks: 400,
+        idle: Duration::from_secs(1),
+        verbs: 2,
+    },
+    growth: growth::Size {
+        agents: &[1, 4, 16],
+        queued: &[100, 1_000, 10_000],
+        behind: 0,
+        tasks: 400,
+        idle: Duration::from_secs(1),
+        verbs: 3,
+    },
     settle: Duration::from_secs(1),
     idle: Duration::from_secs(3),
 };
@@ -58,9 +98,27 @@ pub fn run(args: &Spine) -> anyhow::Result<()> {
         eprintln!("run {n} of {runs}");
         once(&programs, args, &size, &mut rows)?;
     }
+    let ground = Ground::below(&args.state)?;
+    let peers = if args.peers || args.report { peers::measure(&ground, size.peers) } else { vec![] };
+    let growth = match args.growth || args.report {
+        true => growth::measure(&programs, &ground, &size.growth)?,
+        false => Growth::default(),
+    };
     match args.json {
-        true => println!("{:#}", table::json(&machine, &rows, args.quick)),
-        false => print!("{}", table::text(&machine, &rows, runs, args.quick)),
+        true => {
+            let mut json = table::json(&machine, &rows, args.quick);
+            (json["peers"], json["growth"]) = (serde_json::to_value(&peers)?, serde_json::to_value(&growth)?);
+            println!("{json:#}");
+        }
+        false => {
+            print!("{}", table::text(&machine, &rows, runs, args.quick));
+            print!("{}{}", report::beside(&rows, &peers), report::grown(&growth));
+        }
+    }
+    if args.report {
+        let measured =
+            Measured { machine: &machine, rows: &rows, peers: &peers, growth: &growth, runs, quick: args.quick };
+        report::write(&measured, &args.docs)?;
     }
     Ok(())
 }
@@ -74,7 +132,9 @@ fn once(programs: &Programs, args: &Spine, size: &Size, rows: &mut Rows) -> anyh
     work(programs, &ground, size, rows)?;
     queue(programs, &ground, size, rows)?;
     // On ground of its own: another worker of the same name is there.
-    killed(programs, &Ground::below(&args.state)?, size, rows)
+    killed(programs, &Ground::below(&args.state)?, size, rows)?;
+    many_agents(programs, &ground, size, rows)?;
+    core_alone(size, rows)
 }
 
 /// How soon it is back.
@@ -82,6 +142,24 @@ fn killed(programs: &Programs, ground: &Ground, size: &Size, rows: &mut Rows) ->
     eprintln!("  its manager killed, with {} tasks, and with {} agents", size.accepted, size.agents);
     rows.add(row::BACK_TO_WORK, comeback::to_work(programs, ground, size.accepted)?.as_secs_f64());
     rows.add(row::AGENTS_BACK, comeback::of_agents(programs, ground, size.agents)?.as_secs_f64());
+    Ok(())
+}
+
+/// What decides, without anything around it.
+fn core_alone(size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
+    eprintln!("  the core alone, {} tasks", size.accepted);
+    let mut most = 0;
+    for (nodes, goal) in alone::CROWDS.into_iter().zip([row::CORE, row::CORE_2K, row::CORE_10K]) {
+        let measured = alone::measure(nodes, size.accepted)?;
+        rows.add(goal, measured.per_second);
+        if measured.per_second >= row::CORE.must.unwrap_or_default() {
+            most = nodes;
+        }
+        if goal == row::CORE_10K {
+            rows.add(row::CORE_10K_RSS, mb(measured.bytes));
+        }
+    }
+    rows.add(row::CORE_NODES, f64::from(most));
     Ok(())
 }
 
@@ -100,8 +178,8 @@ fn work(programs: &Programs, ground: &Ground, size: &Size, rows: &mut Rows) -> a
     let fresh = idle::measure(&manager, &worker, size.settle)?.worker().memory;
 
     eprintln!("  {} and {} no-op tasks", size.few, size.many);
-    rows.add(row::TASKS_1K, throughput::measure(&manager, &worker, size.few)?.per_second);
-    let many = throughput::measure(&manager, &worker, size.many)?;
+    rows.add(row::TASKS_1K, throughput::measure(&manager, std::slice::from_ref(&worker), size.few)?.per_second);
+    let many = throughput::measure(&manager, std::slice::from_ref(&worker), size.many)?;
     rows.add(row::TASKS_10K, many.per_second);
     rows.add(row::RATIO, many.per_second / alone.per_second);
     rows.add(row::TASK_CPU, many.cpu_ms);
@@ -143,6 +221,16 @@ fn queue(programs: &Programs, ground: &Ground, size: &Size, rows: &mut Rows) -> 
     rows.add(row::PIPELINED, pipelined.took.as_secs_f64());
     rows.add(row::ARRAY_RSS, mb(array.rss));
     rows.add(row::PIPELINED_RSS, mb(pipelined.rss));
+    Ok(())
+}
+
+/// As many as a small cluster has, and a long queue.
+fn many_agents(programs: &Programs, ground: &Ground, size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
+    for many in growth::measure(programs, ground, &size.many_agents)?.by_agents {
+        rows.add(row::AGENTS, many.agents.into());
+        rows.add(row::MANY_RSS, many.manager_rss_queued_mb.unwrap_or_default());
+        rows.add(row::MANY_CPU, many.cpu_ms);
+    }
     Ok(())
 }
 

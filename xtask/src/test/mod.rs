@@ -3,6 +3,7 @@
 //! It gets what tests need, runs all of them, and counts those that could not run here: a green run never hides
 //! that something was left out. Setting up may download; tests may not.
 
+mod foreign;
 mod left_out;
 mod needs;
 mod runner;
@@ -16,6 +17,7 @@ pub fn main(args: &[String]) -> ExitCode {
     let strict = std::env::var_os("BRAMBLE_CI").is_some_and(|value| value == "1");
     needs::provide();
 
+    let foreign = foreign::worker(args);
     let runner = Runner::find();
     let notes = match left_out::Notes::new() {
         Ok(notes) => notes,
@@ -24,7 +26,7 @@ pub fn main(args: &[String]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let passed = runner.run(args, notes.path());
+    let passed = runner.run(args, notes.path(), foreign.as_deref());
     let mut left_out = notes.read();
     left_out.extend(runner.ignored(args).into_iter().map(LeftOut::ignored));
 

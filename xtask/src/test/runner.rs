@@ -20,12 +20,16 @@ impl Runner {
         Runner::Cargo
     }
 
-    /// Runs the tests, all of them or the chosen ones; `notes` is the file left-out tests are written to.
-    pub fn run(self, chosen: &[String], notes: &Path) -> bool {
+    /// Runs the tests, all of them or the chosen ones; `notes` is the file left-out tests are written to,
+    /// `foreign` a worker for another kind of machine.
+    pub fn run(self, chosen: &[String], notes: &Path, foreign: Option<&Path>) -> bool {
         let mut passed = true;
         for args in self.commands(chosen) {
             let mut command = cargo(args);
             command.env(VARIABLE, notes);
+            if let Some(worker) = foreign {
+                command.env(super::foreign::VARIABLE, worker);
+            }
             passed &= run(command);
         }
         passed

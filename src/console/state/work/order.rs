@@ -84,6 +84,8 @@ pub fn only_task(job: &JobView) -> Option<TaskId> {
 }
 
 impl Filtered for JobView {
+    const FIELDS: &'static [&'static str] = &["state", "node", "owner", "person", "name", "job"];
+
     fn texts(&self, found: &mut dyn FnMut(&str)) {
         found(&self.id.0.to_string());
         found(self.owner.as_str());

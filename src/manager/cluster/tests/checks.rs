@@ -1,18 +1,15 @@
-//! What must hold after every step, whatever happened.
+//! The tables and indexes of the core: that they agree with each other and with the disk, and are empty in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::event::What;
-use protocol::id::{AttemptId, TaskId};
+use protocol::id::TaskId;
 use protocol::job::{Counts, TaskState};
 
-use super::agent::Agent;
-use super::world::{World, name};
+use crate::manager::cluster::Cluster;
 use crate::manager::cluster::ids::NodeIx;
 use crate::manager::cluster::nodes::Node;
 use crate::manager::cluster::orders::{Phase, Recall};
 use crate::manager::cluster::queue::Key;
-use crate::manager::cluster::{Cluster, Image};
 
 /// The tables and indexes of the core agree with each other.
 pub fn indexes_agree(core: &Cluster) {
@@ -65,12 +62,12 @@ fn openings_are_true(core: &Cluster) {
     let sorted = |found: &mut dyn Iterator<Item = NodeIx>| found.collect::<BTreeSet<_>>();
     let those =
         |which: &dyn Fn(&Node) -> bool| sorted(&mut core.nodes.iter().filter(|(_, n)| which(n)).map(|(ix, _)| ix));
-    let open = |node: &Node| node.open() && node.reserved_for.is_none();
+    let unreserved = |node: &Node| node.open() && node.reserved_for.is_none();
     let backlog = |node: &Node| core.config.backlog_of(node.slots);
-    assert_eq!(sorted(&mut core.openings.with_free(1)), those(&|n| open(n) && n.orders.free() > 0));
+    assert_eq!(sorted(&mut core.openings.with_free(1)), those(&|n| n.open() && n.orders.free() > 0));
     assert_eq!(
         sorted(&mut core.openings.with_backlog_room()),
-        those(&|n| open(n) && n.orders.has_backlog_room(backlog(n)))
+        those(&|n| unreserved(n) && n.orders.has_backlog_room(backlog(n)))
     );
     let movable =
         |node: &Node| node.orders.iter().any(|(_, o)| o.phase == Phase::Waiting && o.movable && o.recall.is_none());
@@ -98,8 +95,7 @@ pub fn no_cpu_idles(core: &Cluster) {
 }
 
 /// What the store holds is what the core knows.
-pub fn disk_and_memory_agree(core: &Cluster, world: &World, image: Image) {
-    let again = Cluster::new(world.config.clone(), image, world.now);
+pub fn disk_and_memory_agree(core: &Cluster, again: &Cluster) {
     let node = |core: &Cluster, ix| core.nodes.name(ix).clone();
     for (id, job) in core.jobs.newest() {
         let other = again.jobs.get(id).unwrap_or_else(|| panic!("job {id} is not on the disk"));
@@ -110,7 +106,7 @@ pub fn disk_and_memory_agree(core: &Cluster, world: &World, image: Image) {
                 let on = t.node.map(|ix| node(core, ix));
                 (t.state, t.attempt, t.losses, on, t.started_at(), t.ended_at(), t.ran_ms(), t.end.outcome())
             };
-            assert_eq!(say(core, a), say(&again, b), "task {id}.{index}");
+            assert_eq!(say(core, a), say(again, b), "task {id}.{index}");
         }
     }
     assert_eq!(core.jobs.stopping, again.jobs.stopping);
@@ -120,77 +116,21 @@ pub fn disk_and_memory_agree(core: &Cluster, world: &World, image: Image) {
         let b = again.nodes.find(&node(core, ix)).and_then(|ix| again.nodes.get(ix)).unwrap();
         assert_eq!((a.draining, a.revoked, &a.key), (b.draining, b.revoked, &b.key));
         let by = |core: &Cluster, by| core.people.name(by).clone();
-        assert_eq!(a.taken_by.map(|p| by(core, p)), b.taken_by.map(|p| by(&again, p)));
+        assert_eq!(a.taken_by.map(|p| by(core, p)), b.taken_by.map(|p| by(again, p)));
     }
 }
 
-/// What has been told of attempts so far.
-#[derive(Default)]
-pub struct Told {
-    ended: BTreeSet<AttemptId>,
-    pub lost: BTreeSet<AttemptId>,
-}
-
-impl Told {
-    /// An attempt ends at most once, and is not given up after its end.
-    pub fn hear(&mut self, what: &What) {
-        match what {
-            What::TaskEnded { attempt, state, .. } => {
-                // A task that was queued again after a loss and then stopped names its last attempt once more.
-                let again = !self.ended.insert(*attempt);
-                assert!(!again, "{attempt} ended twice, now {state}");
-            }
-            What::TaskRequeued { attempt, .. } => {
-                assert!(!self.ended.contains(attempt), "{attempt} was lost after its end");
-                self.lost.insert(*attempt);
-            }
-            _ => {}
-        }
+/// Everything has ended: the core holds nothing for what was under way.
+pub fn nothing_is_left_over(core: &Cluster) {
+    assert!(core.jobs.active.is_empty() && core.jobs.stopping.is_empty());
+    assert!(core.waits.is_empty(), "somebody is still waited for: {:?}", core.waits);
+    assert!(core.lookers.is_empty(), "somebody still looks: {:?}", core.lookers);
+    assert_eq!((core.queue.len(), core.queue.classes().count()), (0, 0));
+    for (ix, node) in core.nodes.iter() {
+        let name = core.nodes.name(ix);
+        assert!(node.orders.is_empty() && node.late.is_empty(), "{name} is not empty: {:?}", node.late);
+        assert!(node.reserved_for.is_none() && node.expecting == 0 && node.lease.is_none(), "{name}");
+        assert_eq!((node.orders.used(), node.orders.waiting_cpus()), (0, 0), "{name}");
+        assert!(node.orders.free() == node.slots || !node.open(), "{name}");
     }
-}
-
-/// Whatever runs anywhere is what its task runs as there, or was given up before: never two at once in silence.
-pub fn nothing_runs_twice(core: &Cluster, agents: &[Agent], told: &Told) {
-    let mut current: BTreeMap<TaskId, &str> = BTreeMap::new();
-    for agent in agents {
-        let ix = core.nodes.find(&name(&agent.name));
-        for attempt in agent.running.keys() {
-            let id = attempt.task;
-            let is_current = ix.is_some_and(|ix| core.is_live(*attempt, ix));
-            let over = told.lost.contains(attempt) || told.ended.contains(attempt);
-            assert!(is_current || over, "{attempt} runs on {} in secret", agent.name);
-            if is_current && let Some(other) = current.insert(id, &agent.name) {
-                panic!("{id} runs on {other} and on {}", agent.name);
-            }
-        }
-    }
-}
-
-/// A number stands for one try: no attempt ever began on two nodes.
-pub fn each_attempt_began_once(agents: &[Agent]) {
-    let mut begun: BTreeMap<AttemptId, &str> = BTreeMap::new();
-    for agent in agents {
-        for attempt in &agent.begun {
-            let other = begun.insert(*attempt, &agent.name);
-            assert!(other.is_none(), "{attempt} began on {other:?} and on {}", agent.name);
-        }
-    }
-}
-
-/// Once nothing is on its way, the core's picture of a linked node is what the node has.
-pub fn accounts_are_right(core: &Cluster, agent: &Agent) {
-    let Some(ix) = core.nodes.find(&name(&agent.name)) else { return };
-    let Some(node) = core.nodes.get(ix).filter(|node| node.up()) else { return };
-    let of = |phases: &[Phase]| -> BTreeSet<AttemptId> {
-        let orders = node.orders.iter().filter(|(_, order)| phases.contains(&order.phase));
-        orders.map(|(id, order)| id.attempt(order.number)).collect()
-    };
-    let runs: BTreeSet<AttemptId> = agent.running.keys().copied().collect();
-    let waits: BTreeSet<AttemptId> = agent.waiting.iter().map(|order| order.attempt).collect();
-    assert_eq!(of(&[Phase::Running]), runs, "what runs on {}", agent.name);
-    assert_eq!(of(&[Phase::Waiting]), waits, "what waits on {}", agent.name);
-    assert!(of(&[Phase::Sent, Phase::Ending]).is_empty());
-    assert!(agent.ended.is_empty(), "{} keeps results nobody wants: {:?}", agent.name, agent.ended);
-    let used: u32 = agent.running.values().map(|(order, _)| order.cpus.min(agent.slots)).sum();
-    assert_eq!(node.orders.used(), u64::from(used), "{}", agent.name);
 }

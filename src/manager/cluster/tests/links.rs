@@ -5,6 +5,7 @@ use protocol::job::{JobSpec, Outcome, TaskState};
 use protocol::node::NodeState;
 
 use super::world::*;
+use crate::manager::cluster::{Input, LinkId};
 
 #[test]
 fn a_hello_is_answered_by_a_welcome_before_anything_else() {
@@ -32,6 +33,24 @@ fn a_node_that_comes_back_in_time_keeps_its_tasks() {
     assert_eq!(world.state("1.0"), TaskState::Running);
     world.succeeds("pi-1", "1.1#1");
     assert_eq!(world.state("1.1"), TaskState::Succeeded);
+}
+
+#[test]
+fn a_hello_that_was_overtaken_by_a_newer_one_changes_nothing() {
+    let mut world = World::of(&[("pi-1", 1)]);
+    world.submit(array(0, 1));
+    let (slow, before) = (LinkId(world.number()), Box::new(world.hello("pi-1", 1, vec![])));
+    let link = world.link("pi-1", 1, vec![held("1.0#1", false)]);
+    world.said();
+    let late = Input::Linked { link: slow, node: name("pi-1"), key: key("pi-1"), address: None, hello: before };
+    world.put(late.clone());
+    assert!(matches!(world.sent[&slow][..], [ToAgent::Bye { stay_away: false, .. }]) && world.cut.contains(&slow));
+    assert_eq!((world.state("1.0"), world.said()), (TaskState::Running, vec![]));
+    world.succeeds("pi-1", "1.0#1");
+    assert_eq!(world.links["pi-1"], link);
+    world.unlink("pi-1");
+    world.put(late);
+    assert_eq!(world.cluster.node_view(&name("pi-1")).unwrap().state, NodeState::Down);
 }
 
 #[test]

@@ -50,6 +50,41 @@ fn a_node_with_a_shared_uid_takes_one_persons_work() {
 }
 
 #[test]
+fn a_node_that_joins_again_with_what_it_runs_is_still_that_persons() {
+    let mut world = World::new();
+    shared(&mut world, "pi-1");
+    world.submit_as("ana", array(0, 1));
+    world.submit_as("bob", JobSpec::of(["true"]));
+    world.ask(Request::RevokeNode { node: name("pi-1") }).unwrap();
+    world.ask(Request::RemoveNode { node: name("pi-1") }).unwrap();
+    world.stop("1.1").unwrap();
+    world.join("pi-1");
+    let hello = Hello { shared_uid: true, ..world.hello("pi-1", 2, vec![held("1.0#1", false)]) };
+    world.link_with("pi-1", key("pi-1"), hello);
+    assert_eq!((world.state("1.0"), world.state("2.0")), (TaskState::Running, TaskState::Queued));
+}
+
+#[test]
+fn of_two_peoples_attempts_on_a_node_that_joins_again_one_runs_elsewhere() {
+    let mut world = World::new();
+    world.config.allow_shared_uid.insert(name("pi-1"));
+    world.restart();
+    shared(&mut world, "pi-1");
+    world.submit_as("ana", JobSpec::of(["true"]));
+    world.submit_as("bob", JobSpec::of(["true"]));
+    world.ask(Request::RevokeNode { node: name("pi-1") }).unwrap();
+    world.ask(Request::RemoveNode { node: name("pi-1") }).unwrap();
+    world.config.allow_shared_uid.clear();
+    world.restart();
+    world.join("pi-1");
+    let both = vec![held("1.0#1", false), held("2.0#1", false)];
+    let hello = Hello { shared_uid: true, ..world.hello("pi-1", 2, both) };
+    world.link_with("pi-1", key("pi-1"), hello);
+    assert_eq!((world.state("1.0"), world.state("2.0")), (TaskState::Running, TaskState::Queued));
+    assert_eq!(World::discarded(&world.orders("pi-1")), ["2.0#1"]);
+}
+
+#[test]
 fn an_admin_can_allow_more() {
     let mut world = World::new();
     world.config.allow_shared_uid.insert(name("pi-1"));

@@ -242,6 +242,60 @@ fn a_node_kept_free_for_a_task_that_is_stopped_is_open_again_at_once() {
 }
 
 #[test]
+fn a_node_kept_free_still_takes_what_has_waited_longer() {
+    let mut world = World::with(ClusterConfig { backlog: Some(1), ..ClusterConfig::default() });
+    world.add("pi-1", 2);
+    world.submit(array(0, 1));
+    world.succeeds("pi-1", "1.0#1");
+    world.submit(array(0, 0));
+    world.submit(wide(2));
+    world.submit(array(0, 9));
+    world.succeeds("pi-1", "1.1#1");
+    for id in ["2.0#1", "4.0#1"] {
+        world.started("pi-1", id);
+    }
+    world.orders("pi-1");
+    world.pass(60_000);
+    for id in World::recalls(&world.orders("pi-1")) {
+        world.recalled("pi-1", &id);
+    }
+    world.succeeds("pi-1", "2.0#1");
+    assert_eq!(world.state("4.1"), TaskState::Queued, "a slot is kept free");
+    world.retry("1.0").unwrap();
+    assert_eq!(world.state("1.0"), TaskState::Starting);
+    world.succeeds("pi-1", "1.0#2");
+    assert_eq!((world.state("4.1"), world.state("3.0")), (TaskState::Queued, TaskState::Queued));
+    world.succeeds("pi-1", "4.0#1");
+    assert_eq!(world.state("3.0"), TaskState::Starting);
+    checks::indexes_agree(&world.cluster);
+}
+
+#[test]
+fn a_node_kept_free_calls_back_what_has_waited_longer_elsewhere() {
+    let mut world = World::with(ClusterConfig { backlog: Some(2), ..ClusterConfig::default() });
+    world.add("pi-1", 1);
+    world.add("pi-2", 2);
+    world.submit(array(0, 0));
+    world.succeeds("pi-2", "1.0#1");
+    world.submit(array(0, 2));
+    let (on_1, on_2): (Vec<&str>, Vec<&str>) =
+        ["2.0", "2.1", "2.2"].into_iter().partition(|id| world.task(id).node == Some(name("pi-1")));
+    on_2.iter().for_each(|id| world.started("pi-2", &format!("{id}#1")));
+    world.submit(wide(2));
+    world.submit(array(0, 1));
+    world.succeeds("pi-1", &format!("{}#1", on_1[0]));
+    world.pass(60_000);
+    for id in World::recalls(&world.orders("pi-2")) {
+        world.recalled("pi-2", &id);
+    }
+    world.retry("1.0").unwrap();
+    assert_eq!(["4.0", "4.1", "1.0"].map(|id| world.task(id).node), [(); 3].map(|()| Some(name("pi-1"))));
+    world.orders("pi-1");
+    world.succeeds("pi-2", &format!("{}#1", on_2[0]));
+    assert_eq!(World::recalls(&world.orders("pi-1")), ["1.0#2"], "and nothing younger");
+}
+
+#[test]
 fn when_the_node_kept_free_goes_away_another_is_kept_free() {
     let mut world = World::of(&[("pi-1", 2), ("pi-2", 2)]);
     world.submit(array(0, 3));

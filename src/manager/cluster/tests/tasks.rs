@@ -94,6 +94,21 @@ fn how_a_task_failed_is_told_as_it_was() {
 }
 
 #[test]
+fn a_task_that_was_killed_for_want_of_memory_says_so() {
+    let mut world = World::of(&[("pi-1", 8)]);
+    world.submit(array(0, 2));
+    for (index, outcome) in [Outcome::Signaled(9), Outcome::Exited(137), Outcome::Exited(1)].into_iter().enumerate() {
+        let mut report = world.end(&format!("1.{index}#1"), outcome);
+        report.out_of_memory = true;
+        world.report("pi-1", FromAgent::Finished(report));
+    }
+    let told = [0, 1, 2].map(|index| world.task(&format!("1.{index}"))).map(|task| (task.code, task.reason));
+    let killed = (Some(137), "killed: out of memory".to_owned());
+    assert_eq!(told, [killed.clone(), killed, (Some(1), "exit code 1".into())]);
+    assert_eq!(world.kept.tasks.values().filter(|row| row.outcome == Some(Outcome::OutOfMemory)).count(), 2);
+}
+
+#[test]
 fn a_result_told_twice_counts_once_and_is_acked_twice() {
     let mut world = World::of(&[("pi-1", 1)]);
     world.submit(JobSpec::of(["true"]));

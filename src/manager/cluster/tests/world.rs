@@ -333,6 +333,7 @@ impl World {
             started_at: Some(self.now.wall),
             ended_at: self.now.wall,
             ran_ms: Some(7),
+            out_of_memory: false,
             stdout: printed(&format!("said by {id}\n")),
             stderr: Output::default(),
         }

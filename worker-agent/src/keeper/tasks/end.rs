@@ -41,6 +41,11 @@ impl std::fmt::Display for How {
 }
 
 impl How {
+    /// SIGKILL, of it or of the program a shell was last waiting for.
+    fn may_be_hunger(self) -> bool {
+        [How::Signaled(libc::SIGKILL), How::Exited(128 + libc::SIGKILL)].contains(&self)
+    }
+
     pub fn outcome(self, stop_reason: Option<&str>) -> Outcome {
         match (self, stop_reason) {
             (_, Some(reason)) => Outcome::Stopped { reason: reason.to_owned() },
@@ -131,6 +136,7 @@ impl Tasks {
             // Perhaps by its cgroup.kill, which whoever may write it can use.
             slot.wear_out();
         }
+        let out_of_memory = live.stop.is_none() && how.may_be_hunger() && self.hunger.just_killed();
         let ran = now - live.main.began;
         let ended = Ended {
             attempt,
@@ -138,6 +144,7 @@ impl Tasks {
             started_at: Some(live.started_at),
             ended_at: wall(),
             ran_ms: u64::try_from(ran.as_millis()).ok(),
+            out_of_memory,
         };
         if !live.forgotten {
             self.journal.note(&Record::Ended(ended.clone()));
@@ -207,7 +214,10 @@ impl Tasks {
         let Some(live) = self.live.get(&attempt) else { return true };
         match &live.slot {
             Some(slot) => slot.is_empty(),
-            None => live.main.foreign.is_none() && self.no_strange_children() || self.members(attempt, live).is_empty(),
+            None => {
+                let all_known = self.adopts && live.main.foreign.is_none() && self.no_strange_children();
+                all_known || self.members(attempt, live).is_empty()
+            }
         }
     }
 

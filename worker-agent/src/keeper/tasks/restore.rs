@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::super::cgroup::{Pool, Slot};
 use super::super::clock::{Moment, wall};
+use super::super::hunger::Hunger;
 use super::super::journal::{Journal, Past, PastStop};
 use super::super::proc::{self, Stat};
 use super::super::remains::{self, Snapshot};
@@ -39,7 +40,7 @@ enum Found {
 }
 
 impl Tasks {
-    pub fn restore(layout: &Layout, spawner: &mut Spawner) -> anyhow::Result<Self> {
+    pub fn restore(layout: &Layout, spawner: &mut Spawner, adopts: bool) -> anyhow::Result<Self> {
         let boot_id = proc::boot_id()?;
         let (journal, past) = Journal::open(&layout.journal())?;
         let (pool, slots) = match Pool::open(&layout.state) {
@@ -58,8 +59,10 @@ impl Tasks {
         let mut tasks = Self {
             layout: layout.clone(),
             boot_id,
+            adopts,
             journal,
             pool,
+            hunger: Hunger::watch(),
             live: BTreeMap::new(),
             over: BTreeMap::new(),
             pids: Default::default(),
@@ -145,7 +148,7 @@ impl Tasks {
     fn ended_unseen(&mut self, attempt: AttemptId, started_at: UnixMillis, note: Value, outcome: Outcome) {
         let never_began = matches!(&outcome, Outcome::Lost { reason, .. } if reason == NEVER_BEGAN);
         let began = (!never_began).then_some(started_at);
-        let ended = Ended { attempt, outcome, started_at: began, ended_at: wall(), ran_ms: None };
+        let ended = Ended { attempt, outcome, started_at: began, ended_at: wall(), ran_ms: None, out_of_memory: false };
         self.journal.note(&Record::Ended(ended.clone()));
         self.over.insert(attempt, Over { started_at, note, ended });
     }

@@ -1,0 +1,610 @@
+//! The manager around the core, as `heart` and `store::writer` are: inputs wait in a line, some are handled at once,
+//! what follows is one batch; batches are committed in groups, in order, and only then told. Between any two of
+//! these steps it may die. A commit that fails makes it forget what it believed and load the disk anew.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use protocol::agent::ToAgent;
+use protocol::event::{Event, What};
+use protocol::id::AttemptId;
+use protocol::name::NodeName;
+use protocol::time::UnixMillis;
+
+use super::super::kept::Kept;
+use super::super::words::{DAWN, key};
+use super::agenda::{Instant, MINUTE, MS, SECOND};
+use super::agent::shown;
+use super::net::{ConnId, End, Frame, Way};
+use super::people::Reply;
+use super::world::{Happening, Sim};
+use crate::manager::cluster::{CallId, Change, Cluster, ClusterConfig, Effect, Input, LinkId, Mono, Now, Told};
+
+/// Inputs handled before what follows from them goes to the store.
+const MOST_AT_ONCE: usize = 256;
+/// What nobody waits for is committed with what somebody does wait for, or after so long by itself.
+const COMPANY: u64 = 10 * MS;
+
+pub struct Manager {
+    pub up: bool,
+    pub epoch: u32,
+    pub core: Cluster,
+    pub config: ClusterConfig,
+    pub disk: Kept,
+    /// When its monotonic clock said what.
+    began: Instant,
+    zero: u64,
+    /// How far its wall clock is off.
+    pub clock: i64,
+    /// Since when the core has been what it is: leases are granted anew then.
+    pub loaded: Instant,
+    pub inbox: VecDeque<Input>,
+    turning: bool,
+    /// Whose they are.
+    links: BTreeMap<LinkId, usize>,
+    /// Older ones were opened before the state was loaded again.
+    oldest_link: LinkId,
+    /// When the core last knew each machine to be there.
+    seen: Vec<Instant>,
+    calls: BTreeSet<CallId>,
+    answered: BTreeSet<CallId>,
+    held: Vec<Turn>,
+    holding: u64,
+    writing: VecDeque<Vec<Turn>>,
+    committing: bool,
+    /// A commit failed: nothing is believed until the disk was loaded again.
+    failed: bool,
+    reloading: bool,
+    wake: Option<Instant>,
+    /// Turns in a row in which the core wanted to be woken at once.
+    restless: u32,
+    pub turns: u64,
+}
+
+/// What came of one input.
+#[derive(Debug, Default)]
+pub struct Turn {
+    pub changes: Vec<Change>,
+    pub events: Vec<Event>,
+    pub releases: Vec<Release>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Release {
+    Tell(CallId, Told),
+    Send(LinkId, ToAgent),
+    Cut(LinkId),
+}
+
+impl Manager {
+    pub fn new(config: &ClusterConfig) -> Self {
+        let disk = Kept::default();
+        Self {
+            up: true,
+            epoch: 0,
+            core: Cluster::new(config.clone(), disk.image(), Now::default()),
+            config: config.clone(),
+            disk,
+            began: 0,
+            zero: 0,
+            clock: 0,
+            loaded: 0,
+            inbox: VecDeque::new(),
+            turning: false,
+            links: BTreeMap::new(),
+            oldest_link: LinkId(0),
+            seen: vec![],
+            calls: BTreeSet::new(),
+            answered: BTreeSet::new(),
+            held: vec![],
+            holding: 0,
+            writing: VecDeque::new(),
+            committing: false,
+            failed: false,
+            reloading: false,
+            wake: None,
+            restless: 0,
+            turns: 0,
+        }
+    }
+
+    pub fn clock(&self, now: Instant) -> Now {
+        let mono = Mono(self.zero + (now - self.began) / MS);
+        Now { mono, wall: UnixMillis((DAWN + now / MS).saturating_add_signed(self.clock)) }
+    }
+
+    /// Everything that arrived is handled, kept and told.
+    pub fn quiet(&self) -> bool {
+        self.up
+            && !self.failed
+            && !self.reloading
+            && self.inbox.is_empty()
+            && self.held.is_empty()
+            && self.writing.is_empty()
+            && !self.committing
+    }
+
+    /// Something is to be done by now.
+    pub fn due(&self, now: Instant) -> bool {
+        self.wakes_at().is_some_and(|at| at <= now)
+    }
+
+    /// Since when the core has been without this machine, as far as it can know.
+    pub fn away_since(&self, at: usize) -> Option<Instant> {
+        let there = self.links.values().any(|machine| *machine == at);
+        (!there).then(|| self.last_seen(at))
+    }
+
+    pub fn last_seen(&self, at: usize) -> Instant {
+        self.seen.get(at).copied().unwrap_or(0).max(self.loaded)
+    }
+
+    pub fn linked(&self) -> BTreeSet<usize> {
+        self.links.values().copied().collect()
+    }
+
+    fn unlinked(&mut self, link: LinkId, now: Instant) -> bool {
+        let Some(at) = self.links.remove(&link) else { return false };
+        if self.seen.len() <= at {
+            self.seen.resize(at + 1, 0);
+        }
+        self.seen[at] = now;
+        true
+    }
+
+    fn wakes_at(&self) -> Option<Instant> {
+        self.core.next_wakeup().map(|at| self.began + at.0.saturating_sub(self.zero) * MS)
+    }
+
+    pub fn unanswered(&self) -> usize {
+        self.calls.len()
+    }
+}
+
+impl Sim {
+    pub fn manager_begins(&mut self) {
+        let (now, zero) = (self.now(), self.up_to(2_000_000));
+        let manager = &mut self.manager;
+        manager.up = true;
+        (manager.began, manager.zero, manager.loaded) = (now, zero, now);
+        (manager.failed, manager.reloading, manager.turning, manager.committing) = (false, false, false, false);
+        manager.core = Cluster::new(manager.config.clone(), manager.disk.image(), manager.clock(now));
+        manager.wake = None;
+        self.put(Input::Started);
+    }
+
+    pub fn manager_dies(&mut self) {
+        let manager = &mut self.manager;
+        if !manager.up {
+            return;
+        }
+        manager.up = false;
+        manager.epoch += 1;
+        manager.inbox.clear();
+        manager.calls.clear();
+        manager.held.clear();
+        manager.writing.clear();
+        manager.links.clear();
+        manager.answered.clear();
+        let epoch = manager.epoch;
+        // The process alone, or the machine under it: then nobody hears a word.
+        let silently = self.dice.chance(30);
+        let open: Vec<ConnId> = self.conns.iter().filter(|(_, c)| c.manager_open).map(|(id, _)| *id).collect();
+        for conn in open {
+            if silently {
+                self.kill_path(conn);
+            }
+            self.forget(conn, End::Manager);
+            let delay = if silently { 5 * SECOND + self.up_to(15 * SECOND) } else { self.up_to(50 * MS) };
+            self.agenda.after(delay, Happening::Notices(conn, End::Agent));
+        }
+        for call in self.people.without_answer() {
+            let delay = if silently { 20 * SECOND } else { 50 * MS };
+            let delay = self.up_to(delay);
+            self.agenda.after(delay, Happening::Noticed(call));
+        }
+        let off = match self.dice.below(6) {
+            0 if self.noise => 70 * SECOND + self.up_to(60 * SECOND),
+            1 | 2 => self.up_to(20 * SECOND),
+            _ => 100 * MS + self.up_to(2 * SECOND),
+        };
+        self.say(|_| format!("THE MANAGER DIES, for {} ms", off / MS));
+        self.agenda.after(off, Happening::Back { epoch });
+    }
+
+    pub fn manager_back(&mut self, epoch: u32) {
+        if self.manager.up || self.manager.epoch != epoch {
+            return;
+        }
+        self.say(|_| "the manager begins anew".into());
+        self.manager_begins();
+    }
+
+    pub fn put(&mut self, input: Input) {
+        if !self.manager.up {
+            return;
+        }
+        if self.manager.reloading {
+            return self.refuse(input);
+        }
+        self.manager.inbox.push_back(input);
+        self.turn_soon();
+    }
+
+    fn turn_soon(&mut self) {
+        if !self.manager.turning {
+            self.manager.turning = true;
+            let delay = self.up_to(MS);
+            let epoch = self.manager.epoch;
+            self.agenda.after(delay, Happening::Turn { epoch });
+        }
+    }
+
+    /// While there is no state: nothing of it has happened.
+    fn refuse(&mut self, input: Input) {
+        match (call_of(&input), input) {
+            (Some(call), _) => self.reply(call, Reply::Unavailable),
+            (None, Input::Linked { link, .. }) => self.cut(link),
+            _ => {}
+        }
+    }
+
+    pub fn manager_turn(&mut self, epoch: u32) {
+        if self.manager.epoch != epoch || !self.manager.up {
+            return;
+        }
+        self.manager.turning = false;
+        if self.manager.reloading || self.manager.inbox.is_empty() {
+            return;
+        }
+        let most = if self.dice.chance(50) { MOST_AT_ONCE } else { 1 + self.dice.below(3) };
+        let mut batch = std::mem::take(&mut self.manager.held);
+        for _ in 0..most {
+            let Some(input) = self.manager.inbox.pop_front() else { break };
+            let turn = self.handle(input);
+            batch.push(turn);
+        }
+        self.pass_on(batch);
+        if !self.manager.inbox.is_empty() {
+            self.turn_soon();
+        }
+    }
+
+    fn handle(&mut self, input: Input) -> Turn {
+        let now = self.now();
+        let manager = &mut self.manager;
+        manager.turns += 1;
+        manager.calls.extend(call_of(&input));
+        match &input {
+            Input::Gone { call } => drop(manager.calls.remove(call)),
+            Input::Linked { link, node, .. } => drop(manager.links.insert(*link, self.by_name[node])),
+            Input::Unlinked { link, .. } => drop(manager.unlinked(*link, now)),
+            _ => {}
+        }
+        let woken = matches!(input, Input::Woken);
+        let said = self.trace.aloud.then(|| format!("{input:?}"));
+        let mut effects = vec![];
+        let clock = manager.clock(now);
+        manager.core.handle(input, clock, &mut effects);
+        let (mut turn, mut given_up) = (Turn::default(), vec![]);
+        self.trace.mix(effects.len() as u64);
+        for effect in effects {
+            match effect {
+                Effect::Persist(change) => turn.changes.push(change),
+                Effect::Publish(event) => {
+                    if let What::TaskRequeued { attempt, node, .. } = &event.what {
+                        given_up.push((*attempt, node.clone()));
+                    }
+                    turn.events.push(event);
+                }
+                Effect::Tell(call, told) => {
+                    assert!(!manager.answered.contains(&call), "promise broken: {call:?} is answered twice: {told:?}");
+                    assert!(manager.calls.remove(&call), "promise broken: {call:?} is gone, and told {told:?}");
+                    manager.answered.insert(call);
+                    turn.releases.push(Release::Tell(call, told));
+                }
+                Effect::Send(link, order) => {
+                    if manager.links.contains_key(&link) {
+                        turn.releases.push(Release::Send(link, order));
+                    }
+                }
+                Effect::Cut(link) => {
+                    if manager.unlinked(link, now) {
+                        turn.releases.push(Release::Cut(link));
+                    }
+                }
+                Effect::Touch(_) => {}
+            }
+        }
+        if let Some(said) = said {
+            self.trace.say(now, || format!("  core: {}{}", said.chars().take(240).collect::<String>(), turn.shown()));
+        }
+        for (attempt, node) in given_up {
+            self.may_be_given_up(attempt, &node);
+        }
+        self.wake_when_due(woken);
+        self.after_turn();
+        turn
+    }
+
+    /// Nothing is given up for lost while it may come back.
+    fn may_be_given_up(&self, attempt: AttemptId, node: &NodeName) {
+        let (at, now) = (self.by_name[node], self.now());
+        let machine = &self.machines[at];
+        let lease = self.manager.config.lease_ms * MS;
+        let lapsed = self.manager.away_since(at).is_some_and(|since| now + MS >= since + lease);
+        // A hello of before the last boot may still have been believed for a while.
+        let rebooted = machine.boot > 1 && now < machine.last_boot + 10 * MINUTE;
+        let revoked = self.manager.core.node_view(node).is_some_and(|view| view.revoked);
+        let told = self.promises.truly_lost(attempt) || machine.liar;
+        assert!(
+            lapsed || rebooted || revoked || told,
+            "promise broken: {attempt} is given up, and {node} may still have it"
+        );
+    }
+
+    fn wake_when_due(&mut self, woken: bool) {
+        let now = self.now();
+        let manager = &mut self.manager;
+        let Some(at) = manager.wakes_at() else { return };
+        manager.restless = if woken && at <= now { manager.restless + 1 } else { 0 };
+        assert!(manager.restless < 1000, "promise broken: the core wakes itself without end");
+        if manager.wake.is_none_or(|set| at < set) {
+            let (at, epoch) = (at.max(now), manager.epoch);
+            manager.wake = Some(at);
+            self.agenda.at(at, Happening::Wake { epoch, at });
+        }
+    }
+
+    pub fn wake(&mut self, epoch: u32, at: Instant) {
+        if self.manager.epoch != epoch || !self.manager.up || self.manager.wake != Some(at) {
+            return;
+        }
+        self.manager.wake = None;
+        if self.manager.reloading {
+            return;
+        }
+        let due = self.manager.wakes_at();
+        if due.is_some_and(|due| due <= self.now()) {
+            let mut batch = std::mem::take(&mut self.manager.held);
+            let turn = self.handle(Input::Woken);
+            batch.push(turn);
+            self.pass_on(batch);
+        } else {
+            self.wake_when_due(false);
+        }
+    }
+
+    fn pass_on(&mut self, batch: Vec<Turn>) {
+        let may_wait = batch.iter().all(|turn| turn.releases.is_empty()) && batch.iter().any(Turn::writes);
+        if may_wait {
+            self.manager.held = batch;
+            self.manager.holding += 1;
+            let (epoch, held) = (self.manager.epoch, self.manager.holding);
+            self.agenda.after(COMPANY, Happening::Held { epoch, held });
+        } else if batch.iter().any(|turn| turn.writes() || !turn.releases.is_empty()) {
+            self.give_to_the_writer(batch);
+        }
+    }
+
+    pub fn held_due(&mut self, epoch: u32, held: u64) {
+        let manager = &mut self.manager;
+        if manager.epoch == epoch && manager.holding == held && !manager.held.is_empty() {
+            let batch = std::mem::take(&mut manager.held);
+            self.give_to_the_writer(batch);
+        }
+    }
+
+    fn give_to_the_writer(&mut self, batch: Vec<Turn>) {
+        self.manager.writing.push_back(batch);
+        self.commit_soon();
+    }
+
+    fn commit_soon(&mut self) {
+        if self.manager.committing {
+            return;
+        }
+        self.manager.committing = true;
+        let slow = if self.noise && self.dice.chance(1) { 2 * SECOND } else { self.plan.slow_disk };
+        let delay = 100 + self.up_to(slow);
+        let epoch = self.manager.epoch;
+        self.agenda.after(delay, Happening::Commit { epoch });
+    }
+
+    /// Whatever has arrived is committed as one; then all of it is told, if nothing comes between.
+    pub fn commit(&mut self, epoch: u32) {
+        if self.manager.epoch != epoch || !self.manager.up {
+            return;
+        }
+        self.manager.committing = false;
+        let group: Vec<Turn> = self.manager.writing.drain(..).flatten().collect();
+        if self.manager.failed {
+            return self.untold(&group);
+        }
+        let writes = group.iter().any(Turn::writes);
+        if self.noise && writes && self.dice.below(1000) < self.plan.failing_commits {
+            self.say(|_| "A COMMIT FAILS".into());
+            self.manager.failed = true;
+            self.untold(&group);
+            let delay = self.up_to(5 * MS);
+            return self.agenda.after(delay, Happening::Alarm { epoch });
+        }
+        let crash = self.noise && self.dice.below(1000) < self.plan.crashing_commits;
+        if crash && self.dice.chance(30) {
+            return self.manager_dies();
+        }
+        let mut releases = vec![];
+        for turn in group {
+            releases.extend(self.keep(turn));
+        }
+        let told = if crash { self.dice.below(releases.len() + 1) } else { releases.len() };
+        for release in releases.into_iter().take(told) {
+            self.release(release);
+        }
+        if crash {
+            self.say(|_| format!("it told {told} of what it had kept"));
+            return self.manager_dies();
+        }
+        if !self.manager.writing.is_empty() {
+            self.commit_soon();
+        }
+        self.idle_check();
+    }
+
+    fn keep(&mut self, turn: Turn) -> Vec<Release> {
+        let now = self.now();
+        let events: Vec<_> = turn.events.iter().map(|event| event.what.clone()).collect();
+        for change in turn.changes {
+            self.promises.change(&self.manager.disk, &change, &events, now);
+            self.manager.disk.keep(change);
+        }
+        for event in &turn.events {
+            self.promises.event(&event.what);
+            self.manager.disk.event(event);
+        }
+        for release in &turn.releases {
+            if let Release::Tell(call, told) = release
+                && let Some(call) = self.people.calls.get(call)
+            {
+                self.promises.told(&self.manager.disk, &call.ask, told);
+            }
+        }
+        turn.releases
+    }
+
+    fn release(&mut self, release: Release) {
+        match release {
+            Release::Tell(call, told) => self.reply(call, Reply::Told(told)),
+            Release::Send(link, order) => {
+                if let ToAgent::Ack { attempts } = &order {
+                    self.promises.acked(&self.manager.disk, attempts);
+                }
+                self.say(|sim| format!("  to {}: {}", sim.whose(link.0), shown(&order)));
+                self.write(link.0, Way::Down, Frame::Order(order));
+            }
+            Release::Cut(link) => self.cut(link),
+        }
+    }
+
+    /// What was dropped untold says so itself.
+    fn untold(&mut self, group: &[Turn]) {
+        for release in group.iter().flat_map(|turn| &turn.releases) {
+            if let Release::Tell(call, _) = release {
+                self.reply(*call, Reply::Unavailable);
+            }
+        }
+    }
+
+    fn reply(&mut self, call: CallId, reply: Reply) {
+        if let Some(call) = self.people.calls.get_mut(&call) {
+            call.replied = true;
+        }
+        let delay = 50 + self.up_to(self.plan.slow_net);
+        self.agenda.after(delay, Happening::Answered(call, reply));
+    }
+
+    fn cut(&mut self, link: LinkId) {
+        let id = link.0;
+        if self.conns.get(&id).is_some_and(|conn| conn.manager_open) {
+            self.manager_lost(id, "the manager ended the link");
+            self.write(id, Way::Down, Frame::Fin);
+        }
+    }
+
+    /// Memory is ahead of the disk: nobody is told anything until both agree again.
+    pub fn alarm(&mut self, epoch: u32) {
+        if self.manager.epoch != epoch || !self.manager.up {
+            return;
+        }
+        self.manager.reloading = true;
+        let links = std::mem::take(&mut self.manager.links);
+        links.into_keys().for_each(|link| self.cut(link));
+        let calls = std::mem::take(&mut self.manager.calls);
+        calls.into_iter().for_each(|call| self.reply(call, Reply::Unavailable));
+        let manager = &mut self.manager;
+        manager.held.clear();
+        let unwritten: Vec<Turn> = manager.writing.drain(..).flatten().collect();
+        self.untold(&unwritten);
+        self.reload(epoch, 100 * MS);
+    }
+
+    pub fn reload(&mut self, epoch: u32, pause: u64) {
+        if self.manager.epoch != epoch || !self.manager.up {
+            return;
+        }
+        if self.noise && self.dice.chance(30) {
+            let waiting = std::mem::take(&mut self.manager.inbox);
+            waiting.into_iter().for_each(|input| self.refuse(input));
+            return self.agenda.after(pause, Happening::Reload { epoch, pause: (pause * 2).min(30 * SECOND) });
+        }
+        let (now, oldest_link) = (self.now(), LinkId(self.number()));
+        let manager = &mut self.manager;
+        manager.oldest_link = oldest_link;
+        (manager.failed, manager.reloading, manager.loaded) = (false, false, now);
+        manager.core = Cluster::new(manager.config.clone(), manager.disk.image(), manager.clock(now));
+        manager.wake = None;
+        self.say(|_| "the manager loads the disk again".into());
+        self.wake_when_due(false);
+        if !self.manager.inbox.is_empty() {
+            self.turn_soon();
+        }
+    }
+
+    pub fn manager_reads(&mut self, id: ConnId, frame: Frame) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let (at, link) = (conn.machine, Self::link_of(id));
+        match frame {
+            Frame::Hello(hello) => {
+                if link < self.manager.oldest_link {
+                    return self.cut(link);
+                }
+                conn.linked = true;
+                let node = self.machines[at].name.clone();
+                let key = key(node.as_str());
+                // An unknown or revoked key is not even let in by the door; here it is, and learns why.
+                self.put(Input::Linked { link, node, key, address: None, hello });
+            }
+            Frame::Report(report) => self.put(Input::Report { link, report }),
+            Frame::Fin => self.manager_lost(id, "its agent closed the link"),
+            Frame::Order(_) => {}
+        }
+    }
+
+    /// The manager's end of a connection is over.
+    pub fn manager_lost(&mut self, id: ConnId, reason: &str) {
+        let linked = self.conns.get(&id).is_some_and(|conn| conn.linked);
+        if linked {
+            self.put(Input::Unlinked { link: Self::link_of(id), reason: reason.into() });
+        }
+        self.forget(id, End::Manager);
+    }
+}
+
+/// Who waits for an answer to it.
+fn call_of(input: &Input) -> Option<CallId> {
+    match input {
+        Input::Request { call, .. }
+        | Input::FindOutput { call, .. }
+        | Input::MakeToken { call, .. }
+        | Input::Join { call, .. } => Some(*call),
+        _ => None,
+    }
+}
+
+impl Turn {
+    fn writes(&self) -> bool {
+        !(self.changes.is_empty() && self.events.is_empty())
+    }
+
+    fn shown(&self) -> String {
+        let mut shown = String::new();
+        for event in &self.events {
+            shown += &format!("\n                 · {}", event.what.sentence());
+        }
+        for change in &self.changes {
+            if let Change::Task(row) = change {
+                shown += &format!("\n                 = {} {} #{}", row.id, row.state, row.attempt);
+            }
+        }
+        shown
+    }
+}
