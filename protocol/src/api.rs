@@ -378,6 +378,9 @@ pub struct NodeView {
     pub joined_at: UnixMillis,
     pub seen_at: Option<UnixMillis>,
     pub facts: Facts,
+    /// Why its agent, which is there, was not let in the last time: what both sides read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
     /// `None` while the node is not up: old numbers are not news.
     pub metrics: Option<Metrics>,
 }

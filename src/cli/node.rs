@@ -202,6 +202,7 @@ fn marks(node: &NodeView) -> Vec<&'static str> {
     let throttle = node.metrics.as_ref().and_then(|m| m.throttle).unwrap_or_default();
     [
         (node.revoked, "revoked"),
+        (node.trouble.is_some(), "not let in"),
         (node.draining, "draining"),
         (throttle.under_voltage, "under-voltage"),
         (throttle.throttled, "throttled"),
@@ -234,6 +235,7 @@ fn sheet(node: &NodeView, context: &Context) -> String {
     sheet.line("node", node.name.as_str());
     sheet.line("state", Cell::colored(context.look.node(node.state), node_color(node.state)));
     sheet.line("notes", marks(node).join(", "));
+    sheet.line("trouble", Cell::maybe(node.trouble.as_ref()));
     sheet.line("role", node.role.word());
     sheet.line("address", Cell::maybe(node.address.as_ref()));
     sheet.line("addresses", facts.addresses.join(", "));

@@ -156,6 +156,7 @@ fn node(number: u32, width: usize) -> NodeView {
         running: if down { 0 } else { busy / 25 },
         finished: u64::from(noise(number, 6, 400)),
         joined_at: UnixMillis(AT.0 - 86_400_000 * 9),
+        trouble: None,
         seen_at: Some(UnixMillis(if down { AT.0 - 720_000 } else { AT.0 })),
         facts: Facts {
             hostname: Some(format!("pi-{number}")),

@@ -2,12 +2,14 @@
 //! prints; a test holds the two together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use protocol::api::Right;
 use protocol::name::{NodeName, PersonName};
+use protocol::{OLDEST_PROTOCOL, PROTOCOL};
 use serde::Deserialize;
 
 use super::cluster::ClusterConfig;
@@ -129,6 +131,7 @@ impl Config {
             task_uid_base: self.task_uid_base,
             allow_shared_uid: self.allow_shared_uid.clone(),
             keep_tasks: self.keep_tasks,
+            protocols: protocols(),
             ..ClusterConfig::default()
         }
     }
@@ -136,6 +139,17 @@ impl Config {
     pub fn socket(&self) -> PathBuf {
         self.run.join(SOCKET)
     }
+}
+
+/// Those this build speaks; a build for tests can be made one of another age.
+fn protocols() -> RangeInclusive<u32> {
+    let ours = OLDEST_PROTOCOL..=PROTOCOL;
+    if !cfg!(debug_assertions) {
+        return ours;
+    }
+    let other = std::env::var("BRAMBLE_TEST_PROTOCOLS").ok();
+    let other = other.as_deref().and_then(|both| both.split_once('-'));
+    other.and_then(|(oldest, newest)| Some(oldest.parse().ok()?..=newest.parse().ok()?)).unwrap_or(ours)
 }
 
 /// The door's name inside the run folder.

@@ -31,7 +31,8 @@ pub async fn within<T>(what: impl Future<Output = T>) -> T {
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    // Not the one of the test, which may block while it waits for something to be seen.
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
 /// A way to the manager, with a key that it never saw.

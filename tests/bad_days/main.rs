@@ -5,10 +5,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod ages;
 mod crowd;
+mod deaf;
 mod endings;
 mod fake;
+mod full;
 mod kit;
+mod liar;
 mod noise;
 mod state;
 mod twice;

@@ -67,6 +67,7 @@ pub fn node(name: &str) -> NodeView {
         running: 1,
         finished: 12,
         joined_at: days_ago(9),
+        trouble: None,
         seen_at: None,
         facts: Facts {
             model: Some("Raspberry Pi 4 Model B Rev 1.5".into()),

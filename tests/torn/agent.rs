@@ -20,7 +20,7 @@ use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::ledger::{Ledger, Told};
+use crate::ledger::{Ledger, Told, hash};
 use crate::print;
 
 const SLOTS: u32 = 8;
@@ -56,7 +56,7 @@ pub async fn join(way: &Way, name: &NodeName, key: &Arc<Key>, token: &str, ledge
     let reply = timeout(PATIENCE, FrameReader::new(read).next::<JoinReply>()).await.ok()?.ok()??;
     if let JoinReply::Joined { .. } = &reply {
         let (node, key) = (name.clone(), key.fingerprint().to_string());
-        ledger.told(Told::Joined { node, key, secret: token.secret });
+        ledger.told(Told::Joined { node, key, hash: hash(&token.secret) });
     }
     Some(reply)
 }
@@ -226,7 +226,7 @@ impl Agent {
         };
         let (stdout, stderr) = (stream(Stream::Stdout), stream(Stream::Stderr));
         let ran_ms = started_at.map(|_| print::runs_ms(attempt));
-        let end = Finished { attempt, outcome, started_at, ended_at: now(), ran_ms, stdout, stderr };
+        let end = Finished { attempt, outcome, started_at, ended_at: now(), ran_ms, stdout, stderr, out_of_memory: false };
         self.ended.insert(attempt, end);
         self.to_say.push_back(attempt);
     }

@@ -4,11 +4,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use protocol::agent::INLINE_OUTPUT;
 use protocol::id::{AttemptId, JobId};
 use protocol::job::{Outcome, Stream};
 use protocol::name::PersonName;
-use sha2::{Digest, Sha256};
 
 use crate::history::{History, Standing};
 use crate::image::{Image, Printed, Task};
@@ -187,13 +185,13 @@ impl Checker {
                     found.push(format!("{task} was to run again, and nothing is known of it"));
                 }
             }
-            Told::Token { secret } => {
-                if !image.tokens.contains_key(&hash(secret)) {
+            Told::Token { hash } => {
+                if !image.tokens.contains_key(hash) {
                     found.push("a join token was given out, and is not known".into());
                 }
             }
-            Told::Joined { node, key, secret } => {
-                let used = image.tokens.get(&hash(secret)).cloned().flatten();
+            Told::Joined { node, key, hash } => {
+                let used = image.tokens.get(hash).cloned().flatten();
                 if used != Some((key.clone(), node.to_string())) {
                     found.push(format!("{node} has joined, and its token was used by {used:?}"));
                 }
@@ -247,7 +245,7 @@ impl Checker {
                 (None, _) if printed.is_empty() => true,
                 (None, Some(node)) => file_is_right(state, attempt, node, stream),
                 // Of an attempt that another has replaced: what was told of the file itself is checked.
-                (None, None) => printed.len() > INLINE_OUTPUT / 2,
+                (None, None) => print::is_large(attempt),
             };
             if !right {
                 found.push(format!("the {stream:?} of {attempt} is not there as it was printed"));
@@ -265,8 +263,4 @@ fn file_is_right(state: &Path, attempt: AttemptId, node: &str, stream: Stream) -
     let name = format!("{}-{}@{node}.{kind}", attempt.task.index, attempt.number);
     let path = state.join("outputs").join(attempt.task.job.to_string()).join(name);
     std::fs::read(path).is_ok_and(|bytes| bytes == print::output(attempt, stream))
-}
-
-fn hash(secret: &str) -> String {
-    Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

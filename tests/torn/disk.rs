@@ -107,7 +107,7 @@ impl Drop for Mounted {
 fn attr(inode: Inode, node: &Node) -> FileAttr {
     let (kind, size) = match &node.entries {
         Some(_) => (FileType::Directory, 0),
-        None => (FileType::RegularFile, node.bytes.len() as u64),
+        None => (FileType::RegularFile, node.bytes.size() as u64),
     };
     let (old, mode) = (SystemTime::UNIX_EPOCH, node.mode);
     FileAttr {
@@ -257,8 +257,7 @@ impl Filesystem for Disk {
     ) {
         let tree = self.tree();
         answer!(reply, tree.node(inode.0), |reply: ReplyData, node: &Node| {
-            let end = node.bytes.len().min(at as usize + size as usize);
-            reply.data(node.bytes.get(at as usize..end).unwrap_or_default());
+            reply.data(&node.bytes.read(at as usize, size as usize));
         });
     }
 
@@ -294,7 +293,7 @@ impl Filesystem for Disk {
         let mut tree = self.tree();
         let done = match mode {
             0 => self.room().and_then(|()| {
-                let size = tree.node(inode.0)?.bytes.len() as u64;
+                let size = tree.node(inode.0)?.bytes.size() as u64;
                 if at + length > size { tree.resize(inode.0, at + length) } else { Ok(()) }
             }),
             _ => Err(Errno::ENOTSUP),

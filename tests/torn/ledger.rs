@@ -8,6 +8,7 @@ use protocol::event::Event;
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::{JobSpec, Outcome, Stream, TaskState};
 use protocol::name::{NodeName, PersonName};
+use sha2::{Digest, Sha256};
 
 use crate::disk::Disk;
 
@@ -42,12 +43,12 @@ pub enum Told {
         task: TaskId,
     },
     Token {
-        secret: String,
+        hash: String,
     },
     Joined {
         node: NodeName,
         key: String,
-        secret: String,
+        hash: String,
     },
     /// Its tasks run under this uid: it was given to that person for ever.
     Uid {
@@ -128,4 +129,9 @@ impl Ledger {
         book.told.sort_by_key(|(at, _)| *at);
         book
     }
+}
+
+/// All that the manager keeps of a token's secret.
+pub fn hash(secret: &str) -> String {
+    Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

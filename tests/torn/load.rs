@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use crate::agent::{self, Agent, Way};
 use crate::dice::Dice;
 use crate::disk::Disk;
-use crate::ledger::{Ledger, Told};
+use crate::ledger::{Ledger, Told, hash};
 use crate::manager::{Manager, PEOPLE, Person, Place, Trouble};
 
 const WORKERS: usize = 3;
@@ -237,7 +237,7 @@ impl Admin<'_> {
         let reply = self.person.ask(Request::JoinToken { role: Role::Worker, ttl_seconds: None }).ok()?;
         let Reply::JoinToken { token, .. } = reply else { return None };
         let secret = token.parse::<protocol::token::JoinToken>().unwrap().secret;
-        self.ledger.told(Told::Token { secret });
+        self.ledger.told(Told::Token { hash: hash(&secret) });
         Some(token)
     }
 

@@ -7,11 +7,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::content::Content;
 use crate::dice::Dice;
 use crate::journal::{Inode, Op, TOP};
 
@@ -41,8 +42,8 @@ pub enum Cut {
 }
 
 impl Cut {
-    pub const ALL: [Cut; 8] =
-        [Cut::Certain, Cut::All, Cut::Ordered, Cut::Some, Cut::Blocks, Cut::Sectors, Cut::Names, Cut::Bytes];
+    /// All but the first.
+    pub const OTHERS: [Cut; 7] = [Cut::All, Cut::Ordered, Cut::Some, Cut::Blocks, Cut::Sectors, Cut::Names, Cut::Bytes];
 }
 
 #[derive(Clone)]
@@ -50,7 +51,7 @@ struct Kept {
     folder: bool,
     is_memory: bool,
     mode: u16,
-    bytes: Vec<u8>,
+    bytes: Content,
     entries: BTreeMap<OsString, Inode>,
 }
 
@@ -65,7 +66,8 @@ pub struct Platter<'a> {
 
 impl<'a> Platter<'a> {
     pub fn new(journal: &'a [Op]) -> Self {
-        let top = Kept { folder: true, is_memory: false, mode: 0o755, bytes: vec![], entries: BTreeMap::new() };
+        let top =
+            Kept { folder: true, is_memory: false, mode: 0o755, bytes: Content::default(), entries: BTreeMap::new() };
         Self { journal, at: 0, certain: HashMap::from([(TOP, top)]), open: BTreeMap::new() }
     }
 
@@ -88,7 +90,7 @@ impl<'a> Platter<'a> {
                         let is_memory = name.as_encoded_bytes().ends_with(b"-shm");
                         // It can be reached only once its name is there.
                         let (folder, mode) = (*folder, *mode);
-                        let new = Kept { folder, is_memory, mode, bytes: vec![], entries: BTreeMap::new() };
+                        let new = Kept { folder, is_memory, mode, bytes: Content::default(), entries: BTreeMap::new() };
                         self.certain.insert(*inode, new);
                     }
                     self.open.entry(op.of()).or_default().push(no);
@@ -143,7 +145,7 @@ impl<'a> Platter<'a> {
             } else if kept.is_memory && cut == Cut::Sectors {
                 fs::write(&path, (0..32 * 1024).map(|_| dice.below(256) as u8).collect::<Vec<_>>())?;
             } else {
-                write(&path, &kept.bytes)?;
+                kept.bytes.store(&path)?;
             }
             fs::set_permissions(&path, Permissions::from_mode(kept.mode.into()))?;
         }
@@ -166,8 +168,8 @@ fn apply_to(kept: &mut Kept, op: &Op) {
             kept.entries.insert(to.clone(), *inode);
         }
         Op::Unlink { name, .. } => drop(kept.entries.remove(name)),
-        Op::Write { at, bytes, .. } => write_at(kept, *at, bytes),
-        Op::Resize { size, .. } => kept.bytes.resize(*size as usize, 0),
+        Op::Write { at, bytes, .. } => kept.bytes.write(*at as usize, bytes),
+        Op::Resize { size, .. } => kept.bytes.resize(*size as usize),
         Op::Mode { mode, .. } => kept.mode = *mode,
         Op::Synced { .. } => {}
     }
@@ -186,32 +188,10 @@ fn pieces(kept: &mut Kept, op: &Op, piece: u64, dice: &mut Dice, chosen: &mut dy
     while from < end {
         let to = end.min((from / piece + 1) * piece);
         if chosen(from - at, dice) {
-            write_at(kept, from, &bytes[(from - at) as usize..(to - at) as usize]);
-        } else if kept.bytes.len() < to as usize && dice.chance(12) {
-            kept.bytes.resize(to as usize, 0);
+            kept.bytes.write(from as usize, &bytes[(from - at) as usize..(to - at) as usize]);
+        } else if kept.bytes.size() < to as usize && dice.chance(12) {
+            kept.bytes.resize(to as usize);
         }
         from = to;
     }
-}
-
-fn write_at(kept: &mut Kept, at: u64, bytes: &[u8]) {
-    let (from, to) = (at as usize, at as usize + bytes.len());
-    if kept.bytes.len() < to {
-        kept.bytes.resize(to, 0);
-    }
-    kept.bytes[from..to].copy_from_slice(bytes);
-}
-
-/// Without writing zeros: the reserve is nothing else.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let file = File::create_new(path)?;
-    file.set_len(bytes.len() as u64)?;
-    const PART: usize = 256 * 1024;
-    static ZEROS: [u8; PART] = [0; PART];
-    for (no, part) in bytes.chunks(PART).enumerate() {
-        if part != &ZEROS[..part.len()] {
-            file.write_all_at(part, (no * PART) as u64)?;
-        }
-    }
-    Ok(())
 }

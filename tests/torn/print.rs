@@ -45,5 +45,8 @@ fn length(attempt: AttemptId, stream: Stream) -> usize {
 
 pub fn output(attempt: AttemptId, stream: Stream) -> Vec<u8> {
     let line = format!("{attempt} {stream:?} ");
-    line.bytes().cycle().take(length(attempt, stream)).collect()
+    let length = length(attempt, stream);
+    let mut text = line.repeat(length.div_ceil(line.len())).into_bytes();
+    text.truncate(length);
+    text
 }

@@ -49,7 +49,7 @@ impl Target {
     /// Installs what is missing where it may; says in a sentence what to do where it may not.
     pub fn provide(&self) -> Result<(), String> {
         let is_here = || debian::is_there(self.gcc) && Path::new(self.libc).exists();
-        if !is_here() && !(debian::install(self.packages) && is_here()) {
+        if !(is_here() || debian::install(self.packages) && is_here()) {
             let (gcc, packages) = (self.gcc, self.packages.join(" "));
             return Err(format!("there is no {gcc} with its C library; to get them: apt-get install {packages}"));
         }

@@ -13,7 +13,9 @@ mod docs;
 mod rig;
 mod run;
 mod screenshots;
+mod simulate;
 mod test;
+mod torn;
 mod torture;
 
 use std::process::ExitCode;
@@ -29,6 +31,9 @@ Chores:
                         task, latency, memory; takes some minutes, wants a quiet machine
   bench console [--quick] [--json] [--runs N]
                         measure the console on a terminal: first paint, keys, bytes, CPU
+  simulate [--seeds N] [--nodes M] [--seed S]
+                        whole clusters without a clock, a network or a disk of this world, one for
+                        each seed; --seed alone tells all that happens in that one
   torture [--minutes M] [--seed S] [--seeds N] [--release]
                         a demo under load, its processes killed and frozen and its links cut at
                         random; a checker compares with what clients were told
@@ -47,6 +52,9 @@ Chores:
                         draw the pictures in screenshots/ anew, as SVG and PNG, the same on
                         every machine; --check fails where one is out of date
   docs                  write the pages of docs/ that are made from the source: keys.md
+  torn [--points N] [--seconds S] [--seed S]
+                        keep a manager busy on a disk that writes down every write and sync, then
+                        start managers on what power cuts could have left of it; needs root
   help                  show this
 
 Environment:
@@ -61,10 +69,12 @@ fn main() -> ExitCode {
         Some("bench") => bench::main(&rest),
         Some("deb") => deb::main(&rest),
         Some("rig") => rig::main(&rest),
+        Some("simulate") => simulate::main(&rest),
         Some("torture") => torture::main(&rest),
         Some("dist") => dist::main(&rest),
         Some("screenshots") => screenshots::main(&rest),
         Some("docs") => docs::main(),
+        Some("torn") => torn::main(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             ExitCode::SUCCESS

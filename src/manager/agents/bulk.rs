@@ -25,7 +25,14 @@ pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
             let put = Put { attempt, stream, bytes: length.saturating_sub(dropped) };
             let reply = match keep(agents, &node, put, &ahead, &mut wire).await {
                 Ok(()) => PutReply::Kept,
-                Err(reason) => {
+                Err(NotKept::Lie(reason)) => {
+                    agents
+                        .heart
+                        .lied(node.clone(), format!("the {stream:?} of {attempt}").to_lowercase(), reason.clone())
+                        .await;
+                    PutReply::Refused { reason }
+                }
+                Err(NotKept::Failed(reason)) => {
                     tracing::warn!("output of {attempt} from {node} was not kept: {reason}");
                     PutReply::Refused { reason }
                 }
@@ -47,17 +54,27 @@ struct Put {
     bytes: u64,
 }
 
-async fn keep(agents: &Agents, node: &NodeName, put: Put, ahead: &[u8], wire: &mut Wire) -> Result<(), String> {
+/// Why a put came to nothing.
+enum NotKept {
+    /// Nobody asked for it.
+    Lie(String),
+    /// It may go well the next time.
+    Failed(String),
+}
+
+async fn keep(agents: &Agents, node: &NodeName, put: Put, ahead: &[u8], wire: &mut Wire) -> Result<(), NotKept> {
+    use NotKept::{Failed, Lie};
     if put.bytes > agents.output_limit {
-        return Err(format!("{} bytes are more than this manager keeps, which are {}", put.bytes, agents.output_limit));
+        let (bytes, limit) = (put.bytes, agents.output_limit);
+        return Err(Lie(format!("{bytes} bytes are more than this manager keeps of one, which is {limit}")));
     }
-    let manager = Caller { person: "root".parse().map_err(|e| format!("{e}"))?, right: Right::Admin };
+    let manager = Caller { person: "root".parse().map_err(|e| Failed(format!("{e}")))?, right: Right::Admin };
     // Also of an attempt that was replaced meanwhile: its late result is kept apart.
-    let on = agents.heart.node_of(&manager, put.attempt).await.map_err(|refusal| refusal.message)?;
+    let on = agents.heart.node_of(&manager, put.attempt).await.map_err(|refusal| Failed(refusal.message))?;
     if on != *node {
-        return Err(format!("{} did not run on {node}", put.attempt));
+        return Err(Lie(format!("it was not given to {node}")));
     }
-    let failed = |error: std::io::Error| format!("the manager could not keep it: {error}");
+    let failed = |error: std::io::Error| Failed(format!("the manager could not keep it: {error}"));
     let mut arriving = agents.outputs.arrive(put.attempt, node, put.stream).map_err(failed)?;
     let first = ahead.get(..usize::try_from(put.bytes).unwrap_or(usize::MAX).min(ahead.len())).unwrap_or_default();
     arriving.file.write_all(first).map_err(failed)?;
@@ -65,9 +82,9 @@ async fn keep(agents: &Agents, node: &NodeName, put: Put, ahead: &[u8], wire: &m
     let mut part = vec![0; PART];
     while left > 0 {
         let room = usize::try_from(left).unwrap_or(PART).min(PART);
-        let read = wire.read(&mut part[..room]).await.map_err(|e| format!("the stream broke: {e}"))?;
+        let read = wire.read(&mut part[..room]).await.map_err(|e| Failed(format!("the stream broke: {e}")))?;
         if read == 0 {
-            return Err(format!("the stream ended {left} bytes early"));
+            return Err(Failed(format!("the stream ended {left} bytes early")));
         }
         tokio::task::block_in_place(|| arriving.file.write_all(&part[..read])).map_err(failed)?;
         left -= read as u64;

@@ -29,8 +29,9 @@ pub async fn receive(agents: &Agents, one: Incoming) {
 async fn decide(agents: &Agents, request: JoinRequest, key: &str, address: String) -> JoinReply {
     use protocol::{OLDEST_PROTOCOL, PROTOCOL, VERSION};
     if !(OLDEST_PROTOCOL..=PROTOCOL).contains(&request.protocol) {
+        let where_to = if request.protocol < OLDEST_PROTOCOL { "this node" } else { "the manager" };
         let reason = format!(
-            "this node speaks protocol {}, manager {VERSION} speaks {OLDEST_PROTOCOL} to {PROTOCOL}: install the same bramble on both",
+            "this node speaks protocol {}, manager {VERSION} speaks {OLDEST_PROTOCOL} to {PROTOCOL}: update bramble on {where_to}",
             request.protocol
         );
         return JoinReply::Refused { reason };

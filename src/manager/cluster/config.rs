@@ -1,8 +1,10 @@
 //! What the core is told once, when it is made.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use protocol::name::NodeName;
+use protocol::{OLDEST_PROTOCOL, PROTOCOL};
 
 #[derive(Debug, Clone)]
 pub struct ClusterConfig {
@@ -28,6 +30,8 @@ pub struct ClusterConfig {
     pub token_ttl_ms: u64,
     /// The manager's own version, for the welcome.
     pub version: String,
+    /// Those it speaks with agents.
+    pub protocols: RangeInclusive<u32>,
 }
 
 impl Default for ClusterConfig {
@@ -44,6 +48,7 @@ impl Default for ClusterConfig {
             keep_tasks: 200_000,
             token_ttl_ms: 3_600_000,
             version: protocol::VERSION.to_owned(),
+            protocols: OLDEST_PROTOCOL..=PROTOCOL,
         }
     }
 }

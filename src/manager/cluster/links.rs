@@ -4,7 +4,6 @@ use protocol::agent::{Hello, ToAgent, Welcome};
 use protocol::event::What;
 use protocol::name::NodeName;
 use protocol::node::{Facts, Metrics, MetricsPatch};
-use protocol::{OLDEST_PROTOCOL, PROTOCOL};
 
 use super::Cluster;
 use super::change::KeyPrint;
@@ -31,9 +30,16 @@ impl Cluster {
         turn: &mut Turn<'_>,
     ) {
         sane::hello(&mut hello);
-        let ix = match self.admit(link, name, key, &hello) {
+        // It was on its way for so long that its agent has dialled anew: what it says was true before that.
+        if self.nodes.find(name).and_then(|ix| self.nodes.get(ix)?.newest_link).is_some_and(|newest| newest > link) {
+            return turn.dismiss(link, format!("a newer link of {name} was here first"), false);
+        }
+        let ix = match self.admit(name, key, &hello) {
             Ok(ix) => ix,
-            Err(Unwelcome { reason, stay_away }) => return turn.dismiss(link, reason, stay_away),
+            Err(Unwelcome { reason, stay_away }) => {
+                self.note_trouble(name, &reason, turn);
+                return turn.dismiss(link, reason, stay_away);
+            }
         };
         let was_up = self.nodes.get(ix).is_some_and(|node| node.up());
         if let Some(old) = self.nodes.set_link(ix, Some(link)) {
@@ -50,7 +56,7 @@ impl Cluster {
         self.look_again_on(ix, turn);
     }
 
-    fn admit(&self, link: LinkId, name: &NodeName, key: &KeyPrint, hello: &Hello) -> Result<NodeIx, Unwelcome> {
+    fn admit(&self, name: &NodeName, key: &KeyPrint, hello: &Hello) -> Result<NodeIx, Unwelcome> {
         let for_good = |reason: String| Err(Unwelcome { reason, stay_away: true });
         let Some(ix) = self.nodes.find(name) else {
             return for_good(format!("{name} is not known here any more; it can join again with a new token"));
@@ -58,29 +64,44 @@ impl Cluster {
         match self.nodes.get(ix) {
             Some(node) if node.revoked => for_good(format!("the key of {name} was revoked")),
             Some(node) if node.key != *key => for_good(format!("this is not the key {name} joined with")),
-            _ if !(OLDEST_PROTOCOL..=PROTOCOL).contains(&hello.protocol) => {
-                let (theirs, own, version) = (hello.protocol, &self.config.version, &hello.version);
-                let ours = if OLDEST_PROTOCOL == PROTOCOL {
-                    format!("protocol {PROTOCOL}")
+            _ if !self.config.protocols.contains(&hello.protocol) => {
+                let (theirs, own, version) = (hello.protocol, &self.config.version, sane::line(&hello.version));
+                let (oldest, newest) = (self.config.protocols.start(), self.config.protocols.end());
+                let ours = if oldest == newest {
+                    format!("protocol {newest}")
                 } else {
-                    format!("protocols {OLDEST_PROTOCOL} to {PROTOCOL}")
+                    format!("protocols {oldest} to {newest}")
+                };
+                let remedy = if theirs < *oldest {
+                    format!("update bramble on {name}")
+                } else {
+                    "update bramble on the manager".to_owned()
                 };
                 let reason = format!(
-                    "agent {version} of {name} speaks protocol {theirs}, manager {own} speaks {ours}: install the same bramble on both"
+                    "agent {version} of {name} speaks protocol {theirs}, manager {own} speaks {ours}: {remedy}"
                 );
+                // It may be another program the next time.
                 Err(Unwelcome { reason, stay_away: false })
-            }
-            // It was on its way for so long that its agent has dialled anew: what it says was true before that.
-            Some(node) if node.newest_link.is_some_and(|newest| newest > link) => {
-                Err(Unwelcome { reason: format!("a newer link of {name} was here first"), stay_away: false })
             }
             _ => Ok(ix),
         }
     }
 
+    /// Told once, however often its agent tries.
+    fn note_trouble(&mut self, name: &NodeName, reason: &str, turn: &mut Turn<'_>) {
+        let Some(node) = self.nodes.find(name).and_then(|ix| self.nodes.get_mut(ix)) else { return };
+        if node.revoked || node.trouble.as_deref() == Some(reason) {
+            return;
+        }
+        node.trouble = Some(reason.to_owned());
+        turn.touch_node(name);
+        let (node, what, reason) = (name.clone(), "the hello".to_owned(), reason.to_owned());
+        turn.publish(What::ReportRefused { node, what, reason });
+    }
+
     fn welcome_for(&self, name: &NodeName) -> Welcome {
         Welcome {
-            protocol: PROTOCOL,
+            protocol: *self.config.protocols.end(),
             version: self.config.version.clone(),
             node: name.clone(),
             stop_grace_ms: self.config.stop_grace_ms,
@@ -103,6 +124,7 @@ impl Cluster {
         node.newest_link = Some(link);
         node.lease = None;
         node.down_since = None;
+        node.trouble = None;
         node.late.clear();
         node.metrics = Metrics::default();
         node.seen_at = Some(turn.now.wall);

@@ -147,6 +147,7 @@ impl Cluster {
             Input::Linked { link, node, key, address, hello } => self.linked(link, &node, &key, address, *hello, turn),
             Input::Report { link, report } => self.report(link, report, turn),
             Input::Unlinked { link, reason } => self.unlinked(link, reason, turn),
+            Input::Lied { node, what, reason } => self.lied(&node, what, reason, turn),
             Input::Own { name, facts, metrics } => self.own(name, facts, metrics, turn),
             Input::Woken => {}
         }

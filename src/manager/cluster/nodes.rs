@@ -47,6 +47,10 @@ pub struct Node {
     /// Replaced attempts it holds ended: their late results are on the way.
     pub late: BTreeSet<AttemptId>,
     pub complaints: Valve,
+    /// Why its last hello was not taken.
+    pub trouble: Option<String>,
+    /// Each change of its facts is a write to the disk.
+    pub facts_kept: Valve,
 }
 
 impl Node {
@@ -76,6 +80,8 @@ impl Node {
             expecting: 0,
             late: BTreeSet::new(),
             complaints: Valve::default(),
+            trouble: None,
+            facts_kept: Valve::default(),
         }
     }
 

@@ -194,7 +194,8 @@ impl Cluster {
         let standing = self.nodes.get(ix).map(|node| {
             let open = node.open();
             let per_slot = |cpus: u64| cpus * 1000 / u64::from(node.slots.max(1));
-            let roomy = open && node.reserved_for.is_none() && node.orders.has_backlog_room(self.config.backlog_of(node.slots));
+            let roomy =
+                open && node.reserved_for.is_none() && node.orders.has_backlog_room(self.config.backlog_of(node.slots));
             Standing {
                 free: if open { node.orders.free() } else { 0 },
                 shallow: roomy.then(|| per_slot(node.orders.waiting_cpus())),

@@ -97,6 +97,12 @@ pub enum Input {
         link: LinkId,
         reason: String,
     },
+    /// A node said something beside its link that was not taken: the output of a task that was not its own.
+    Lied {
+        node: NodeName,
+        what: String,
+        reason: String,
+    },
     /// The manager's own machine, shown as a card too.
     Own {
         name: NodeName,

@@ -36,7 +36,8 @@ impl Cluster {
         self.openings.with_backlog_for(room).filter(|&from| from != ix).find_map(|from| {
             let wanted = |(task, order): &(TaskId, &Order)| {
                 let fits = order.movable && order.recall.is_none() && u64::from(order.cpus) <= room;
-                fits && self.may_use(node, *task) && self.jobs.get(task.job).is_some_and(|job| self.welcome(ix, node, job.owner))
+                fits && self.may_use(node, *task)
+                    && self.jobs.get(task.job).is_some_and(|job| self.welcome(ix, node, job.owner))
             };
             let (task, _) = self.nodes.get(from)?.orders.waiting_youngest().find(wanted)?;
             Some((from, task))

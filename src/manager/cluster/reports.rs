@@ -5,6 +5,7 @@ use protocol::agent::{Finished, FromAgent, ToAgent};
 use protocol::event::What;
 use protocol::id::AttemptId;
 use protocol::job::{Outcome, TaskState};
+use protocol::name::NodeName;
 use protocol::node::Facts;
 use protocol::time::UnixMillis;
 
@@ -32,8 +33,19 @@ impl Cluster {
             FromAgent::Metrics(patch) => {
                 let Some(node) = self.nodes.get_mut(on) else { return };
                 match node.metrics.patch(patch) {
-                    Ok(()) => turn.touch_metrics(self.nodes.name(on)),
-                    Err(_) => self.ignored += 1,
+                    Ok(()) => {
+                        sane::metrics(&mut node.metrics);
+                        turn.touch_metrics(self.nodes.name(on));
+                    }
+                    Err(_) => {
+                        self.ignored += 1;
+                        let reason = "they are not what a machine can measure";
+                        self.complain(on, turn, |node, note| What::ReportRefused {
+                            node,
+                            what: "the metrics".into(),
+                            reason: note(reason),
+                        });
+                    }
                 }
             }
             FromAgent::Refused { mut what, mut reason } => {
@@ -153,6 +165,14 @@ impl Cluster {
         }
     }
 
+    /// The shell did not take something that this node said beside its link.
+    pub(super) fn lied(&mut self, node: &NodeName, what: String, reason: String, turn: &mut Turn<'_>) {
+        self.ignored += 1;
+        if let Some(on) = self.nodes.find(node) {
+            self.complain(on, turn, |node, note| What::ReportRefused { node, what, reason: note(&reason) });
+        }
+    }
+
     /// An event a node can cause as often as it likes: a few pass, then one a minute.
     fn complain(
         &mut self,
@@ -173,7 +193,10 @@ impl Cluster {
         facts.boot_id = node.facts.boot_id.clone();
         if node.facts != facts {
             node.facts = facts;
-            self.persist_node(on, turn);
+            // One that changes them without end is shown as it says, and written down now and then.
+            if node.facts_kept.pass(turn.now.mono).is_some() {
+                self.persist_node(on, turn);
+            }
             turn.touch_node(self.nodes.name(on));
         }
     }

@@ -3,8 +3,9 @@
 
 use protocol::agent::{Finished, Hello, INLINE_OUTPUT, Output};
 use protocol::job::{MOST_CPUS, Outcome};
-use protocol::node::Facts;
+use protocol::node::{Facts, Metrics};
 use protocol::time::UnixMillis;
+use protocol::unit::Bytes;
 
 /// The longest sentence taken from a node.
 const LONGEST_SENTENCE: usize = 2048;
@@ -29,12 +30,26 @@ pub fn line(text: &str) -> String {
 pub fn hello(hello: &mut Hello) {
     hello.slots = hello.slots.min(MOST_CPUS);
     hello.cpus = hello.cpus.clamp(1, MOST_CPUS);
-    shorten(&mut hello.version, LONGEST_FACT);
+    clean(&mut hello.version);
     shorten(&mut hello.boot_id, LONGEST_FACT);
     facts(&mut hello.facts);
 }
 
+/// More than any machine has; what says so is shown as what is not known.
+const MOST_BYTES: Bytes = Bytes(1 << 60);
+
+pub fn metrics(metrics: &mut Metrics) {
+    let sizes = [&mut metrics.memory_used, &mut metrics.disk_used, &mut metrics.net_in, &mut metrics.net_out];
+    sizes.into_iter().for_each(|size| *size = size.filter(|size| *size <= MOST_BYTES));
+    // A century.
+    metrics.uptime_minutes = metrics.uptime_minutes.filter(|minutes| *minutes <= 100 * 366 * 24 * 60);
+    metrics.load_hundredths = metrics.load_hundredths.filter(|load| *load <= 100 * 100_000);
+}
+
 pub fn facts(facts: &mut Facts) {
+    facts.cpus = facts.cpus.filter(|cpus| (1..=MOST_CPUS).contains(cpus));
+    facts.memory = facts.memory.filter(|size| *size <= MOST_BYTES);
+    facts.disk = facts.disk.filter(|size| *size <= MOST_BYTES);
     let texts = [
         &mut facts.hostname,
         &mut facts.model,
@@ -44,17 +59,15 @@ pub fn facts(facts: &mut Facts) {
         &mut facts.cpu_model,
         &mut facts.boot_id,
     ];
-    texts.into_iter().flatten().for_each(|text| shorten(text, LONGEST_FACT));
+    texts.into_iter().flatten().for_each(clean);
     facts.addresses.truncate(MOST_FACTS);
     facts.gpus.truncate(MOST_FACTS);
     facts.interpreters.truncate(MOST_FACTS);
-    facts.addresses.iter_mut().chain(&mut facts.gpus).for_each(|text| shorten(text, LONGEST_FACT));
+    facts.addresses.iter_mut().chain(&mut facts.gpus).for_each(clean);
     for one in &mut facts.interpreters {
-        shorten(&mut one.name, LONGEST_FACT);
-        shorten(&mut one.path, LONGEST_FACT);
-        if let Some(version) = &mut one.version {
-            shorten(version, LONGEST_FACT);
-        }
+        clean(&mut one.name);
+        clean(&mut one.path);
+        one.version.iter_mut().for_each(clean);
     }
 }
 
@@ -93,6 +106,14 @@ fn output(output: &mut Output) {
         let kept = bytes.0.len() as u64;
         output.length = output.length.max(kept);
         output.dropped = output.length - kept;
+    }
+}
+
+/// One line without commands to a terminal.
+fn clean(text: &mut String) {
+    shorten(text, LONGEST_FACT);
+    if text.contains(char::is_control) {
+        *text = line(text);
     }
 }
 

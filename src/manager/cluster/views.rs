@@ -204,6 +204,7 @@ impl Cluster {
             joined_at: node.joined_at,
             seen_at: node.seen_at,
             facts: node.facts.clone(),
+            trouble: node.trouble.clone(),
             metrics: node.up().then(|| node.metrics.clone()),
         })
     }
@@ -233,6 +234,7 @@ fn view_of_own(own: &Own) -> NodeView {
         joined_at: own.since,
         seen_at: None,
         facts: own.facts.clone(),
+        trouble: None,
         metrics: Some(own.metrics.clone()),
     }
 }

@@ -121,6 +121,10 @@ impl Heart {
         self.send(Message::Input { input: Input::Unlinked { link, reason }, reply: None }).await;
     }
 
+    pub async fn lied(&self, node: NodeName, what: String, reason: String) {
+        self.send(Message::Input { input: Input::Lied { node, what, reason }, reply: None }).await;
+    }
+
     pub async fn order(&self, link: LinkId, order: ToAgent) {
         self.send(Message::Order { link, order }).await;
     }

@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use protocol::id::{AttemptId, JobId};
 use protocol::job::Stream;
 use protocol::name::NodeName;
+
+use super::lasting;
 
 #[derive(Debug, Clone)]
 pub struct Outputs {
@@ -27,8 +28,10 @@ impl Outputs {
         Self { root: state.join("outputs"), parts: Arc::default() }
     }
 
-    /// To be called before anything arrives: removes what a crash left, halves and files of forgotten jobs.
+    /// To be called before anything arrives: makes the folder, removes what a crash left, halves and files of forgotten jobs.
     pub fn sweep(&self, known: &HashSet<JobId>) -> io::Result<()> {
+        // Now, while nobody else makes it, so that who finds it there may rely on it.
+        lasting::make(&self.root, 0o700)?;
         let Some(folders) = entries(&self.root)? else { return Ok(()) };
         for folder in folders {
             let job = folder.file_name().and_then(|name| name.to_str()?.parse::<JobId>().ok());
@@ -63,7 +66,7 @@ impl Outputs {
         let path = self.path(attempt, node, stream);
         let folder = path.parent().unwrap_or(&self.root).to_owned();
         // What tasks print is for their owners only, whoever may look into the state folder.
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        lasting::make(&folder, 0o700)?;
         let number = self.parts.fetch_add(1, Ordering::Relaxed);
         let part = path.with_added_extension(format!("{number}.{PART}"));
         Ok(Arriving { file: File::create_new(&part)?, part: Part(part), path, folder })
@@ -110,6 +113,8 @@ impl Arriving {
     pub fn keep(self) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.part.0, &self.path)?;
-        File::open(&self.folder)?.sync_all()
+        lasting::sync_name(&self.path)?;
+        // The job's folder may have been made a moment ago by another, who has not synced it yet.
+        lasting::sync_name(&self.folder)
     }
 }

@@ -21,9 +21,8 @@ impl Space {
 
     /// `Some(sentence)` while the disk is too full for new work.
     pub fn low(&self) -> Option<String> {
-        let disk = rustix::fs::statvfs(&self.state).ok()?;
-        let (free, whole) = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize);
-        (whole > 0 && free < whole / 100 * LOW_PERCENT).then(|| {
+        let (free, whole) = self.free()?;
+        (free < low(whole)).then(|| {
             format!(
                 "the manager's disk is nearly full ({} of {} free in {}): nothing new is accepted until there is room; what runs goes on",
                 Bytes(free),
@@ -33,13 +32,21 @@ impl Space {
         })
     }
 
+    /// Free, and in all.
+    fn free(&self) -> Option<(u64, u64)> {
+        let disk = rustix::fs::statvfs(&self.state).ok()?;
+        let whole = disk.f_blocks * disk.f_frsize;
+        (whole > 0).then_some((disk.f_bavail * disk.f_frsize, whole))
+    }
+
     fn reserve(&self) -> PathBuf {
         self.state.join("reserve")
     }
 
     /// Puts the reserve aside where there is room enough for it.
     pub fn keep_reserve(&self) {
-        if self.low().is_some() || fs::metadata(self.reserve()).is_ok_and(|m| m.len() == RESERVE) {
+        let fits = self.free().is_some_and(|(free, whole)| free >= low(whole) + RESERVE);
+        if !fits || fs::metadata(self.reserve()).is_ok_and(|m| m.len() == RESERVE) {
             return;
         }
         let made = File::create(self.reserve())
@@ -54,4 +61,8 @@ impl Space {
     pub fn give_up_reserve(&self) -> bool {
         fs::remove_file(self.reserve()).is_ok()
     }
+}
+
+fn low(whole: u64) -> u64 {
+    whole / 100 * LOW_PERCENT
 }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use protocol::event::Event;
 use rusqlite::Connection;
@@ -60,6 +61,8 @@ pub struct Writer {
 /// The events kept; older ones are trimmed.
 const MOST_EVENTS: u64 = 200_000;
 const TRIM_EVERY: u64 = 1_000;
+/// Between two looks whether the reserve is there, or could be again.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Batches committed as one at most, so that the first of them does not wait for ever.
 const MOST_BATCHES: usize = 512;
 
@@ -71,6 +74,7 @@ struct Thread {
     failed: bool,
     last_event: u64,
     trimmed_at: u64,
+    looked_at: Instant,
     /// Told once each time a commit fails.
     alarm: mpsc::Sender<String>,
 }
@@ -87,7 +91,17 @@ impl Writer {
         if let Err(error) = outputs.sweep(&image.jobs.iter().map(|job| job.id).collect()) {
             tracing::warn!("what an earlier manager left of outputs stays: {error}");
         }
-        let mut thread = Thread { db, path, space, outputs, failed: false, last_event, trimmed_at: 0, alarm };
+        let mut thread = Thread {
+            db,
+            path,
+            space,
+            outputs,
+            failed: false,
+            last_event,
+            trimmed_at: 0,
+            looked_at: Instant::now(),
+            alarm,
+        };
         let (to, mut from) = mpsc::channel(64);
         let thread = std::thread::Builder::new()
             .name("store".into())
@@ -142,7 +156,9 @@ impl Thread {
             return waiting.clear();
         }
         let mut written = self.write(waiting);
-        if written.as_ref().is_err_and(StoreError::is_full) && self.space.give_up_reserve() {
+        // Not every call that finds no room is told so by that name.
+        let no_room = |error: &StoreError| error.is_full() || self.space.low().is_some();
+        if written.as_ref().is_err_and(no_room) && self.space.give_up_reserve() {
             tracing::warn!("the disk is full: the reserve was given up so that results can still be kept");
             written = self.write(waiting);
         }
@@ -206,7 +222,10 @@ impl Thread {
         self.last_event = last_event;
         if trims {
             self.trimmed_at = last_event;
+        }
+        if self.looked_at.elapsed() >= LOOK_EVERY {
             self.space.keep_reserve();
+            self.looked_at = Instant::now();
         }
         Ok(())
     }

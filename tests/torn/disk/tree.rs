@@ -5,13 +5,14 @@ use std::ffi::{OsStr, OsString};
 
 use fuser::Errno;
 
+use crate::content::Content;
 use crate::dice::Dice;
 use crate::journal::{Inode, Op, TOP};
 
 pub struct Node {
     pub mode: u16,
     pub links: u32,
-    pub bytes: Vec<u8>,
+    pub bytes: Content,
     /// Of a folder.
     pub entries: Option<BTreeMap<OsString, Inode>>,
     /// Its bytes are not written down.
@@ -27,7 +28,8 @@ pub struct Tree {
 
 impl Tree {
     pub fn new(dice: Dice) -> Self {
-        let top = Node { mode: 0o755, links: 2, bytes: vec![], entries: Some(BTreeMap::new()), is_memory: false };
+        let top =
+            Node { mode: 0o755, links: 2, bytes: Content::default(), entries: Some(BTreeMap::new()), is_memory: false };
         Self { nodes: HashMap::from([(TOP, top)]), last: TOP, journal: vec![], dice }
     }
 
@@ -71,18 +73,14 @@ impl Tree {
         let is_memory = name.as_encoded_bytes().ends_with(b"-shm");
         let entries = folder.then(BTreeMap::new);
         let links = if folder { 2 } else { 1 };
-        self.nodes.insert(inode, Node { mode, links, bytes: vec![], entries, is_memory });
+        self.nodes.insert(inode, Node { mode, links, bytes: Content::default(), entries, is_memory });
         self.journal.push(Op::Make { inode, folder, mode, parent, name: name.to_owned() });
         Ok(inode)
     }
 
     pub fn write(&mut self, inode: Inode, at: u64, bytes: &[u8]) -> Result<(), Errno> {
         let file = self.file(inode)?;
-        let at_byte = at as usize;
-        if file.bytes.len() < at_byte + bytes.len() {
-            file.bytes.resize(at_byte + bytes.len(), 0);
-        }
-        file.bytes[at_byte..at_byte + bytes.len()].copy_from_slice(bytes);
+        file.bytes.write(at as usize, bytes);
         if !file.is_memory {
             self.journal.push(Op::Write { inode, at, bytes: bytes.into() });
         }
@@ -91,7 +89,7 @@ impl Tree {
 
     pub fn resize(&mut self, inode: Inode, size: u64) -> Result<(), Errno> {
         let file = self.file(inode)?;
-        file.bytes.resize(size as usize, 0);
+        file.bytes.resize(size as usize);
         if !file.is_memory {
             self.journal.push(Op::Resize { inode, size });
         }

@@ -58,7 +58,8 @@ async fn spawn_with_pipes(program: String, tasks: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measured(tasks: u32, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Speed> {
+/// What `run` takes for so many tasks: our own CPU and that of all the children it waits for.
+pub fn measured(tasks: u32, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Speed> {
     let own = std::process::id();
     let (before, began) = (process::cpu(own)?, Instant::now());
     run()?;

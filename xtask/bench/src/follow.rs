@@ -43,7 +43,7 @@ pub fn measure(manager: &Manager, ground: &Ground, lines: u32) -> anyhow::Result
 }
 
 /// Takes the whole lines off the front, each a number.
-fn whole_lines(text: &mut Vec<u8>) -> Vec<u64> {
+pub fn whole_lines(text: &mut Vec<u8>) -> Vec<u64> {
     let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
     let whole: Vec<u8> = text.drain(..end).collect();
     String::from_utf8_lossy(&whole).lines().filter_map(|line| line.parse().ok()).collect()

@@ -13,6 +13,8 @@ pub struct Machine {
     pub kernel: String,
     pub root: bool,
     pub state: String,
+    /// What the state is on.
+    pub file_system: String,
     pub load: f64,
 }
 
@@ -30,7 +32,8 @@ impl Machine {
             memory_mib: memory.unwrap_or(0) / 1024,
             kernel,
             root: rustix::process::geteuid().is_root(),
-            state: format!("{} on {}", state.display(), file_system(&file("/proc/mounts"), state)),
+            state: state.display().to_string(),
+            file_system: file_system(&file("/proc/mounts"), state),
             load: file("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0),
         }
     }
@@ -41,7 +44,7 @@ impl Machine {
         if self.load > 0.5 {
             doubts.push(format!("the machine was busy before it began: load {:.2}", self.load));
         }
-        if self.state.ends_with("tmpfs") {
+        if self.file_system == "tmpfs" {
             doubts.push("state was not on a disk: durable costs nothing there".into());
         }
         if !self.root {

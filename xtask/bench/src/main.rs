@@ -4,14 +4,19 @@
 //! it knows the protocol, and the console's recorded cluster to show it.
 
 mod accept;
+mod alone;
 mod bare;
 mod console;
 mod door;
+mod figure;
 mod follow;
+mod growth;
 mod idle;
 mod latency;
 mod machine;
+mod peers;
 mod process;
+mod report;
 mod rig;
 mod row;
 mod spine;
@@ -36,10 +41,35 @@ enum Line {
     /// Prints the monotonic clock, line by line: the task whose output is followed
     #[command(hide = true)]
     Stamp { lines: u32, interval_ms: u64 },
+    /// Runs a program and keeps all that it starts together until the last of it has ended
+    #[command(hide = true)]
+    Cage {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+    /// Runs a program again and again
+    #[command(hide = true)]
+    Repeat {
+        times: u32,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
 struct Spine {
+    /// Also measure GNU parallel, task-spooler and dask, which are installed where they are missing
+    #[arg(long)]
+    peers: bool,
+    /// Also measure how costs grow, from 1 to 64 agents and from 100 to 100,000 queued tasks
+    #[arg(long)]
+    growth: bool,
+    /// Measure all of that and write docs/performance.md and docs/performance.svg
+    #[arg(long)]
+    report: bool,
+    /// Where the report goes
+    #[arg(long, value_name = "DIR", env = "BRAMBLE_BENCH_DOCS", hide_env = true, default_value = "docs")]
+    docs: PathBuf,
     /// A tenth of everything, once: to see that it works, not how fast
     #[arg(long)]
     quick: bool,
@@ -83,6 +113,8 @@ fn main() -> ExitCode {
     let done = match Line::parse() {
         Line::Spine(args) => spine::run(&args),
         Line::Console(args) => console::run(&args),
+        Line::Cage { words } => peers::contain(&words),
+        Line::Repeat { times, words } => peers::repeat(times, &words),
         Line::Stamp { lines, interval_ms } => stamp::print(lines, interval_ms),
     };
     match done {

@@ -65,6 +65,13 @@ pub fn children(pid: Pid) -> Vec<Pid> {
     list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
+/// The children of every thread of it.
+pub fn children_of_all_threads(pid: Pid) -> Vec<Pid> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
+}
+
 fn read(pid: Pid, what: &str) -> anyhow::Result<String> {
     fs::read_to_string(format!("/proc/{pid}/{what}")).with_context(|| gone(pid))
 }

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use protocol::api::{Reply, Request};
-use protocol::node::{NodeState, Role};
+use protocol::api::{NodeView, Reply, Request};
+use protocol::node::NodeState;
 use rustix::process::Signal;
 
 use crate::door::Door;
@@ -109,22 +109,58 @@ pub struct Worker {
     agent: Pid,
 }
 
+/// So many start at once: a manager lets only so many strangers in at a time.
+const TOGETHER: usize = 8;
+
 impl Worker {
     /// Joined, up, with two slots.
     pub fn start(programs: &Programs, ground: &Ground, manager: &Manager) -> anyhow::Result<Self> {
+        let [worker] = <[Self; 1]>::try_from(Self::start_all(programs, ground, manager, &["bench".to_owned()])?)
+            .map_err(|_| anyhow::anyhow!("one worker was started"))?;
+        Ok(worker)
+    }
+
+    /// One of each name, all of them up.
+    pub fn start_all(
+        programs: &Programs,
+        ground: &Ground,
+        manager: &Manager,
+        names: &[String],
+    ) -> anyhow::Result<Vec<Self>> {
+        let mut workers = vec![];
+        for group in names.chunks(TOGETHER) {
+            let started: anyhow::Result<Vec<Process>> =
+                group.iter().map(|name| Self::launch(programs, ground, manager, name)).collect();
+            let mut started = started?;
+            let mut door = manager.door()?;
+            if let Some(first) = started.first_mut() {
+                first.wait_until("all workers are up", || {
+                    let Reply::Nodes(nodes) = door.call(Request::Nodes)? else { bail!("nodes were asked for") };
+                    let is_up = |name: &&String| {
+                        let of = |node: &NodeView| node.name.to_string() == **name && node.state == NodeState::Up;
+                        nodes.iter().any(of)
+                    };
+                    Ok(group.iter().all(|name| is_up(&name)).then_some(()))
+                })?;
+            }
+            for process in started {
+                workers.push(Self::of(process)?);
+            }
+        }
+        Ok(workers)
+    }
+
+    fn launch(programs: &Programs, ground: &Ground, manager: &Manager, name: &str) -> anyhow::Result<Process> {
         let (address, token) = manager.invitation()?;
-        let folder = ground.path().join("worker");
+        let folder = ground.path().join(format!("worker-{name}"));
         fs::create_dir(&folder).context("the worker's folder cannot be made")?;
         let mut command = Command::new(&programs.worker);
-        command.args(["run", "--manager", &address, "--join", &token, "--name", "bench", "--slots", "2"]);
+        command.args(["run", "--manager", &address, "--join", &token, "--name", name, "--slots", "2"]);
         command.arg("--state").arg(folder.join("state")).arg("--run").arg(folder.join("run"));
-        let mut process = Process::start(command, folder.join("log"))?;
-        let mut door = manager.door()?;
-        process.wait_until("the worker is up", || {
-            let Reply::Nodes(nodes) = door.call(Request::Nodes)? else { bail!("nodes were asked for") };
-            let up = nodes.iter().any(|node| node.role == Role::Worker && node.state == NodeState::Up);
-            Ok(up.then_some(()))
-        })?;
+        Process::start(command, folder.join("log"))
+    }
+
+    fn of(process: Process) -> anyhow::Result<Self> {
         let agent = match process::children(process.pid())[..] {
             [agent] => agent,
             ref others => bail!("an idle keeper has one child, its agent; this one has {others:?}"),

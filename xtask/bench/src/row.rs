@@ -53,6 +53,10 @@ impl Goal {
         Self { key, name, unit, better: Better::Less, must: Some(must), aim: Some(aim) }
     }
 
+    const fn more(key: &'static str, name: &'static str, unit: &'static str, must: f64, aim: f64) -> Self {
+        Self { key, name, unit, better: Better::More, must: Some(must), aim: Some(aim) }
+    }
+
     const fn told(key: &'static str, name: &'static str, unit: &'static str) -> Self {
         Self { key, name, unit, better: Better::Less, must: None, aim: None }
     }
@@ -113,6 +117,25 @@ pub const WORKER_CPU: Goal = Goal::less("worker_cpu", "agent + keeper CPU, idle,
 pub const KEEPER_CPU: Goal = Goal::told("keeper_cpu", "  keeper alone", "%");
 pub const MANAGER_CPU: Goal = Goal::told("manager_cpu", "manager CPU, idle", "%");
 
+pub const AGENTS: Goal = Goal {
+    key: "agents",
+    name: "agents on this machine, all up",
+    unit: "agents",
+    better: Better::More,
+    must: Some(64.0),
+    aim: Some(200.0),
+};
+pub const MANY_RSS: Goal = Goal::less("many_rss", "manager RSS, 64 agents, 100,000 queued", "MB", 60.0, 40.0);
+/// A decision: a result taken in, its task ended, the next one placed.
+pub const CORE: Goal =
+    Goal::more("core", "cluster core alone, 64 nodes, 100,000 tasks", "decisions/s", 50_000.0, 200_000.0);
+pub const CORE_2K: Goal = Goal::told("core_2k", "  2,000 nodes", "decisions/s");
+pub const CORE_10K: Goal = Goal::told("core_10k", "  10,000 nodes", "decisions/s");
+pub const CORE_10K_RSS: Goal = Goal::told("core_10k_rss", "  10,000 nodes, memory", "MB");
+pub const CORE_NODES: Goal =
+    Goal::more("core_nodes", "simulated nodes with 50,000 decisions/s", "nodes", 2_000.0, 10_000.0);
+pub const MANY_CPU: Goal = Goal::told("many_cpu", "  CPU of a no-op task with them", "ms");
+
 pub const FIRST_PAINT: Goal =
     Goal::less("first_paint", "first paint, 1,000 nodes and 100,000 tasks", "ms", 100.0, 30.0);
 pub const KEY_P50: Goal = Goal::told("key_p50", "key → frame, same picture, p50", "ms");
@@ -142,6 +165,11 @@ impl Rows {
             Some(row) => row.runs.push(value),
             None => self.0.push(Row { goal, runs: vec![value] }),
         }
+    }
+
+    /// What is shown of one, where it was measured.
+    pub fn get(&self, goal: &Goal) -> Option<f64> {
+        self.0.iter().find(|row| row.goal.key == goal.key).map(Row::value)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Row> {

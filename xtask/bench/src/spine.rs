@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::growth::{self, Growth};
+use crate::report::{self, Measured};
 use crate::rig::{Ground, Manager, Programs, Worker};
 use crate::row::{self, Rows};
 use crate::statistics::{median, percentile};
-use crate::{Spine, accept, bare, follow, idle, latency, machine, table, throughput};
+use crate::{Spine, accept, alone, bare, follow, idle, latency, machine, peers, table, throughput};
 
 /// How much of everything.
 struct Size {
@@ -18,6 +20,10 @@ struct Size {
     by_verb: u32,
     lines: u32,
     accepted: u32,
+    peers: peers::Load,
+    /// Of the row that is about many agents, and of how cost grows.
+    many_agents: growth::Size,
+    growth: growth::Size,
     settle: Duration,
     idle: Duration,
 }
@@ -30,6 +36,23 @@ const WHOLE: Size = Size {
     by_verb: 200,
     lines: 300,
     accepted: 100_000,
+    peers: peers::Load { tasks: 2_000, one_by_one: 100, lines: 300 },
+    many_agents: growth::Size {
+        agents: &[64],
+        queued: &[],
+        behind: 100_000,
+        tasks: 4_000,
+        idle: Duration::from_secs(5),
+        verbs: 20,
+    },
+    growth: growth::Size {
+        agents: &[1, 4, 16, 64],
+        queued: &[100, 1_000, 10_000, 100_000],
+        behind: 0,
+        tasks: 4_000,
+        idle: Duration::from_secs(10),
+        verbs: 20,
+    },
     settle: Duration::from_secs(3),
     idle: Duration::from_secs(20),
 };
@@ -42,6 +65,23 @@ const QUICK: Size = Size {
     by_verb: 20,
     lines: 30,
     accepted: 10_000,
+    peers: peers::Load { tasks: 200, one_by_one: 10, lines: 150 },
+    many_agents: growth::Size {
+        agents: &[8],
+        queued: &[],
+        behind: 10_000,
+        tasks: 400,
+        idle: Duration::from_secs(1),
+        verbs: 2,
+    },
+    growth: growth::Size {
+        agents: &[1, 4, 16],
+        queued: &[100, 1_000, 10_000],
+        behind: 0,
+        tasks: 400,
+        idle: Duration::from_secs(1),
+        verbs: 3,
+    },
     settle: Duration::from_secs(1),
     idle: Duration::from_secs(3),
 };
@@ -55,9 +95,27 @@ pub fn run(args: &Spine) -> anyhow::Result<()> {
         eprintln!("run {n} of {runs}");
         once(&programs, args, &size, &mut rows)?;
     }
+    let ground = Ground::below(&args.state)?;
+    let peers = if args.peers || args.report { peers::measure(&ground, size.peers) } else { vec![] };
+    let growth = match args.growth || args.report {
+        true => growth::measure(&programs, &ground, &size.growth)?,
+        false => Growth::default(),
+    };
     match args.json {
-        true => println!("{:#}", table::json(&machine, &rows, args.quick)),
-        false => print!("{}", table::text(&machine, &rows, runs, args.quick)),
+        true => {
+            let mut json = table::json(&machine, &rows, args.quick);
+            (json["peers"], json["growth"]) = (serde_json::to_value(&peers)?, serde_json::to_value(&growth)?);
+            println!("{json:#}");
+        }
+        false => {
+            print!("{}", table::text(&machine, &rows, runs, args.quick));
+            print!("{}{}", report::beside(&rows, &peers), report::grown(&growth));
+        }
+    }
+    if args.report {
+        let measured =
+            Measured { machine: &machine, rows: &rows, peers: &peers, growth: &growth, runs, quick: args.quick };
+        report::write(&measured, &args.docs)?;
     }
     Ok(())
 }
@@ -69,7 +127,27 @@ fn whole(program: &std::path::Path) -> anyhow::Result<std::path::PathBuf> {
 fn once(programs: &Programs, args: &Spine, size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
     let ground = Ground::below(&args.state)?;
     work(programs, &ground, size, rows)?;
-    queue(programs, &ground, size, rows)
+    queue(programs, &ground, size, rows)?;
+    many_agents(programs, &ground, size, rows)?;
+    core_alone(size, rows)
+}
+
+/// What decides, without anything around it.
+fn core_alone(size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
+    eprintln!("  the core alone, {} tasks", size.accepted);
+    let mut most = 0;
+    for (nodes, goal) in alone::CROWDS.into_iter().zip([row::CORE, row::CORE_2K, row::CORE_10K]) {
+        let measured = alone::measure(nodes, size.accepted)?;
+        rows.add(goal, measured.per_second);
+        if measured.per_second >= row::CORE.must.unwrap_or_default() {
+            most = nodes;
+        }
+        if goal == row::CORE_10K {
+            rows.add(row::CORE_10K_RSS, mb(measured.bytes));
+        }
+    }
+    rows.add(row::CORE_NODES, f64::from(most));
+    Ok(())
 }
 
 /// What it does with tasks.
@@ -87,8 +165,8 @@ fn work(programs: &Programs, ground: &Ground, size: &Size, rows: &mut Rows) -> a
     let fresh = idle::measure(&manager, &worker, size.settle)?.worker().memory;
 
     eprintln!("  {} and {} no-op tasks", size.few, size.many);
-    rows.add(row::TASKS_1K, throughput::measure(&manager, &worker, size.few)?.per_second);
-    let many = throughput::measure(&manager, &worker, size.many)?;
+    rows.add(row::TASKS_1K, throughput::measure(&manager, std::slice::from_ref(&worker), size.few)?.per_second);
+    let many = throughput::measure(&manager, std::slice::from_ref(&worker), size.many)?;
     rows.add(row::TASKS_10K, many.per_second);
     rows.add(row::RATIO, many.per_second / alone.per_second);
     rows.add(row::TASK_CPU, many.cpu_ms);
@@ -130,6 +208,16 @@ fn queue(programs: &Programs, ground: &Ground, size: &Size, rows: &mut Rows) -> 
     rows.add(row::PIPELINED, pipelined.took.as_secs_f64());
     rows.add(row::ARRAY_RSS, mb(array.rss));
     rows.add(row::PIPELINED_RSS, mb(pipelined.rss));
+    Ok(())
+}
+
+/// As many as a small cluster has, and a long queue.
+fn many_agents(programs: &Programs, ground: &Ground, size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
+    for many in growth::measure(programs, ground, &size.many_agents)?.by_agents {
+        rows.add(row::AGENTS, many.agents.into());
+        rows.add(row::MANY_RSS, many.manager_rss_queued_mb.unwrap_or_default());
+        rows.add(row::MANY_CPU, many.cpu_ms);
+    }
     Ok(())
 }
 

@@ -3,16 +3,17 @@
 use serde_json::json;
 
 use crate::machine::Machine;
-use crate::row::{Better, Mark, Row, Rows};
+use crate::row::{Better, Goal, Mark, Row, Rows};
 
 pub fn text(machine: &Machine, rows: &Rows, runs: u32, quick: bool) -> String {
     let mut out = format!(
-        "{} × {}, {} MiB, {}\nstate: {}\n{}\n",
+        "{} × {}, {} MiB, {}\nstate: {} on {}\n{}\n",
         machine.cores,
         machine.cpu,
         machine.memory_mib,
         machine.kernel,
         machine.state,
+        machine.file_system,
         if runs == 1 { "one run".to_owned() } else { format!("medians of {runs} runs") },
     );
     if quick {
@@ -30,11 +31,8 @@ pub fn text(machine: &Machine, rows: &Rows, runs: u32, quick: bool) -> String {
 
 fn line(row: &Row) -> String {
     let goal = &row.goal;
-    let than = match goal.better {
-        Better::More => "≥",
-        Better::Less => "≤",
-    };
-    let wanted = |wanted: Option<f64>| wanted.map_or(String::new(), |wanted| format!("{than} {}", number(wanted)));
+    let wanted =
+        |wanted: Option<f64>| wanted.map_or(String::new(), |wanted| format!("{} {}", than(goal), number(wanted)));
     let line = format!(
         "{:<50} {:>10} {:<8} {:>9} {:>8}  {}",
         goal.name,
@@ -47,8 +45,16 @@ fn line(row: &Row) -> String {
     format!("{}\n", line.trim_end())
 }
 
+/// Between a number and what it must be.
+pub fn than(goal: &Goal) -> &'static str {
+    match goal.better {
+        Better::More => "≥",
+        Better::Less => "≤",
+    }
+}
+
 /// Three digits that mean something, thousands set apart.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     if value >= 1000.0 {
         let whole = format!("{value:.0}");
         let (head, tail) = whole.split_at(whole.len() - 3);

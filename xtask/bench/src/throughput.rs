@@ -25,9 +25,12 @@ impl Speed {
     }
 }
 
-pub fn measure(manager: &Manager, worker: &Worker, tasks: u32) -> anyhow::Result<Speed> {
+/// On these workers, which are all that this manager has.
+pub fn measure(manager: &Manager, workers: &[Worker], tasks: u32) -> anyhow::Result<Speed> {
     let all = || -> anyhow::Result<Duration> {
-        Ok(process::cpu(manager.pid())? + process::cpu(worker.keeper())? + process::cpu(worker.agent())?)
+        let of =
+            |worker: &Worker| Ok::<_, anyhow::Error>(process::cpu(worker.keeper())? + process::cpu(worker.agent())?);
+        workers.iter().try_fold(process::cpu(manager.pid())?, |sum, worker| Ok(sum + of(worker)?))
     };
     let mut door = manager.door()?;
     let mut spec = JobSpec::of([PROGRAM]);

@@ -96,6 +96,7 @@ pub fn lines(
         }
     });
     lines.maybe("address", (!known.is_empty()).then(|| known.join(", ")));
+    lines.maybe("trouble", node.trouble.clone());
     lines.maybe("hostname", facts.hostname.clone().filter(|name| name != node.name.as_str()));
     lines.maybe("model", facts.model.clone());
     lines.maybe("os", facts.os.clone());

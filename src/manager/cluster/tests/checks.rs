@@ -1,18 +1,15 @@
-//! What must hold after every step, whatever happened.
+//! The tables and indexes of the core: that they agree with each other and with the disk, and are empty in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::event::What;
-use protocol::id::{AttemptId, TaskId};
+use protocol::id::TaskId;
 use protocol::job::{Counts, TaskState};
 
-use super::agent::Agent;
-use super::world::{World, name};
+use crate::manager::cluster::Cluster;
 use crate::manager::cluster::ids::NodeIx;
 use crate::manager::cluster::nodes::Node;
 use crate::manager::cluster::orders::{Phase, Recall};
 use crate::manager::cluster::queue::Key;
-use crate::manager::cluster::{Cluster, Image};
 
 /// The tables and indexes of the core agree with each other.
 pub fn indexes_agree(core: &Cluster) {
@@ -136,75 +133,4 @@ pub fn nothing_is_left_over(core: &Cluster) {
         assert_eq!((node.orders.used(), node.orders.waiting_cpus()), (0, 0), "{name}");
         assert!(node.orders.free() == node.slots || !node.open(), "{name}");
     }
-}
-
-/// What has been told of attempts so far.
-#[derive(Default)]
-pub struct Told {
-    ended: BTreeSet<AttemptId>,
-    pub lost: BTreeSet<AttemptId>,
-}
-
-impl Told {
-    /// An attempt ends at most once, and is not given up after its end.
-    pub fn hear(&mut self, what: &What) {
-        match what {
-            What::TaskEnded { attempt, state, .. } => {
-                // A task that was queued again after a loss and then stopped names its last attempt once more.
-                let again = !self.ended.insert(*attempt);
-                assert!(!again, "{attempt} ended twice, now {state}");
-            }
-            What::TaskRequeued { attempt, .. } => {
-                assert!(!self.ended.contains(attempt), "{attempt} was lost after its end");
-                self.lost.insert(*attempt);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Whatever runs anywhere is what its task runs as there, or was given up before: never two at once in silence.
-pub fn nothing_runs_twice(core: &Cluster, agents: &[Agent], told: &Told) {
-    let mut current: BTreeMap<TaskId, &str> = BTreeMap::new();
-    for agent in agents {
-        let ix = core.nodes.find(&name(&agent.name));
-        for attempt in agent.running.keys() {
-            let id = attempt.task;
-            let is_current = ix.is_some_and(|ix| core.is_live(*attempt, ix));
-            let over = told.lost.contains(attempt) || told.ended.contains(attempt);
-            assert!(is_current || over, "{attempt} runs on {} in secret", agent.name);
-            if is_current && let Some(other) = current.insert(id, &agent.name) {
-                panic!("{id} runs on {other} and on {}", agent.name);
-            }
-        }
-    }
-}
-
-/// A number stands for one try: no attempt ever began on two nodes.
-pub fn each_attempt_began_once(agents: &[Agent]) {
-    let mut begun: BTreeMap<AttemptId, &str> = BTreeMap::new();
-    for agent in agents {
-        for attempt in &agent.begun {
-            let other = begun.insert(*attempt, &agent.name);
-            assert!(other.is_none(), "{attempt} began on {other:?} and on {}", agent.name);
-        }
-    }
-}
-
-/// Once nothing is on its way, the core's picture of a linked node is what the node has.
-pub fn accounts_are_right(core: &Cluster, agent: &Agent) {
-    let Some(ix) = core.nodes.find(&name(&agent.name)) else { return };
-    let Some(node) = core.nodes.get(ix).filter(|node| node.up()) else { return };
-    let of = |phases: &[Phase]| -> BTreeSet<AttemptId> {
-        let orders = node.orders.iter().filter(|(_, order)| phases.contains(&order.phase));
-        orders.map(|(id, order)| id.attempt(order.number)).collect()
-    };
-    let runs: BTreeSet<AttemptId> = agent.running.keys().copied().collect();
-    let waits: BTreeSet<AttemptId> = agent.waiting.iter().map(|order| order.attempt).collect();
-    assert_eq!(of(&[Phase::Running]), runs, "what runs on {}", agent.name);
-    assert_eq!(of(&[Phase::Waiting]), waits, "what waits on {}", agent.name);
-    assert!(of(&[Phase::Sent, Phase::Ending]).is_empty());
-    assert!(agent.ended.is_empty(), "{} keeps results nobody wants: {:?}", agent.name, agent.ended);
-    let used: u32 = agent.running.values().map(|(order, _)| order.cpus.min(agent.slots)).sum();
-    assert_eq!(node.orders.used(), u64::from(used), "{}", agent.name);
 }

@@ -1,12 +1,13 @@
-//! The core, driven from outside: tests that read as sentences, one file a subject, and `chaos`, which throws dice.
+//! The core, driven from outside: tests that read as sentences, one file a subject, and `simulator`, which throws
+//! dice.
 //!
-//! `World` is everything around the core: a clock, a store in memory that the core can be loaded from again, people
-//! who ask and nodes that report. In most tests the nodes are played by hand; `agent` plays one by itself.
+//! `World` is everything around the core that such a sentence needs: a clock, a store in memory that the core can be
+//! loaded from again, people who ask and nodes that report. Here the nodes are played by hand; in the simulator they
+//! play themselves.
 
 mod admin;
-mod agent;
-mod chaos;
 mod checks;
+mod clock;
 mod joining;
 mod kept;
 mod liars;

@@ -33,7 +33,9 @@ impl Sim {
         }
         let delay = 10 * MS + self.up_to(SECOND);
         self.agenda.after(delay, Happening::AgentBack { machine: at, life });
-        self.say(|sim| format!("the agent of {} dies{}", sim.machines[at].name, if keeper_too { ", and its keeper" } else { "" }));
+        self.say(|sim| {
+            format!("the agent of {} dies{}", sim.machines[at].name, if keeper_too { ", and its keeper" } else { "" })
+        });
     }
 
     pub fn agent_back(&mut self, at: usize, life: u32) {
@@ -56,7 +58,7 @@ impl Sim {
 
     pub fn redial(&mut self, at: usize) {
         let machine = &mut self.machines[at];
-        let pause = (100 * MS << machine.failures.min(8)).min(30 * SECOND);
+        let pause = ((100 * MS) << machine.failures.min(8)).min(30 * SECOND);
         machine.failures += 1;
         let life = machine.life;
         let delay = self.about(pause);

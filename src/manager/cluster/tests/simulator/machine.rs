@@ -162,6 +162,7 @@ impl Machine {
             started_at: since,
             ended_at: self.wall(now),
             ran_ms: None,
+            out_of_memory: false,
             stdout: printed(&format!("{} on {}", order.attempt, self.name)),
             stderr: Default::default(),
         }
@@ -180,8 +181,7 @@ impl Sim {
             }
             let Some(order) = machine.waiting.pop_front() else { return };
             machine.last_run += 1;
-            let (attempt, number, boot, since) =
-                (order.attempt, machine.last_run, machine.boot, machine.wall(now));
+            let (attempt, number, boot, since) = (order.attempt, machine.last_run, machine.boot, machine.wall(now));
             let run = Run { order, since, state: State::Starting, number, unknown: false, stopping: None };
             machine.runs.insert(attempt, run);
             self.say(|sim| format!("{} begins {attempt}", sim.machines[at].name));
@@ -206,7 +206,7 @@ impl Sim {
     /// A process has ended, as the keeper sees it.
     pub fn ends(&mut self, at: usize, boot: u32, attempt: AttemptId, number: u64) {
         let machine = &mut self.machines[at];
-        if machine.boot != boot || !machine.runs.get(&attempt).is_some_and(|run| run.number == number) {
+        if machine.boot != boot || machine.runs.get(&attempt).is_none_or(|run| run.number != number) {
             return;
         }
         let Some(run) = machine.runs.remove(&attempt) else { return };

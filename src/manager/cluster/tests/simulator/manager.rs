@@ -131,7 +131,15 @@ impl Manager {
     /// Since when the core has been without this machine, as far as it can know.
     pub fn away_since(&self, at: usize) -> Option<Instant> {
         let there = self.links.values().any(|machine| *machine == at);
-        (!there).then(|| self.seen.get(at).copied().unwrap_or(0).max(self.loaded))
+        (!there).then(|| self.last_seen(at))
+    }
+
+    pub fn last_seen(&self, at: usize) -> Instant {
+        self.seen.get(at).copied().unwrap_or(0).max(self.loaded)
+    }
+
+    pub fn linked(&self) -> BTreeSet<usize> {
+        self.links.values().copied().collect()
     }
 
     fn unlinked(&mut self, link: LinkId, now: Instant) -> bool {
@@ -374,7 +382,7 @@ impl Sim {
             let (epoch, held) = (self.manager.epoch, self.manager.holding);
             self.agenda.after(COMPANY, Happening::Held { epoch, held });
         } else if batch.iter().any(|turn| turn.writes() || !turn.releases.is_empty()) {
-            self.to_the_writer(batch);
+            self.give_to_the_writer(batch);
         }
     }
 
@@ -382,11 +390,11 @@ impl Sim {
         let manager = &mut self.manager;
         if manager.epoch == epoch && manager.holding == held && !manager.held.is_empty() {
             let batch = std::mem::take(&mut manager.held);
-            self.to_the_writer(batch);
+            self.give_to_the_writer(batch);
         }
     }
 
-    fn to_the_writer(&mut self, batch: Vec<Turn>) {
+    fn give_to_the_writer(&mut self, batch: Vec<Turn>) {
         self.manager.writing.push_back(batch);
         self.commit_soon();
     }

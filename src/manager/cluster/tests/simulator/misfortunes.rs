@@ -101,6 +101,7 @@ impl Sim {
                 started_at: Some(UnixMillis(0)),
                 ended_at: UnixMillis(u64::MAX),
                 ran_ms: Some(u64::MAX),
+                out_of_memory: true,
                 stdout: Output { length: 3, dropped: 99, bytes: None },
                 stderr: Output::default(),
             }),

@@ -127,7 +127,8 @@ impl Sim {
         let (job, row) = {
             let jobs = &self.manager.disk.jobs;
             // Mostly one of the newest.
-            let back = if self.dice.chance(70) { self.dice.below(jobs.len().min(5)) } else { self.dice.below(jobs.len()) };
+            let back =
+                if self.dice.chance(70) { self.dice.below(jobs.len().min(5)) } else { self.dice.below(jobs.len()) };
             jobs.iter().rev().nth(back)?
         };
         let (job, Array { first, last }) = (*job, row.spec.array.unwrap_or(Array { first: 0, last: 0 }));

@@ -12,7 +12,6 @@ pub type Every = Option<u64>;
 
 #[derive(Debug, Clone)]
 pub struct Plan {
-    pub seed: u64,
     pub nodes: usize,
     /// How long there is bad luck and people ask for things.
     pub span: u64,
@@ -84,7 +83,6 @@ impl Plan {
             ..ClusterConfig::default()
         };
         let plan = Plan {
-            seed,
             nodes,
             span: if large { 40 * SECOND } else { [40, 90, 240][d.below(3)] * SECOND },
             config,

@@ -15,7 +15,7 @@ use crate::manager::cluster::{Cluster, Input};
 const LONGEST: u64 = 360 * MINUTE;
 
 /// What came of a seed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outcome {
     pub sum: u64,
     pub turns: u64,
@@ -115,16 +115,14 @@ impl Sim {
             return;
         }
         let lease = self.manager.config.lease_ms * super::agenda::MS + 10 * SECOND;
-        for at in 0..self.machines.len() {
-            let name = &self.machines[at].name;
-            let live = self.promises.live_on.get(name).filter(|live| !live.is_empty());
-            let away = self.manager.away_since(at);
-            if let (Some(live), Some(since)) = (live, away) {
-                assert!(now < since + lease, "promise broken: {name} is long away, and {live:?} are still to be there");
-            }
+        let there = self.manager.linked();
+        for (name, live) in self.promises.live_on.iter().filter(|(_, live)| !live.is_empty()) {
+            let at = self.by_name[name];
+            let since = if there.contains(&at) { now } else { self.manager.last_seen(at) };
+            assert!(now < since + lease, "promise broken: {name} is long away, and {live:?} are still to be there");
         }
-        let (often, small) = (self.machines.len() <= 20, self.promises.unfinished < 2000);
-        if small && self.dice.chance(if often { 15 } else { 2 }) {
+        let small = self.machines.len() <= 20;
+        if self.dice.below(1000) < if small { 150 } else { 3 } {
             self.promises.nothing_is_forgotten(&self.manager.disk);
             self.core_agrees();
         }

@@ -1,0 +1,144 @@
+//! Full disks, at the manager and at a worker: what no longer fits is refused with a sentence, what was promised is
+//! kept, and when there is room again all goes on without a hand.
+
+use protocol::job::JobSpec;
+
+use crate::common::{folder, said, until};
+use crate::kit::{Disk, Manager, submit};
+
+#[test]
+fn a_manager_without_room_refuses_new_work_keeps_every_result_and_goes_on_when_there_is_room() {
+    let here = folder();
+    let Some(disk) = Disk::new(here.path().join("disk"), "96m") else {
+        test_support::leave_out!("mounting needs root");
+    };
+    let manager = Manager::on(here.path(), &disk.path.join("state"), "127.0.0.1:0", |_| {});
+    let _worker = manager.worker("pi-1", &here.path().join("pi-1"));
+    until("pi-1 is up", || manager.is_up("pi-1").then_some(()));
+    assert_eq!(std::fs::metadata(disk.path.join("state/reserve")).unwrap().len(), 16 << 20, "put aside");
+    let (flag, last) = (here.path().join("flag"), here.path().join("last"));
+    let script = |flag: &std::path::Path| {
+        let ends = "head -c 30000 /dev/urandom | base64 -w0 | head -c 30000; exit $((BRAMBLE_INDEX % 100 + 1))";
+        let wait = format!("while ! [ -e {} ]; do sleep 0.05; done; {ends}", flag.display());
+        JobSpec::of(["sh", "-c", &wait])
+    };
+    let array = |last| Some(protocol::job::Array { first: 0, last });
+    let job = submit(&manager.socket, JobSpec { array: array(59), ..script(&flag) }).unwrap();
+    until("some run", || (manager.json(&["job", &job.to_string(), "--json"])["counts"]["running"] == 2).then_some(()));
+
+    // Nearly full: nothing new, and what was taken on goes on and is kept.
+    let ballast = disk.fill(3 << 20);
+    let refused = manager.verb(&["run", "--", "true"]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(4), "{told}");
+    assert!(
+        told.contains("the manager's disk is nearly full (")
+            && told.contains("nothing new is accepted until there is room"),
+        "{told}"
+    );
+    // Full to the last byte: the reserve is for the results, two megabytes of them.
+    let more = disk.fill(0);
+    assert_eq!(more, ballast);
+    std::fs::write(&flag, "").unwrap();
+    let done = manager.verb(&["wait", &job.to_string()]);
+    assert_eq!(done.status.code(), Some(1), "{}", said(&done));
+    assert!(!disk.path.join("state/reserve").exists(), "it was given up");
+    assert!(manager.log().contains("the reserve was given up so that results can still be kept"), "{}", manager.log());
+
+    // Without a reserve either: results wait at the node, and are not lost.
+    std::fs::remove_file(&ballast).unwrap();
+    let late = submit(&manager.socket, JobSpec { array: array(1), ..script(&last) }).unwrap();
+    until("they run", || (manager.json(&["job", &late.to_string(), "--json"])["counts"]["running"] == 2).then_some(()));
+    let _ = std::fs::remove_file(disk.path.join("state/reserve"));
+    let ballast = disk.fill(0);
+    std::fs::write(&last, "").unwrap();
+    let told = until("the disk is full", || {
+        // Nothing fits any more, not even a token.
+        let refused = manager.verb(&["join-token"]);
+        (!refused.status.success())
+            .then(|| (refused.status.code(), String::from_utf8_lossy(&refused.stderr).into_owned()))
+    });
+    assert_eq!(told.0, Some(4), "{told:?}");
+    assert!(told.1.contains("the manager cannot write to its disk (") && told.1.contains("full"), "{told:?}");
+    std::fs::remove_file(&ballast).unwrap();
+    for (job, last) in [(job, 59), (late, 1)] {
+        let done = until("an answer", || {
+            Some(manager.verb(&["wait", &job.to_string()])).filter(|d| d.status.code() == Some(1))
+        });
+        assert!(String::from_utf8_lossy(&done.stdout).contains("failed") || !done.stderr.is_empty(), "{}", said(&done));
+        for index in [0, last / 2, last] {
+            let task = manager.json(&["task", &format!("{job}.{index}"), "--json"])["task"].clone();
+            assert_eq!((&task["code"], &task["attempt"]), (&(index % 100 + 1).into(), &1.into()), "{task}");
+            assert_eq!(manager.verb(&["logs", &format!("{job}.{index}")]).stdout.len(), 30_000);
+        }
+    }
+    assert_eq!(manager.verb(&["run", "--wait", "--", "true"]).status.code(), Some(0), "as ever");
+    until("the reserve is put aside again", || {
+        manager.verb(&["join-token"]);
+        disk.path.join("state/reserve").exists().then_some(())
+    });
+    manager.ends();
+}
+
+#[test]
+fn a_worker_without_room_fails_what_does_not_fit_and_loses_no_end() {
+    let here = folder();
+    let Some(disk) = Disk::new(here.path().join("disk"), "8m") else {
+        test_support::leave_out!("mounting needs root");
+    };
+    let manager = Manager::start(here.path());
+    let worker = manager.worker("pi-1", &disk.path.join("pi-1"));
+    until("pi-1 is up", || manager.is_up("pi-1").then_some(()));
+    let flag = here.path().join("flag");
+    let wait = format!("echo small; while ! [ -e {} ]; do sleep 0.01; done; exit 9", flag.display());
+    let quiet = submit(&manager.socket, JobSpec::of(["sh", "-c", &wait])).unwrap();
+    until("it runs", || (manager.json(&["job", &quiet.to_string(), "--json"])["state"] == "running").then_some(()));
+
+    // It prints more than there is room for: it is told so itself, by the system, and what it printed until then is there.
+    let loud = manager.verb(&["run", "--wait", "--", "sh", "-c", "head -c 32M /dev/zero || exit 3"]);
+    assert_eq!(loud.status.code(), Some(3), "{}", String::from_utf8_lossy(&loud.stderr));
+    assert!(loud.stdout.len() > 1 << 20, "{} bytes", loud.stdout.len());
+
+    // Not even its folder can be made, or its beginning written down.
+    let ballast = disk.fill(0);
+    let told = until("a task that does not fit", || {
+        let done = manager.verb(&["run", "--wait", "--", "true"]);
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        // As long as there are a folder and a few bytes of a page, it does.
+        assert!([Some(0), Some(125)].contains(&done.status.code()), "{}", said(&done));
+        (done.status.code() == Some(125)).then_some(told)
+    });
+    assert!(
+        told.contains("could not be started on this node")
+            || told.contains("cannot be written")
+            || told.contains("cannot be made"),
+        "{told}"
+    );
+    assert!(told.contains("No space left on device") || told.contains("no space left on device"), "{told}");
+    // What ends meanwhile is told all the same.
+    std::fs::write(&flag, "").unwrap();
+    let done = manager.verb(&["wait", &quiet.to_string()]);
+    assert_eq!(done.status.code(), Some(1), "{}", said(&done));
+    let task = manager.json(&["task", &format!("{quiet}.0"), "--json"])["task"].clone();
+    assert_eq!((&task["code"], &task["attempt"]), (&9.into(), &1.into()), "{task}");
+    assert_eq!(&manager.verb(&["logs", &quiet.to_string()]).stdout[..], b"small\n");
+    let before = worker.status();
+    std::fs::remove_file(ballast).unwrap();
+
+    let again = manager.verb(&["run", "--wait", "--", "sh", "-c", "echo room; exit 4"]);
+    assert_eq!((again.status.code(), &again.stdout[..]), (Some(4), &b"room\n"[..]), "{}", said(&again));
+    let after = worker.status();
+    for same in ["keeper_pid", "agent_pid", "agent_restarts"] {
+        assert_eq!(before[same], after[same], "{same}");
+    }
+    // Its journal is sound: the next keeper finds nothing in it that does not belong there.
+    until("all is acknowledged", || (worker.status()["unacked"] == 0).then_some(()));
+    let state = worker.state.clone();
+    drop(worker);
+    let _worker = manager.worker("pi-1", &state);
+    let done = manager.verb(&["run", "--wait", "--", "true"]);
+    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+    let log = std::fs::read_to_string(here.path().join("pi-1.log")).unwrap();
+    assert!(!log.contains("is skipped"), "{log}");
+    manager.ends();
+}
