@@ -89,7 +89,7 @@ pub struct Welcome {
     pub stop_grace_ms: u64,
     /// The most output kept of each stream of a task; the oldest part goes first.
     pub output_limit: u64,
-    /// What tasks on this node run as: `uid` of each order, or all under the agent's own where it is not root.
+    /// How long a node may be away before its work is given up for lost.
     pub lease_ms: u64,
 }
 

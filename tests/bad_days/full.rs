@@ -83,7 +83,7 @@ fn a_manager_without_room_refuses_new_work_keeps_every_result_and_goes_on_when_t
 #[test]
 fn a_worker_without_room_fails_what_does_not_fit_and_loses_no_end() {
     let here = folder();
-    let Some(disk) = Disk::new(here.path().join("disk"), "16m") else {
+    let Some(disk) = Disk::new(here.path().join("disk"), "8m") else {
         test_support::leave_out!("mounting needs root");
     };
     let manager = Manager::start(here.path());
@@ -95,7 +95,7 @@ fn a_worker_without_room_fails_what_does_not_fit_and_loses_no_end() {
     until("it runs", || (manager.json(&["job", &quiet.to_string(), "--json"])["state"] == "running").then_some(()));
 
     // It prints more than there is room for: it is told so itself, by the system, and what it printed until then is there.
-    let loud = manager.verb(&["run", "--wait", "--", "sh", "-c", "head -c 64M /dev/zero || exit 3"]);
+    let loud = manager.verb(&["run", "--wait", "--", "sh", "-c", "head -c 32M /dev/zero || exit 3"]);
     assert_eq!(loud.status.code(), Some(3), "{}", String::from_utf8_lossy(&loud.stderr));
     assert!(loud.stdout.len() > 1 << 20, "{} bytes", loud.stdout.len());
 

@@ -15,6 +15,7 @@ mod run;
 mod screenshots;
 mod simulate;
 mod test;
+mod torn;
 mod torture;
 
 use std::process::ExitCode;
@@ -25,9 +26,11 @@ Usage: cargo xtask CHORE
 Chores:
   test [ARG...]         run every test of the workspace; ARGs go to `cargo nextest run`
                         (or to `cargo test`) to choose some, as in: cargo xtask test -p link
-  bench spine [--quick] [--json] [--runs N] [--state DIR]
+  bench spine [--quick] [--json] [--runs N] [--state DIR] [--peers] [--growth] [--report]
                         measure the spine beside the numbers to reach: throughput, CPU per
-                        task, latency, memory; takes some minutes, wants a quiet machine
+                        task, latency, memory; takes some minutes, wants a quiet machine;
+                        --peers: beside GNU parallel, task-spooler and dask; --growth: how cost
+                        grows with agents and tasks; --report: all of it, into docs/performance.md
   bench console [--quick] [--json] [--runs N]
                         measure the console on a terminal: first paint, keys, bytes, CPU
   simulate [--seeds N] [--nodes M] [--seed S]
@@ -51,6 +54,9 @@ Chores:
                         draw the pictures in screenshots/ anew, as SVG and PNG, the same on
                         every machine; --check fails where one is out of date
   docs                  write the pages of docs/ that are made from the source: keys.md
+  torn [--points N] [--seconds S] [--seed S]
+                        keep a manager busy on a disk that writes down every write and sync, then
+                        start managers on what power cuts could have left of it; needs root
   help                  show this
 
 Environment:
@@ -70,6 +76,7 @@ fn main() -> ExitCode {
         Some("dist") => dist::main(&rest),
         Some("screenshots") => screenshots::main(&rest),
         Some("docs") => docs::main(),
+        Some("torn") => torn::main(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             ExitCode::SUCCESS

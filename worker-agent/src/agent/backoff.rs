@@ -14,27 +14,35 @@ const KNOCKS: u32 = 60;
 #[derive(Debug)]
 pub struct Backoff {
     next: Duration,
+    longest: Duration,
     /// Knocks at a door behind which nobody was, one after the other.
     knocks: u32,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { next: FIRST, knocks: 0 }
+        Self { next: FIRST, longest: LONGEST, knocks: 0 }
     }
 }
 
 impl Backoff {
+    /// A node that only waits is back long before its work is given up for lost: a third of the lease leaves time for a
+    /// try that fails.
+    pub fn within(&mut self, lease: Duration) {
+        self.longest = (lease / 3).clamp(ABSENT, LONGEST);
+        self.next = self.next.min(self.longest);
+    }
+
     /// How long to wait now; between half and all of a time that doubles.
     pub fn wait(&mut self) -> Duration {
         self.knocks = 0;
-        self.grow(LONGEST)
+        self.grow(self.longest)
     }
 
     /// The same, where the other machine is there and only nobody listens yet.
     pub fn wait_absent(&mut self) -> Duration {
         self.knocks += 1;
-        self.grow(if self.knocks <= KNOCKS { ABSENT } else { LONGEST })
+        self.grow(if self.knocks <= KNOCKS { ABSENT } else { self.longest })
     }
 
     fn grow(&mut self, longest: Duration) -> Duration {
@@ -55,7 +63,7 @@ impl Backoff {
     }
 
     pub fn reset(&mut self) {
-        *self = Self::default();
+        *self = Self { longest: self.longest, ..Self::default() };
     }
 }
 
@@ -79,6 +87,21 @@ mod tests {
         assert!(jitters.len() > 16);
         backoff.reset();
         assert!(backoff.wait() <= FIRST);
+    }
+
+    #[test]
+    fn no_wait_is_longer_than_a_third_of_the_lease() {
+        let mut backoff = Backoff::default();
+        (0..9).for_each(|_| _ = backoff.wait());
+        backoff.within(Duration::from_secs(9));
+        for round in 0..2 {
+            let waits: Vec<Duration> = std::iter::repeat_with(|| backoff.wait()).take(9).collect();
+            assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(3)), "{round}: {waits:?}");
+            backoff.reset();
+        }
+        backoff.within(Duration::from_secs(3600));
+        (0..12).for_each(|_| _ = backoff.wait());
+        assert!((LONGEST / 2..=LONGEST).contains(&backoff.wait()), "no lease makes it wait longer than ever");
     }
 
     #[test]

@@ -100,7 +100,11 @@ pub enum Mood {
 impl Control {
     pub fn new(home: Home, key: Arc<Key>, token: Option<JoinToken>) -> Self {
         let state = State::Resting { until: Instant::now(), shown: wall() };
-        Self { key, home, token, backoff: Backoff::default(), state, trouble: None }
+        let mut backoff = Backoff::default();
+        if let Some(lease) = home.lease_ms {
+            backoff.within(Duration::from_millis(lease));
+        }
+        Self { key, home, token, backoff, state, trouble: None }
     }
 
     pub fn home(&self) -> &Home {
@@ -133,6 +137,9 @@ impl Control {
 
     /// The manager has answered our hello.
     pub fn welcomed(&mut self) {
+        if let Some(lease) = self.home.lease_ms {
+            self.backoff.within(Duration::from_millis(lease));
+        }
         if let State::Up(up) = &mut self.state {
             up.welcome = true;
         }
@@ -191,7 +198,7 @@ impl Control {
         self.token = dialled.token;
         let rejoined = dialled.rejoined.is_some();
         if let Some(home) = dialled.rejoined {
-            self.home = Home { output_limit: self.home.output_limit, ..home };
+            self.home = Home { output_limit: self.home.output_limit, lease_ms: self.home.lease_ms, ..home };
         }
         match dialled.result {
             Ok((connection, stream)) => {

@@ -22,6 +22,9 @@ pub struct Home {
     /// The output limit it last gave: it holds while the manager is away too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_limit: Option<u64>,
+    /// How long it waits for this node before it gives its work up for lost, as it last said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<u64>,
 }
 
 impl Home {
@@ -48,7 +51,14 @@ impl Home {
         file.write_all(b"\n")?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
-        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+        let state = path.parent().unwrap_or(Path::new("/"));
+        File::open(state)?.sync_all()?;
+        // The state folder may have been made a moment ago, with the key that the manager knows from now on. Who may not
+        // look at the folder around it cannot make its name last.
+        if let Err(error) = File::open(state.parent().unwrap_or(state)).and_then(|around| around.sync_all()) {
+            tracing::warn!("a power cut soon may take {} with it: {error}", state.display());
+        }
+        Ok(())
     }
 }
 
@@ -66,6 +76,7 @@ mod tests {
             host_key: link::Key::generate().fingerprint(),
             name: "pi-1".parse().unwrap(),
             output_limit: Some(5),
+            lease_ms: Some(60_000),
         };
         home.save(&path).unwrap();
         home.save(&path).unwrap();

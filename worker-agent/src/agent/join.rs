@@ -138,7 +138,7 @@ pub async fn ask(address: &str, token: &JoinToken, name: &NodeName, key: &Arc<Ke
     let answer = tokio::time::timeout(ANSWER, read.next::<JoinReply>());
     match answer.await.map_err(|error| lost(&error))? {
         Ok(Some(JoinReply::Joined { name })) => {
-            Ok(Home { address: address.to_owned(), host_key, name, output_limit: None })
+            Ok(Home { address: address.to_owned(), host_key, name, output_limit: None, lease_ms: None })
         }
         Ok(Some(JoinReply::Refused { reason })) => {
             Err(JoinError::Final(format!("the manager at {address} refused this node: {reason}")))
@@ -183,7 +183,7 @@ mod tests {
 
     fn home(manager: &Key) -> Home {
         let host_key = manager.fingerprint();
-        Home { address: "old:2222".into(), host_key, name: "pi-1".parse().unwrap(), output_limit: None }
+        Home { address: "old:2222".into(), host_key, name: "pi-1".parse().unwrap(), output_limit: None, lease_ms: None }
     }
 
     #[test]

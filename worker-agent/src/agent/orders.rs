@@ -59,6 +59,7 @@ impl Agent {
         self.stop_grace_ms = welcome.stop_grace_ms;
         let home = self.control.home_mut();
         home.output_limit = Some(welcome.output_limit);
+        home.lease_ms = Some(welcome.lease_ms);
         home.name = welcome.node;
         self.remember_home();
         self.control.welcomed();

@@ -232,6 +232,39 @@ mod tests {
         assert!(past[&attempt(1)].ended.is_some());
     }
 
+    /// It is never synced: any of its sectors may be there or be zeros, and it may be cut off anywhere.
+    #[test]
+    fn whatever_a_power_cut_leaves_of_it_opens_takes_more_and_says_nothing_that_was_not_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let records: Vec<Record> =
+            (0..24).flat_map(|n| [starting(n), running(n)].into_iter().chain((n % 2 == 0).then(|| ended(n)))).collect();
+        written(&path, &records);
+        let (_, truth) = Journal::open(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let sectors = whole.len().div_ceil(512);
+        assert!(sectors > 8, "too short to be torn");
+        let mut lost = 0;
+        for gone in 0..sectors {
+            for upto in [whole.len(), gone * 512 + 300, whole.len() - 7] {
+                let mut torn = whole[..upto.min(whole.len())].to_vec();
+                let end = torn.len().min(gone * 512 + 512);
+                torn[gone * 512..end].fill(0);
+                std::fs::write(&path, &torn).unwrap();
+                written(&path, &[starting(1000)]);
+                let (_, past) = Journal::open(&path).unwrap();
+                assert!(past.contains_key(&attempt(1000)), "what is written after it is read");
+                for (id, one) in past.iter().filter(|(id, _)| **id != attempt(1000)) {
+                    let so = truth.get(id).unwrap_or_else(|| panic!("{id} never was"));
+                    assert!(one.ended.is_none() || one.ended == so.ended, "{id} did not end like that");
+                    assert!(one.process.is_none() || one.process == so.process, "{id} was another process");
+                }
+                lost += usize::from(past.len() <= truth.len());
+            }
+        }
+        assert!(lost > sectors, "nothing was ever lost: {lost} of {sectors}");
+    }
+
     #[test]
     fn a_worn_journal_is_rewritten_with_what_is_kept() {
         let dir = tempfile::tempdir().unwrap();

@@ -7,6 +7,7 @@
 
 mod admin;
 mod checks;
+mod clock;
 mod joining;
 mod kept;
 mod liars;
