@@ -105,5 +105,8 @@ fn sixty_four_workers_are_in_one_view_and_back_soon_when_their_manager_was_kille
     assert!(memory <= MEMORY, "the manager takes {} MB of its own after its restart", memory / 1_000_000);
     let job = queued["job"].as_u64().unwrap().to_string();
     assert_eq!(demo.json(&["job", &job, "--json"])["counts"]["queued"], 100_000);
+    // A demo that is quit does not wait for so many.
+    let stopped = demo.verb(&["stop", &job]);
+    assert!(stopped.status.success(), "{}", common::said(&stopped));
     demo.quit();
 }
