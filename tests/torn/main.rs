@@ -120,12 +120,14 @@ fn summary(journal: &[Op], ledger: &Ledger) -> String {
     let count = |which: fn(&Op) -> bool| journal.iter().filter(|op| which(op)).count();
     let bytes: usize = journal.iter().map(|op| if let Op::Write { bytes, .. } = op { bytes.len() } else { 0 }).sum();
     format!(
-        "{} operations: {} writes of {:.1} MB, {} syncs, {} names made, renamed or removed; {} things told",
+        "{} operations: {} writes of {:.1} MB, {} syncs, {} names made, renamed or removed; the reserve given up {} times; {} \
+         things told",
         journal.len(),
         count(|op| matches!(op, Op::Write { .. })),
         bytes as f64 / 1e6,
         count(|op| matches!(op, Op::Synced { .. })),
         count(Op::is_name),
+        count(|op| matches!(op, Op::Unlink { name, .. } if name == "reserve")),
         ledger.count()
     )
 }
