@@ -166,7 +166,8 @@ up() {
         # shellcheck disable=SC2054
         qemu=(qemu-system-aarch64 -machine virt -cpu max,pauth-impdef=on "${qemu[@]}" -append "$cmdline console=ttyAMA0")
     else
-        qemu=(qemu-system-x86_64 -machine q35 -cpu "$([[ $accel == kvm ]] && echo host || echo max)" -bios qboot.rom
+        # Emulated, a processor with everything takes four times as long to boot: Debian loads and tests a driver for each.
+        qemu=(qemu-system-x86_64 -machine q35,sata=off,smbus=off -cpu "$([[ $accel == kvm ]] && echo host || echo qemu64)" -bios qboot.rom
             "${qemu[@]}" -append "$cmdline console=ttyS0")
     fi
     if [[ -n $lan ]]; then # every guest of one segment hears the others, as on one switch
@@ -225,6 +226,7 @@ list() {
 # A socket of the guest as a socket of this machine, over the one connection: for as long as the guest stays up.
 forward() { # NAME LOCAL-SOCKET GUEST-SOCKET
     up_only "${1:-}"
+    secure ssh -O check root@guest 2>/dev/null || reachable 600 || die "'$NAME' does not answer"
     secure ssh -O cancel -L "$2:$3" root@guest 2>/dev/null || true
     rm -f "$2"
     secure ssh -O forward -L "$2:$3" root@guest
