@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::ledger::{Ledger, Told, hash};
 use crate::print;
 
-const SLOTS: u32 = 8;
+const SLOTS: u32 = 16;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where the manager is, and how to know it.

@@ -26,11 +26,13 @@ mod manager;
 mod platter;
 mod print;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use protocol::api::{JobQuery, Reply, Request};
+use protocol::id::JobId;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::Signal;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
@@ -118,12 +120,14 @@ fn summary(journal: &[Op], ledger: &Ledger) -> String {
     let count = |which: fn(&Op) -> bool| journal.iter().filter(|op| which(op)).count();
     let bytes: usize = journal.iter().map(|op| if let Op::Write { bytes, .. } = op { bytes.len() } else { 0 }).sum();
     format!(
-        "{} operations: {} writes of {:.1} MB, {} syncs, {} names made, renamed or removed; {} things told",
+        "{} operations: {} writes of {:.1} MB, {} syncs, {} names made, renamed or removed; the reserve given up {} times; {} \
+         things told",
         journal.len(),
         count(|op| matches!(op, Op::Write { .. })),
         bytes as f64 / 1e6,
         count(|op| matches!(op, Op::Synced { .. })),
         count(Op::is_name),
+        count(|op| matches!(op, Op::Unlink { name, .. } if name == "reserve")),
         ledger.count()
     )
 }
@@ -245,12 +249,9 @@ fn start(state: &Path, folder: &Path, point: usize, before: Option<Image>, check
     if checker.host_key_before(point).is_some_and(|key| key != hello.host_key) {
         complaints.push("the manager has another host key than it had".into());
     }
-    let query = JobQuery { limit: 1000, ..Default::default() };
-    let listed = match Person::new(&manager.socket).ask(Request::Jobs(query)) {
-        Ok(Reply::Jobs { jobs, .. }) => jobs,
-        Err(Trouble::Refused(refusal)) => return vec![refusal.message],
-        Err(Trouble::Lost(error)) => return vec![format!("jobs cannot be listed: {error}: {}", manager.said())],
-        Ok(other) => return vec![format!("{other:?} is no list of jobs")],
+    let listed = match listed(&manager) {
+        Ok(listed) => listed,
+        Err(why) => return vec![format!("jobs cannot be listed: {why}")],
     };
     let said = manager.end(Signal::KILL);
     let trouble = said.lines().find(|line| line.contains("ERROR") || line.contains("panicked"));
@@ -261,13 +262,29 @@ fn start(state: &Path, folder: &Path, point: usize, before: Option<Image>, check
     };
     for id in before.iter().flat_map(|before| before.jobs.keys()) {
         let forgotten = format!("{{\"job_forgotten\":{{\"job\":{id}}}}}");
-        let is_there = listed.iter().any(|job| job.id == *id) && after.jobs.contains_key(id);
+        let is_there = listed.contains(id) && after.jobs.contains_key(id);
         if !is_there && !after.newest_events.iter().any(|(_, text)| *text == forgotten) {
             complaints.push(format!("a manager that was started there does not know job {id}"));
         }
     }
     complaints.extend(checker.outputs(point, &after, state));
     complaints
+}
+
+/// The numbers of all jobs it knows.
+fn listed(manager: &Manager) -> Result<BTreeSet<JobId>, String> {
+    let mut person = Person::new(&manager.socket);
+    let mut listed = BTreeSet::new();
+    loop {
+        let query = JobQuery { skip: listed.len() as u32, limit: 1000, ..Default::default() };
+        match person.ask(Request::Jobs(query)) {
+            Ok(Reply::Jobs { jobs, .. }) if jobs.is_empty() => return Ok(listed),
+            Ok(Reply::Jobs { jobs, .. }) => listed.extend(jobs.iter().map(|job| job.id)),
+            Ok(other) => return Err(format!("{other:?} is no list of jobs")),
+            Err(Trouble::Refused(refusal)) => return Err(refusal.message),
+            Err(Trouble::Lost(error)) => return Err(format!("{error}: {}", manager.said())),
+        }
+    }
 }
 
 /// The disk once more, as the cut left it, to be looked at.
