@@ -16,6 +16,8 @@ const NODES: usize = 64;
 /// Unoptimised, the arithmetic of 64 log-ins alone keeps two cores busy for about as long. What is shipped is measured by
 /// `cargo xtask bench spine`.
 const BACK: Duration = Duration::from_secs(if cfg!(debug_assertions) { 12 } else { 3 });
+/// In ms; see `link::Guard`.
+const WAIT_AT_THE_DOOR: u64 = 5_000;
 /// With 64 nodes and 100,000 tasks that wait.
 const MEMORY: u64 = 60_000_000;
 
@@ -95,10 +97,16 @@ fn sixty_four_workers_are_in_one_view_and_back_soon_when_their_manager_was_kille
     assert!(most < Some(NODES / 2), "{most:?} of {NODES} within 100 ms: {after:?}");
     let log = std::fs::read_to_string(here.path().join("logs/manager.log")).unwrap();
     assert!(log.contains("logged in"), "the log does not tell who comes");
-    assert_eq!(log.matches("turned away").count(), 0, "the limits for strangers were in the way of nodes");
+    // Only who has waited for a place in vain is: on a machine that does not get so many log-ins done in that time.
+    let in_vain = after.iter().filter(|at| **at > WAIT_AT_THE_DOOR).count();
+    let turned_away = log.matches("turned away").count();
+    assert!(turned_away <= in_vain, "the limits for strangers were in the way of {turned_away} nodes: {after:?}");
     let memory = resident(daemons(here.path(), "manager")[0]);
     assert!(memory <= MEMORY, "the manager takes {} MB of its own after its restart", memory / 1_000_000);
     let job = queued["job"].as_u64().unwrap().to_string();
     assert_eq!(demo.json(&["job", &job, "--json"])["counts"]["queued"], 100_000);
+    // A demo that is quit does not wait for so many.
+    let stopped = demo.verb(&["stop", &job]);
+    assert!(stopped.status.success(), "{}", common::said(&stopped));
     demo.quit();
 }

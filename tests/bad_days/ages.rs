@@ -25,7 +25,9 @@ fn an_agent_one_version_older_works_and_an_even_older_one_is_told_to_be_updated(
     let ssh = manager.ssh.clone();
     let newer = |manager: Manager, spoken: &'static str| {
         manager.ends();
-        Manager::on(here.path(), &state, &ssh, |command| drop(command.env("BRAMBLE_TEST_PROTOCOLS", spoken)))
+        Manager::on(here.path(), &state, &ssh, |command| {
+            command.env("BRAMBLE_TEST_PROTOCOLS", spoken);
+        })
     };
 
     // The manager is updated first, as the page on installing says: what runs goes on, new work is taken.

@@ -16,8 +16,8 @@ const CROWD: usize = 10_000;
 fn crowd(socket: &Path, uid: u32, size: usize) -> Vec<UnixStream> {
     let socket = socket.to_owned();
     let knocking = std::thread::spawn(move || {
-        // SAFETY: this thread alone changes.
-        unsafe { rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(uid)) }.unwrap();
+        // This thread alone changes.
+        rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(uid)).unwrap();
         (0..size).map(|_| UnixStream::connect(&socket).unwrap()).collect()
     });
     knocking.join().unwrap()

@@ -226,7 +226,8 @@ impl Agent {
         };
         let (stdout, stderr) = (stream(Stream::Stdout), stream(Stream::Stderr));
         let ran_ms = started_at.map(|_| print::runs_ms(attempt));
-        let end = Finished { attempt, outcome, started_at, ended_at: now(), ran_ms, stdout, stderr, out_of_memory: false };
+        let end =
+            Finished { attempt, outcome, started_at, ended_at: now(), ran_ms, stdout, stderr, out_of_memory: false };
         self.ended.insert(attempt, end);
         self.to_say.push_back(attempt);
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::run::{cargo, run, target};
+use crate::run::{cargo, run, target, workspace};
 
 pub fn main(args: &[String]) -> ExitCode {
     // One command for what shares a profile, so that their dependencies are built once.
@@ -20,6 +20,7 @@ pub fn main(args: &[String]) -> ExitCode {
     let mut bench = std::process::Command::new(target.join("release/bench"));
     bench.args(args);
     bench.env("BRAMBLE_BENCH_MANAGER", target.join("release/bramble"));
+    bench.env("BRAMBLE_BENCH_DOCS", workspace().join("docs"));
     bench.env("BRAMBLE_BENCH_WORKER", target.join("dist/worker-agent"));
     match bench.status() {
         Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),

@@ -26,9 +26,11 @@ Usage: cargo xtask CHORE
 Chores:
   test [ARG...]         run every test of the workspace; ARGs go to `cargo nextest run`
                         (or to `cargo test`) to choose some, as in: cargo xtask test -p link
-  bench spine [--quick] [--json] [--runs N] [--state DIR]
+  bench spine [--quick] [--json] [--runs N] [--state DIR] [--peers] [--growth] [--report]
                         measure the spine beside the numbers to reach: throughput, CPU per
-                        task, latency, memory; takes some minutes, wants a quiet machine
+                        task, latency, memory; takes some minutes, wants a quiet machine;
+                        --peers: beside GNU parallel, task-spooler and dask; --growth: how cost
+                        grows with agents and tasks; --report: all of it, into docs/performance.md
   bench console [--quick] [--json] [--runs N]
                         measure the console on a terminal: first paint, keys, bytes, CPU
   simulate [--seeds N] [--nodes M] [--seed S]

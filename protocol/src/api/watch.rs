@@ -132,6 +132,7 @@ mod tests {
             joined_at: UnixMillis(0),
             seen_at: None,
             facts: Facts { hostname: Some("rack".into()), ..Default::default() },
+            trouble: None,
             metrics: None,
         }
     }

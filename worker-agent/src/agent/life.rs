@@ -210,6 +210,7 @@ impl Agent {
                 () = self.followers.woken() => {}
                 Some(errand) = self.done.recv() => self.errand(errand),
                 _ = self.ticker.tick(), if ticking => self.tick(),
+                () = tokio::time::sleep_until(self.reports.due().unwrap_or(far)), if self.reports.due().is_some() => {}
                 () = tokio::time::sleep_until(self.trim_at.unwrap_or(far)), if self.trim_at.is_some() => self.trim(),
             }
         }

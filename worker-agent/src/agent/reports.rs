@@ -1,13 +1,16 @@
 //! What is to be said to the manager, in order, as soon as the link takes it.
 //!
 //! Ends are queued by number alone and their output is read when it can be sent: a manager that does not read costs
-//! no memory here.
+//! no memory here. While other orders wait for a slot the news of an end waits for a moment too: several of them make one
+//! packet, one commit and one answer.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use protocol::agent::{Finished, FromAgent, Output};
 use protocol::bytes::Blob;
 use protocol::id::AttemptId;
+use tokio::time::Instant;
 
 use super::bulk;
 use super::life::{Agent, Errand};
@@ -16,6 +19,10 @@ use super::spool::{self, Extent, Outputs};
 #[derive(Default)]
 pub struct Reports {
     queue: VecDeque<Report>,
+    /// When the first of them was to be said; `None` after all were.
+    since: Option<Instant>,
+    /// Until when all of them wait for more.
+    held_until: Option<Instant>,
 }
 
 enum Report {
@@ -26,7 +33,34 @@ enum Report {
 /// What a manager that never reads, and sends nonsense to be answered, can make us remember.
 const MOST: usize = 100_000;
 
+/// The longest an end waits for others.
+const COMPANY: Duration = Duration::from_millis(2);
+
 impl Reports {
+    /// Whether all of it may wait for more, given how many orders wait for a slot here: of those there must be enough to
+    /// go on with while the manager hears and answers.
+    fn may_wait(&mut self, orders: usize, has_ended: impl Fn(AttemptId) -> bool, now: Instant) -> bool {
+        if self.queue.is_empty() {
+            (self.since, self.held_until) = (None, None);
+            return false;
+        }
+        let ends = |report: &Report| match report {
+            Report::Finished(_) => true,
+            // Left out when it is its turn.
+            Report::Say(FromAgent::Started { attempt, .. }) => has_ended(*attempt),
+            Report::Say(_) => false,
+        };
+        let may = self.queue.len() <= orders && self.queue.iter().all(ends);
+        let until = *self.since.get_or_insert(now) + COMPANY;
+        self.held_until = (may && now < until).then_some(until);
+        self.held_until.is_some()
+    }
+
+    /// When what waits is to be said.
+    pub fn due(&self) -> Option<Instant> {
+        self.held_until
+    }
+
     pub fn say(&mut self, message: FromAgent) {
         if self.queue.len() < MOST {
             self.queue.push_back(Report::Say(message));
@@ -45,12 +79,16 @@ impl Reports {
 
     /// The link these were meant for is gone; the next hello says it all anew.
     pub fn clear(&mut self) {
-        self.queue.clear();
+        *self = Self::default();
     }
 }
 
 impl Agent {
     pub(super) fn say_reports(&mut self) {
+        let (desk, reports) = (&self.desk, &mut self.reports);
+        if reports.may_wait(desk.waiting(), |attempt| desk.end_of(attempt).is_some(), Instant::now()) {
+            return;
+        }
         while self.control.is_welcome() && self.control.has_room() {
             match self.reports.queue.pop_front() {
                 // Its end, which is next, says when it began.
@@ -61,7 +99,10 @@ impl Agent {
                         self.control.say(&FromAgent::Finished(finished));
                     }
                 }
-                None => break,
+                None => {
+                    self.reports.since = None;
+                    break;
+                }
             }
         }
     }
@@ -120,4 +161,40 @@ fn sent_ahead(extent: Extent) -> Output {
 
 fn nothing() -> Output {
     Output { bytes: Some(Blob::default()), ..Output::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(reports: &mut Reports, index: u32) {
+        reports.finished(protocol::id::TaskId::new(1, index).attempt(1));
+    }
+
+    #[test]
+    fn ends_wait_for_company_only_while_there_is_other_work_and_never_long() {
+        let (mut reports, now) = (Reports::default(), Instant::now());
+        let none = |_| false;
+        assert!(!reports.may_wait(8, none, now), "nothing waits");
+        ended(&mut reports, 0);
+        assert!(!reports.may_wait(0, none, now), "nobody else comes");
+        assert!(reports.may_wait(8, none, now));
+        assert_eq!(reports.due(), Some(now + COMPANY));
+        assert!(reports.may_wait(8, none, now + COMPANY / 2));
+        assert_eq!(reports.due(), Some(now + COMPANY), "from the first of them on");
+        assert!(!reports.may_wait(8, none, now + COMPANY), "long enough");
+        assert_eq!(reports.due(), None);
+        assert!(!reports.may_wait(8, none, now + COMPANY * 2), "and it is not made to wait again");
+
+        reports.since = None;
+        for index in 1..4 {
+            ended(&mut reports, index);
+        }
+        assert!(reports.may_wait(8, none, now));
+        assert!(!reports.may_wait(3, none, now), "a slot could run dry before the answer comes");
+        assert!(reports.may_wait(8, none, now));
+        reports.say(FromAgent::Started { attempt: protocol::id::TaskId::new(1, 9).attempt(1), at: Default::default() });
+        assert!(reports.may_wait(8, |_| true, now), "its end is among them, so it is not said");
+        assert!(!reports.may_wait(8, none, now), "other news waits for nothing");
+    }
 }

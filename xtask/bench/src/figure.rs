@@ -45,7 +45,7 @@ const WIDTH: f64 = 940.0;
 const COLUMN: f64 = 440.0;
 const MARGIN: f64 = 20.0;
 const BAR: f64 = 24.0;
-const LINE_HEIGHT: f64 = 190.0;
+const LINE_HEIGHT: f64 = 170.0;
 const HEAD: f64 = 46.0;
 
 const STYLE: &str = "
@@ -156,7 +156,7 @@ fn draw_bars(panel: &Bars, out: &mut String) {
 fn draw_line(panel: &Line, out: &mut String) {
     head(panel.title, panel.hint, out);
     let Some(((first, _), (last, _))) = panel.points.first().zip(panel.points.last()) else { return };
-    let (left, right, top, bottom) = (26.0, COLUMN - 34.0, HEAD, HEAD + LINE_HEIGHT - 44.0);
+    let (left, right, top, bottom) = (26.0, COLUMN - 34.0, HEAD - 6.0, HEAD + LINE_HEIGHT - 30.0);
     let span = (f64::from((*last).max(1)) / f64::from((*first).max(1))).ln().max(f64::MIN_POSITIVE);
     let largest = panel.points.iter().map(|(_, value)| *value).chain(panel.must).fold(f64::MIN_POSITIVE, f64::max);
     let x = |step: u32| left + (right - left) * (f64::from(step.max(1)) / f64::from((*first).max(1))).ln() / span;

@@ -67,6 +67,9 @@ pub struct ByQueue {
     pub task_ls_ms: f64,
 }
 
+/// Tasks for each agent, and for each queue, before it is measured.
+const WARM: u32 = 16;
+
 pub fn measure(programs: &Programs, ground: &Ground, size: &Size) -> anyhow::Result<Growth> {
     let mut growth = Growth::default();
     for &agents in size.agents {
@@ -87,6 +90,8 @@ fn with_agents(programs: &Programs, ground: &Ground, size: &Size, agents: u32) -
     let manager = Manager::start(programs, ground, &format!("agents-{agents}"))?;
     let names: Vec<String> = (1..=agents).map(|n| format!("grown-{agents}-{n}")).collect();
     let workers = Worker::start_all(programs, ground, &manager, &names)?;
+    // The kernel tells CPU in hundredths of a second, rounded down: only with some used before does that even out.
+    throughput::measure(&manager, &workers, agents * WARM)?;
     let speed = throughput::measure(&manager, &workers, size.tasks)?;
     let idle_ms = median(&latency::by_socket(&manager, size.verbs.max(20))?);
     let rest = idle::of_all(&manager, &workers, size.idle)?;
@@ -119,10 +124,11 @@ fn with_queue(programs: &Programs, ground: &Ground, size: &Size, queued: u32) ->
     drain(&manager, shut)?;
     workers.truncate(1);
 
-    let (before, began) = (process::cpu(manager.pid())?, Instant::now());
+    let (before, began) = (process::fine_cpu(manager.pid())?, Instant::now());
     submit(&manager, queued, Some(shut))?;
     let accepted = began.elapsed();
-    let cpu = process::cpu(manager.pid())?.saturating_sub(before);
+    let cpu = process::fine_cpu(manager.pid())?.saturating_sub(before);
+    throughput::measure(&manager, &workers, WARM)?;
     let speed = throughput::measure(&manager, &workers, size.tasks)?;
     let verb = |words: &[&str]| -> anyhow::Result<f64> {
         let took = (0..size.verbs).map(|_| {

@@ -6,6 +6,7 @@
 mod accept;
 mod alone;
 mod bare;
+mod comeback;
 mod console;
 mod door;
 mod figure;

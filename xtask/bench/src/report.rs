@@ -183,26 +183,27 @@ fn panels(measured: &Measured<'_>) -> Vec<Panel> {
             p.tasks_per_second
         }),
         bars("CPU of one task, ms", "less is better", row::TASK_CPU, Some(row::BARE_CPU), false, |p| p.cpu_ms),
-        bars("Idle: submit → known done, ms", "less is better; steps of ten", row::SOCKET_P50, None, true, |p| {
+        bars("Idle: submit → known done, ms", "less is better; logarithmic", row::SOCKET_P50, None, true, |p| {
             p.idle_ms
         }),
-        bars("A printed line is seen, ms", "less is better; steps of ten", row::LINE_P50, None, true, |p| p.line_ms),
+        bars("A printed line is seen, ms", "less is better; logarithmic", row::LINE_P50, None, true, |p| p.line_ms),
     ];
     let by_agents = |title, of: fn(&crate::growth::ByAgents) -> f64| {
         let points = growth.by_agents.iter().map(|at| (at.agents, of(at))).collect();
-        Panel::Line(Line { title, hint: "agents", points, must: None })
+        Panel::Line(Line { title, hint: "flat is better", points, must: None })
     };
     let by_queue = |title, must: Option<f64>, of: fn(&crate::growth::ByQueue) -> f64| {
         let points = growth.by_queue.iter().map(|at| (at.queued, of(at))).collect();
-        Panel::Line(Line { title, hint: "tasks queued", points, must })
+        Panel::Line(Line { title, hint: "flat is better", points, must })
     };
     if !growth.by_agents.is_empty() {
-        panels.push(by_agents("CPU of one task, ms", |at| at.cpu_ms));
-        panels.push(by_agents("Memory of the manager, MB", |at| at.manager_rss_mb));
+        panels.push(by_agents("CPU of one task, ms, by agents", |at| at.cpu_ms));
+        panels.push(by_agents("Memory of the manager, MB, by agents", |at| at.manager_rss_mb));
     }
     if !growth.by_queue.is_empty() {
-        panels.push(by_queue("CPU of one task while others wait, ms", None, |at| at.cpu_ms));
-        panels.push(by_queue("Memory of the manager, MB", row::ARRAY_RSS.must, |at| at.manager_rss_mb));
+        panels.push(by_queue("CPU of one task, ms, by tasks queued", None, |at| at.cpu_ms));
+        panels
+            .push(by_queue("Memory of the manager, MB, by tasks queued", row::ARRAY_RSS.must, |at| at.manager_rss_mb));
     }
     panels
 }

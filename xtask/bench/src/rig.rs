@@ -54,6 +54,7 @@ impl Ground {
 
 pub struct Manager {
     process: Process,
+    folder: PathBuf,
     socket: PathBuf,
     bramble: PathBuf,
 }
@@ -72,7 +73,28 @@ impl Manager {
         let mut process = Process::start(command, folder.join("log"))?;
         let socket = run.join("manager.sock");
         process.wait_until("the manager answers", || Ok(Door::open(&socket).ok()))?;
-        Ok(Self { process, socket, bramble: programs.bramble.clone() })
+        Ok(Self { process, folder, socket, bramble: programs.bramble.clone() })
+    }
+
+    /// With SIGKILL, and at once again in the same place. Returns when it answers, and says when it was started.
+    pub fn kill_and_start_again(&mut self, programs: &Programs) -> anyhow::Result<Instant> {
+        let Reply::Hello(hello) = self.door()?.call(Request::Hello { protocol: protocol::PROTOCOL })? else {
+            bail!("the manager does not answer a hello with one");
+        };
+        let config = self.folder.join("manager.toml");
+        let (state, run) = (self.folder.join("state"), self.folder.join("run"));
+        // Its nodes know its port.
+        fs::write(&config, format!("ssh = {:?}\nstate = {state:?}\nrun = {run:?}\n", hello.ssh))
+            .context("the manager's configuration cannot be written")?;
+        self.process.child.kill().context("the manager cannot be killed")?;
+        self.process.child.wait().context("the manager's end cannot be seen")?;
+        let began = Instant::now();
+        let mut command = Command::new(&programs.bramble);
+        command.arg("manager").arg("--config").arg(&config);
+        self.process = Process::start(command, self.folder.join("log.again"))?;
+        let socket = self.socket.clone();
+        self.process.wait_until("the manager answers again", || Ok(Door::open(&socket).ok()))?;
+        Ok(began)
     }
 
     pub fn door(&self) -> anyhow::Result<Door> {

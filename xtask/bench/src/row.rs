@@ -116,6 +116,16 @@ pub const MANAGER_PRIVATE: Goal = Goal::told("manager_private", "  private part"
 pub const WORKER_CPU: Goal = Goal::less("worker_cpu", "agent + keeper CPU, idle, metrics each second", "%", 0.3, 0.1);
 pub const KEEPER_CPU: Goal = Goal::told("keeper_cpu", "  keeper alone", "%");
 pub const MANAGER_CPU: Goal = Goal::told("manager_cpu", "manager CPU, idle", "%");
+pub const BACK_TO_WORK: Goal =
+    Goal::less("back_to_work", "kill -9 of the manager, 100,000 tasks: back to work", "s", 2.0, 0.5);
+pub const AGENTS_BACK: Goal = Goal {
+    key: "agents_back",
+    name: "  64 agents back, and 1 s before it is started again",
+    unit: "s",
+    better: Better::Less,
+    must: Some(3.0),
+    aim: None,
+};
 
 pub const AGENTS: Goal = Goal {
     key: "agents",

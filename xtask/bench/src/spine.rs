@@ -9,7 +9,7 @@ use crate::report::{self, Measured};
 use crate::rig::{Ground, Manager, Programs, Worker};
 use crate::row::{self, Rows};
 use crate::statistics::{median, percentile};
-use crate::{Spine, accept, alone, bare, follow, idle, latency, machine, peers, table, throughput};
+use crate::{Spine, accept, alone, bare, comeback, follow, idle, latency, machine, peers, table, throughput};
 
 /// How much of everything.
 struct Size {
@@ -20,6 +20,7 @@ struct Size {
     by_verb: u32,
     lines: u32,
     accepted: u32,
+    agents: u32,
     peers: peers::Load,
     /// Of the row that is about many agents, and of how cost grows.
     many_agents: growth::Size,
@@ -36,6 +37,7 @@ const WHOLE: Size = Size {
     by_verb: 200,
     lines: 300,
     accepted: 100_000,
+    agents: 64,
     peers: peers::Load { tasks: 2_000, one_by_one: 100, lines: 300 },
     many_agents: growth::Size {
         agents: &[64],
@@ -65,6 +67,7 @@ const QUICK: Size = Size {
     by_verb: 20,
     lines: 30,
     accepted: 10_000,
+    agents: 8,
     peers: peers::Load { tasks: 200, one_by_one: 10, lines: 150 },
     many_agents: growth::Size {
         agents: &[8],
@@ -128,8 +131,18 @@ fn once(programs: &Programs, args: &Spine, size: &Size, rows: &mut Rows) -> anyh
     let ground = Ground::below(&args.state)?;
     work(programs, &ground, size, rows)?;
     queue(programs, &ground, size, rows)?;
+    // On ground of its own: another worker of the same name is there.
+    killed(programs, &Ground::below(&args.state)?, size, rows)?;
     many_agents(programs, &ground, size, rows)?;
     core_alone(size, rows)
+}
+
+/// How soon it is back.
+fn killed(programs: &Programs, ground: &Ground, size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
+    eprintln!("  its manager killed, with {} tasks, and with {} agents", size.accepted, size.agents);
+    rows.add(row::BACK_TO_WORK, comeback::to_work(programs, ground, size.accepted)?.as_secs_f64());
+    rows.add(row::AGENTS_BACK, comeback::of_agents(programs, ground, size.agents)?.as_secs_f64());
+    Ok(())
 }
 
 /// What decides, without anything around it.

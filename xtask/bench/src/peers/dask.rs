@@ -15,11 +15,11 @@ use crate::statistics::median;
 use crate::throughput::Speed;
 
 const PACKAGE: &str = "distributed";
-const SCRIPT: &str = include_str!("dask.py");
+const SCRIPT: &str = include_str!("dask_workload.py");
 
 pub fn measure(ground: &Ground, load: Load) -> anyhow::Result<Peer> {
     let python = provide_python()?;
-    let script = ground.path().join("dask.py");
+    let script = ground.path().join("dask_workload.py");
     std::fs::write(&script, SCRIPT).context("its script cannot be written")?;
     let words = [python.display().to_string(), script.display().to_string(), SLOTS.to_string()];
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -5,6 +5,23 @@
 //! from one happening to the next (`world`); `misfortunes` break links, cut power, kill agents and the manager between
 //! any two effects, fail commits and turn clocks. After each step `promises` and `idle` compare what was told with
 //! what is so; in the end (`rest`) all must come to rest. A seed that fails, fails again, and tells how (`trace`).
+//!
+//! Its teeth, as they were tried: with one of these put into the core, a seed among the first few broke a promise.
+//!
+//! | put into the core | which promise |
+//! |---|---|
+//! | an attempt is not written down when it is given to a node | begins unbeknown to the disk |
+//! | an attempt is acknowledged at its start | acknowledged, and kept nowhere |
+//! | what a node ran is lost as soon as its link is | given up while its node may still have it |
+//! | a result of any earlier attempt ends the task | a row that does not follow from the one before |
+//! | the slots of some tasks are not freed at their end | waits while slots are free |
+//! | the wake-up of a class that has a task again is lost | waits while slots are free |
+//! | a freed slot is not looked at | waits while slots are free |
+//! | who waits is answered twice | answered twice |
+//! | a second hello frees what its node runs | a row that does not follow from the one before |
+//! | a hello that was overtaken is believed | given up while its node may still have it |
+//! | a stop is not written down | acknowledged, and nothing says so |
+//! | a drained node is given work | given to a node that takes nothing |
 
 mod agenda;
 mod agent;
