@@ -180,15 +180,15 @@ up() {
         if [[ $error != *"forwarding rule"* ]] || ((try > 20)); then die "QEMU does not start: $error"; fi
     done
     echo "$port" >"$DIR/port"
-    reachable 600 || die "'$NAME' does not answer on port $port; see: cargo xtask rig log $NAME"
+    reachable 1800 || die "'$NAME' does not answer on port $port; see: cargo xtask rig log $NAME"
     echo "$NAME is up: port $port, ${accel%%,*}, $(since "$begin") s"
 }
 
-# Waits until sshd answers, then opens the one connection that `rig ssh` and `rig cp` share.
+# Waits until sshd answers (a knock too many is another sshd to start for a machine that is slow already), then opens the one connection that `rig ssh` and `rig cp` share.
 reachable() { # SECONDS
     local port line end=$((SECONDS + $1))
     port=$(cat "$DIR/port")
-    until line=$(exec 3<>"/dev/tcp/127.0.0.1/$port" && read -r -t 1 -u 3 l && echo "$l") 2>/dev/null && [[ $line == SSH-* ]]; do
+    until line=$(exec 3<>"/dev/tcp/127.0.0.1/$port" && read -r -t 30 -u 3 l && echo "$l") 2>/dev/null && [[ $line == SSH-* ]]; do
         if ! running || ((SECONDS > end)); then return 1; fi
         sleep 0.2
     done
@@ -226,7 +226,7 @@ list() {
 # A socket of the guest as a socket of this machine, over the one connection: for as long as the guest stays up.
 forward() { # NAME LOCAL-SOCKET GUEST-SOCKET
     up_only "${1:-}"
-    secure ssh -O check root@guest 2>/dev/null || reachable 600 || die "'$NAME' does not answer"
+    secure ssh -O check root@guest 2>/dev/null || reachable 1800 || die "'$NAME' does not answer"
     secure ssh -O cancel -L "$2:$3" root@guest 2>/dev/null || true
     rm -f "$2"
     secure ssh -O forward -L "$2:$3" root@guest
@@ -239,6 +239,6 @@ case ${1:-} in
     log) known "${2:-}"; cat "$DIR/serial.log" ;;
     cut) cut_power "${2:-}" ;;
     rm) cut_power "${2:-}"; rm -rf "$DIR" ;;
-    wait) up_only "${2:-}"; reachable 300 ;;
+    wait) up_only "${2:-}"; reachable 1800 ;;
     *) die "there is no '${1:-}'; see: cargo xtask rig help" ;;
 esac

@@ -9,8 +9,8 @@ use crate::guest::Guest;
 use crate::host::Host;
 use crate::{Args, seconds, until};
 
-/// Ssh answers, systemd starts things, a link is made: on an emulated processor beside other work.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+/// Ssh answers, systemd starts things, a link is made: on an emulated processor, perhaps beside much other work.
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 pub struct Place {
     pub seed: u64,

@@ -13,7 +13,7 @@ use crate::place::{PATIENCE, Pair, Place, WORKER};
 use crate::seconds;
 
 /// How long whatever was asked for may take in the end.
-const REST: Duration = Duration::from_secs(600);
+const REST: Duration = Duration::from_secs(1200);
 /// Losses after which a task is given up.
 const MOST_LOSSES: u32 = 4;
 
