@@ -88,7 +88,7 @@ pub fn beside(rows: &Rows, peers: &[Peer]) -> String {
         return String::new();
     }
     let mut out = String::from(
-        "\n## Beside others\n\nThe same no-op tasks, two at once, in the same run. Of the others only Bramble writes a task to the \
+        "\n## Beside others\n\nThe same no-op tasks, two at once, in the same run. Of these only Bramble writes a task to the \
          disk before it says that it has it.\n\n\
          | | tasks/s | CPU per task | idle: submit → known done, p50 | a printed line is seen, p50 | memory, idle |\n\
          |---|--:|--:|--:|--:|--:|\n",
@@ -198,12 +198,11 @@ fn panels(measured: &Measured<'_>) -> Vec<Panel> {
     };
     if !growth.by_agents.is_empty() {
         panels.push(by_agents("CPU of one task, ms, by agents", |at| at.cpu_ms));
-        panels.push(by_agents("Memory of the manager, MB, by agents", |at| at.manager_rss_mb));
+        panels.push(by_agents("Manager memory, MB, by agents", |at| at.manager_rss_mb));
     }
     if !growth.by_queue.is_empty() {
         panels.push(by_queue("CPU of one task, ms, by tasks queued", None, |at| at.cpu_ms));
-        panels
-            .push(by_queue("Memory of the manager, MB, by tasks queued", row::ARRAY_RSS.must, |at| at.manager_rss_mb));
+        panels.push(by_queue("Manager memory, MB, by tasks queued", row::ARRAY_RSS.must, |at| at.manager_rss_mb));
     }
     panels
 }

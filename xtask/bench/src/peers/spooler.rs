@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
@@ -12,6 +12,9 @@ use crate::bare::{PROGRAM, SLOTS};
 use crate::rig::Ground;
 use crate::statistics::median;
 use crate::throughput::Speed;
+
+/// From the beginning of it all.
+const GIVEN_UP: Duration = Duration::from_secs(120);
 
 pub fn measure(ground: &Ground, load: Load) -> anyhow::Result<Peer> {
     provide("tsp", "task-spooler")?;
@@ -45,7 +48,13 @@ pub fn measure(ground: &Ground, load: Load) -> anyhow::Result<Peer> {
     let idle = each_takes(load.one_by_one, || tsp(&["-n", "-f", PROGRAM]))?;
     let rss = cage.rss();
     succeeds(&mut tsp(&[&own, "stamp", &load.lines.to_string(), "10"]))?;
-    let lines = ages_of_lines(tsp(&["-t"]))?;
+    // A task has no output yet when its submission is answered: asked too early, it says so and fails.
+    let mut lines = ages_of_lines(tsp(&["-t"]));
+    while lines.is_err() && began.elapsed() < GIVEN_UP {
+        std::thread::sleep(Duration::from_millis(5));
+        lines = ages_of_lines(tsp(&["-t"]));
+    }
+    let lines = lines?;
     Ok(Peer {
         name: "task-spooler",
         version: version.trim_start_matches('v').to_owned(),
