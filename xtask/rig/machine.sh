@@ -184,11 +184,12 @@ up() {
     echo "$NAME is up: port $port, ${accel%%,*}, $(since "$begin") s"
 }
 
-# Waits until sshd answers, then opens the one connection that `rig ssh` and `rig cp` share.
+# Waits until sshd answers, then opens the one connection that `rig ssh` and `rig cp` share. It is given time to answer:
+# each knock makes a machine that is slow already start one more sshd.
 reachable() { # SECONDS
     local port line end=$((SECONDS + $1))
     port=$(cat "$DIR/port")
-    until line=$(exec 3<>"/dev/tcp/127.0.0.1/$port" && read -r -t 1 -u 3 l && echo "$l") 2>/dev/null && [[ $line == SSH-* ]]; do
+    until line=$(exec 3<>"/dev/tcp/127.0.0.1/$port" && read -r -t 30 -u 3 l && echo "$l") 2>/dev/null && [[ $line == SSH-* ]]; do
         if ! running || ((SECONDS > end)); then return 1; fi
         sleep 0.2
     done
