@@ -184,7 +184,8 @@ up() {
     echo "$NAME is up: port $port, ${accel%%,*}, $(since "$begin") s"
 }
 
-# Waits until sshd answers (a knock too many is another sshd to start for a machine that is slow already), then opens the one connection that `rig ssh` and `rig cp` share.
+# Waits until sshd answers, then opens the one connection that `rig ssh` and `rig cp` share. It is given time to answer:
+# each knock makes a machine that is slow already start one more sshd.
 reachable() { # SECONDS
     local port line end=$((SECONDS + $1))
     port=$(cat "$DIR/port")
