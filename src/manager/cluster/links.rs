@@ -44,6 +44,8 @@ impl Cluster {
         let was_up = self.nodes.get(ix).is_some_and(|node| node.up());
         if let Some(old) = self.nodes.set_link(ix, Some(link)) {
             turn.dismiss(old, format!("a newer link of {name} has replaced this one"), false);
+            // It may have come back with fewer slots than it was kept free for.
+            self.give_up_reservation(ix, turn);
         }
         self.end_recalls(ix);
         let rebooted = self.note_hello(ix, link, address, &mut hello, turn);

@@ -315,6 +315,24 @@ fn when_the_node_kept_free_goes_away_another_is_kept_free() {
 }
 
 #[test]
+fn a_node_that_comes_back_too_small_for_what_it_was_kept_free_for_is_open_again() {
+    let mut world = World::with(ClusterConfig::default());
+    world.add("pi-1", 4);
+    world.submit(array(0, 3));
+    world.submit(wide(4));
+    world.submit(array(0, 9));
+    world.pass(60_000);
+    assert!(world.cluster.nodes.iter().any(|(_, node)| node.reserved_for.is_some()));
+    // The manager has not noticed that its link broke.
+    world.link("pi-1", 3, vec![held("1.0#1", true)]);
+    assert!(world.cluster.nodes.iter().all(|(_, node)| node.reserved_for.is_none()));
+    world.succeeds("pi-1", "1.0#1");
+    world.pass(600_000);
+    checks::no_cpu_idles(&world.cluster);
+    assert_eq!((world.state("2.0"), world.state("3.0")), (TaskState::Queued, TaskState::Starting));
+}
+
+#[test]
 fn a_wide_task_that_nobody_overtakes_reserves_nothing() {
     let mut world = World::of(&[("pi-1", 2)]);
     world.submit(JobSpec::of(["true"]));

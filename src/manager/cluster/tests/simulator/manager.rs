@@ -155,8 +155,9 @@ impl Manager {
         self.core.next_wakeup().map(|at| self.began + at.0.saturating_sub(self.zero) * MS)
     }
 
-    pub fn unanswered(&self) -> usize {
-        self.calls.len()
+    /// Heard, and neither answered nor hung up.
+    pub fn unanswered(&self) -> &BTreeSet<CallId> {
+        &self.calls
     }
 }
 
@@ -488,8 +489,10 @@ impl Sim {
     /// What was dropped untold says so itself.
     fn untold(&mut self, group: &[Turn]) {
         for release in group.iter().flat_map(|turn| &turn.releases) {
-            if let Release::Tell(call, _) = release {
-                self.reply(*call, Reply::Unavailable);
+            match release {
+                Release::Tell(call, _) => self.reply(*call, Reply::Unavailable),
+                Release::Cut(link) => self.cut(*link),
+                Release::Send(..) => {}
             }
         }
     }

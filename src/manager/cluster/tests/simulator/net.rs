@@ -199,9 +199,16 @@ impl Sim {
     /// The keepalive of this end has had no answer.
     pub fn notices(&mut self, id: ConnId, end: End) {
         let Some(conn) = self.conns.get(&id) else { return };
+        // The other end hears of it, if it hears anything.
         match end {
-            End::Agent if conn.agent_open => self.agent_lost(id),
-            End::Manager if conn.manager_open => self.manager_lost(id, "the link broke"),
+            End::Agent if conn.agent_open => {
+                self.write(id, Way::Up, Frame::Fin);
+                self.agent_lost(id);
+            }
+            End::Manager if conn.manager_open => {
+                self.write(id, Way::Down, Frame::Fin);
+                self.manager_lost(id, "the link broke");
+            }
             _ => {}
         }
     }

@@ -257,7 +257,7 @@ impl Sim {
             // The same question with the same token: it must get the same answer.
             Ask::Join { .. } if call.tries < 20 => self.ask(call.caller, call.ask, call.tries + 1),
             Ask::Join { machine, .. } => self.agenda.after(SECOND, Happening::Joins { machine }),
-            ask if call.tries < 3 && self.dice.chance(50) => self.ask(call.caller, ask, call.tries + 1),
+            ask if self.noise && call.tries < 3 && self.dice.chance(50) => self.ask(call.caller, ask, call.tries + 1),
             _ => {}
         }
     }

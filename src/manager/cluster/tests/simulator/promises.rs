@@ -248,7 +248,7 @@ impl Promises {
         let given: u32 = given.map(cpus).sum();
         let most = slots + self.config.backlog_of(slots);
         assert!(
-            given + job.spec.cpus <= most,
+            given + job.spec.cpus <= most || self.liars.contains(name),
             "promise broken: {id} takes {} CPUs of {name}, which has {given} of at most {most} to do",
             job.spec.cpus
         );

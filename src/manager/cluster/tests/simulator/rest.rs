@@ -96,7 +96,8 @@ impl Sim {
             self.hangs_up(id);
         }
         self.manager_handles_all();
-        assert!(self.manager.unanswered() == 0);
+        let unanswered = self.manager.unanswered();
+        assert!(unanswered.is_empty(), "promise broken: nobody answers {unanswered:?}");
         self.core_agrees();
         checks::nothing_is_left_over(&self.manager.core);
     }
