@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use crate::run::{cargo, output, run, target, workspace};
 use crate::{cross, dist};
@@ -58,7 +58,7 @@ pub fn make(wanted: &Wanted) -> Result<PathBuf, String> {
     let package = folder.join(wanted.file_name());
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut deb = Command::new(tool(&target)?);
-    deb.args(wanted.words()).arg("--output").arg(&package);
+    deb.args(wanted.words()).arg("--output").arg(&package).stdout(Stdio::null());
     if run(deb) { Ok(package) } else { Err("the package could not be made".into()) }
 }
 
