@@ -171,11 +171,19 @@ impl Tasks {
 
     /// Kills what is marked as ours and belongs to no task that runs.
     fn kill_what_is_nobodys(&self) {
+        let mut killed: Vec<Stat> = vec![];
         let done = until_done(|| {
             let marked = Snapshot::take(&self.layout.state).map(|mut all| all.marked()).unwrap_or_default();
-            let nobodys = marked.iter().filter(|(_, attempt)| !self.live.contains_key(attempt));
-            let killed = nobodys.inspect(|(process, _)| remains::signal(process, &[Signal::KILL])).count();
-            killed == 0
+            let nobodys = marked.into_iter().filter(|(_, attempt)| !self.live.contains_key(attempt));
+            for (process, _) in nobodys {
+                remains::signal(&process, &[Signal::KILL]);
+                killed.push(process);
+            }
+            // One that is dying has lost its mark already, and is not gone yet.
+            killed.retain(|process| {
+                proc::stat(process.pid).is_some_and(|now| !now.dead && now.start_ticks == process.start_ticks)
+            });
+            killed.is_empty()
         });
         if !done {
             tracing::warn!("something of an ended task does not end, although it was killed");
