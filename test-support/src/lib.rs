@@ -1,10 +1,14 @@
-//! What tests of several crates share: a way to say "this cannot be tested here".
+//! What tests of several crates share: [dice](Dice) under a seed, and a way to say "this cannot be tested here".
 //!
 //! A test that needs root, a program or a kernel feature says so with [`leave_out!`] and ends. Rust's own test
 //! runner calls that a pass; `cargo xtask test` counts it, prints it with its reason, and under `BRAMBLE_CI=1`
 //! fails. Nothing of ours is imported here, so that every crate may use it.
 
+mod dice;
+
 use std::io::Write;
+
+pub use dice::Dice;
 
 /// The file that left-out tests are written to, one a line; `cargo xtask test` sets it.
 pub const FILE: &str = "BRAMBLE_LEFT_OUT";

@@ -21,8 +21,8 @@ use fuser::{
     ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, Request, TimeOrNow, WriteFlags,
 };
 
-use crate::dice::Dice;
 use crate::journal::{Inode, Op};
+use test_support::Dice;
 use tree::{Node, Tree};
 
 /// All changes come through the kernel: what it remembers is right for ever.
@@ -44,7 +44,7 @@ pub struct Mounted {
 
 impl Disk {
     pub fn new(seed: u64) -> Self {
-        Self { tree: Arc::new(Mutex::new(Tree::new(Dice::of(seed, 1)))), full: Arc::default() }
+        Self { tree: Arc::new(Mutex::new(Tree::new(Dice::of(seed, "disk")))), full: Arc::default() }
     }
 
     /// Needs root and `/dev/fuse`; no helper program.

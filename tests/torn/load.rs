@@ -20,10 +20,10 @@ use rustix::thread::set_thread_res_uid;
 use tokio::sync::watch;
 
 use crate::agent::{self, Agent, Way};
-use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::ledger::{Ledger, Told, hash};
 use crate::manager::{Manager, PEOPLE, Person, Place, Trouble};
+use test_support::Dice;
 
 const WORKERS: usize = 3;
 
@@ -54,12 +54,12 @@ pub fn busy(disk: &Disk, place: &Place, ledger: &Ledger, seed: u64, time: Durati
                 let (socket, over) = (&socket, &over);
                 scope.spawn(move || {
                     set_thread_res_uid(rustix::fs::Uid::from_raw(*uid), rustix::fs::Uid::from_raw(*uid), None).unwrap();
-                    let dice = Dice::of(seed, 100 + u64::from(*uid));
+                    let dice = Dice::of(seed, uid.to_le_bytes());
                     Worker::new(Person::new(socket), ledger, name.parse().unwrap(), dice).work(over);
                 })
             })
             .collect();
-        let mut dice = Dice::of(seed, 2);
+        let mut dice = Dice::of(seed, "load");
         let (began, mut restarts, mut fills) = (Instant::now(), 0, 0);
         while began.elapsed() < time {
             admin.rule(&mut dice);

@@ -15,7 +15,6 @@ mod check;
 #[path = "../common/mod.rs"]
 mod common;
 mod content;
-mod dice;
 mod disk;
 mod history;
 mod image;
@@ -39,13 +38,13 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use check::Checker;
 use common::folder;
-use dice::Dice;
 use disk::Disk;
 use image::Image;
 use journal::Op;
 use ledger::Ledger;
 use manager::{Manager, Person, Place, Trouble};
 use platter::{Cut, Platter};
+use test_support::Dice;
 
 struct Wanted {
     seconds: u64,
@@ -135,7 +134,7 @@ fn summary(journal: &[Op], ledger: &Ledger) -> String {
 /// Half of them just when somebody was told something, where it matters most; some where the most is not certain, before
 /// a sync; some in the first moments of all.
 fn points(journal: &[Op], checker: &Checker, wanted: &Wanted, end: usize) -> Vec<usize> {
-    let mut dice = Dice::of(wanted.seed, 3);
+    let mut dice = Dice::of(wanted.seed, "points");
     let told: Vec<usize> = checker.book.told.iter().map(|(at, _)| *at).filter(|at| *at <= end).collect();
     let syncs: Vec<usize> = (0..end).filter(|no| matches!(journal[*no], Op::Synced { .. })).collect();
     let mut points: Vec<usize> = (0..wanted.points)
@@ -197,7 +196,7 @@ fn cut_all(journal: &[Op], checker: &Checker, points: &[usize], wanted: &Wanted,
 }
 
 fn dice_of(point: usize, cut: Cut, wanted: &Wanted) -> Dice {
-    Dice::of(wanted.seed, (point as u64) << 8 | cut as u64 | 1 << 63)
+    Dice::of(wanted.seed, format!("{point} {}", cut as u64))
 }
 
 /// A disk as the cut leaves it, read; and another one like it, on which a manager starts.

@@ -13,8 +13,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::content::Content;
-use crate::dice::Dice;
 use crate::journal::{Inode, Op, TOP};
+use test_support::Dice;
 
 /// What a disk writes whole, and what a file system does.
 const SECTOR: u64 = 512;

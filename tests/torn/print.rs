@@ -4,11 +4,11 @@ use protocol::agent::INLINE_OUTPUT;
 use protocol::id::AttemptId;
 use protocol::job::{Outcome, Stream};
 
-use crate::dice::Dice;
+use test_support::Dice;
 
 fn dice(attempt: AttemptId, purpose: u64) -> Dice {
     let AttemptId { task, number } = attempt;
-    Dice::of(u64::from(task.job.0) << 32 | u64::from(task.index), u64::from(number) << 8 | purpose)
+    Dice::of(u64::from(task.job.0) << 32 | u64::from(task.index), (u64::from(number) << 8 | purpose).to_le_bytes())
 }
 
 /// How it ends where nobody stops it.

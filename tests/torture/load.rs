@@ -16,10 +16,10 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::dice::Dice;
 use super::told::{Ask, Book, Followed, Waited};
 use super::work::{Kind, Work};
 use crate::common;
+use test_support::Dice;
 
 /// So many tasks wait or run at most: enough for every slot, few enough to end soon.
 const WAITING: u32 = 60;
@@ -199,7 +199,7 @@ fn stop(world: &World, line: &mut Line, dice: &mut Dice) {
         let open: Vec<JobId> = recent.iter().copied().filter(endless).collect();
         match (open.is_empty(), recent.is_empty()) {
             (_, true) => return,
-            (false, _) if dice.percent(80) => *dice.pick(&open),
+            (false, _) if dice.chance(80) => *dice.pick(&open),
             _ => *dice.pick(&recent),
         }
     };

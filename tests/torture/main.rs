@@ -10,7 +10,6 @@
 mod common;
 
 mod checker;
-mod dice;
 mod found;
 mod load;
 mod relay;
@@ -26,11 +25,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use common::{BRAMBLE, Demo, folder, processes_of, signal_pid};
-use dice::Dice;
 use load::{Line, World};
 use protocol::api::{JobQuery, Reply, Request};
 use relay::Relay;
 use rustix::process::Signal;
+use test_support::Dice;
 use trouble::{Trouble, shorten_lease, start_demo};
 
 /// How many workers.

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::LEASE;
-use super::dice::Dice;
 use super::load::World;
 use super::relay::Relay;
 use super::told::wall;
 use crate::common::{self, Demo, command_line, daemons, signal_pid};
+use test_support::Dice;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deed {
@@ -201,7 +201,7 @@ impl Trouble {
             }
             Hush => self.weather(deed, node, short * 2, |relay| relay.hush(true, true)),
             HushOneWay => {
-                let says = self.dice.percent(50);
+                let says = self.dice.chance(50);
                 self.weather(deed, node, short * 2, |relay| relay.hush(says, !says));
             }
             Delay => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use protocol::id::AttemptId;
 use protocol::job::{Array, JobSpec};
 
-use super::dice::Dice;
+use test_support::Dice;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -91,7 +91,7 @@ impl Work {
             Signal => *dice.pick(&[1, 2, 6, 9, 15]),
             _ => dice.roll(0..1000),
         };
-        let array = (dice.percent(15) && kind != Huge).then(|| {
+        let array = (dice.chance(15) && kind != Huge).then(|| {
             let first = dice.roll(0..5) as u32;
             (first, first + dice.roll(1..13) as u32)
         });

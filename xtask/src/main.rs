@@ -10,6 +10,7 @@ mod deb;
 mod debian;
 mod dist;
 mod docs;
+mod line;
 mod rig;
 mod run;
 mod screenshots;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::line::{number, understood};
 use crate::run::{cargo, run};
 
 const TEST: &str = "manager::cluster::tests::simulator::seeds::what_was_asked_for";
@@ -18,12 +19,9 @@ struct Wish {
 }
 
 pub fn main(args: &[String]) -> ExitCode {
-    let wish = match parse(args) {
+    let wish = match understood(parse(args)) {
         Ok(wish) => wish,
-        Err(why) => {
-            eprintln!("error: {why}");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let mut test = cargo(["test", "--quiet", "--package", "bramble", "--lib", "--", "--exact", TEST, "--nocapture"]);
     for (name, number) in [("SEEDS", wish.seeds), ("NODES", wish.nodes), ("SEED", wish.seed)] {
@@ -41,14 +39,10 @@ fn parse(args: &[String]) -> Result<Wish, String> {
     let mut wish = Wish::default();
     let mut words = args.iter();
     while let Some(word) = words.next() {
-        let mut number = || {
-            let text = words.next().ok_or_else(|| format!("{word} wants a number after it"))?;
-            text.parse::<u64>().map(Some).map_err(|_| format!("{word} wants a number, not {text:?}"))
-        };
         match word.as_str() {
-            "--seeds" => wish.seeds = number()?,
-            "--nodes" => wish.nodes = number()?.map(|nodes| nodes.max(1)),
-            "--seed" => wish.seed = number()?,
+            "--seeds" => wish.seeds = Some(number(word, &mut words)?),
+            "--nodes" => wish.nodes = Some(number::<u64>(word, &mut words)?.max(1)),
+            "--seed" => wish.seed = Some(number(word, &mut words)?),
             other => {
                 return Err(format!("there is no {other}; as in: cargo xtask simulate --seeds 5000, or --seed 17"));
             }

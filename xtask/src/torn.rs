@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::line::{number, understood};
 use crate::run::{cargo, run};
 
 const TEST: &str = "whatever_a_power_cut_leaves_opens_and_holds_all_that_was_told";
@@ -15,12 +16,9 @@ struct Wish {
 }
 
 pub fn main(args: &[String]) -> ExitCode {
-    let wish = match parse(args) {
+    let wish = match understood(parse(args)) {
         Ok(wish) => wish,
-        Err(why) => {
-            eprintln!("error: {why}");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let mut test = cargo(["test", "--quiet", "--package", "bramble", "--test", "torn"]);
     test.args(["--", "--exact", TEST, "--nocapture"]);
@@ -47,8 +45,7 @@ fn parse(args: &[String]) -> Result<Wish, String> {
                 return Err(format!("there is no {other}; as in: cargo xtask torn --points 300 --seconds 60 --seed 7"));
             }
         };
-        let text = words.next().ok_or_else(|| format!("{word} wants a number after it"))?;
-        *place = text.parse().map_err(|_| format!("{word} wants a number, not {text:?}"))?;
+        *place = number(word, &mut words)?;
     }
     if wish.points == 0 || wish.seconds == 0 {
         return Err("at least one point and one second, or nothing is shown".into());

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::line::{number, understood};
 use crate::run::{cargo, run};
 
 const TEST: &str = "whatever_is_killed_frozen_or_cut_no_promise_is_broken";
@@ -17,12 +18,9 @@ struct Wish {
 }
 
 pub fn main(args: &[String]) -> ExitCode {
-    let wish = match parse(args) {
+    let wish = match understood(parse(args)) {
         Ok(wish) => wish,
-        Err(why) => {
-            eprintln!("error: {why}");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let seconds = (wish.minutes * 60 / wish.seeds).max(1);
     let mut failed = vec![];
@@ -53,14 +51,10 @@ fn parse(args: &[String]) -> Result<Wish, String> {
     let mut wish = Wish { minutes: 2, seed: 20, seeds: 1, release: false };
     let mut words = args.iter();
     while let Some(word) = words.next() {
-        let mut number = || {
-            let text = words.next().ok_or_else(|| format!("{word} wants a number after it"))?;
-            text.parse::<u64>().map_err(|_| format!("{word} wants a number, not {text:?}"))
-        };
         match word.as_str() {
-            "--minutes" => wish.minutes = number()?.max(1),
-            "--seed" => wish.seed = number()?,
-            "--seeds" => wish.seeds = number()?.max(1),
+            "--minutes" => wish.minutes = number::<u64>(word, &mut words)?.max(1),
+            "--seed" => wish.seed = number(word, &mut words)?,
+            "--seeds" => wish.seeds = number::<u64>(word, &mut words)?.max(1),
             "--release" => wish.release = true,
             other => {
                 return Err(format!("there is no {other}; as in: cargo xtask torture --minutes 10 --seed 7 --seeds 5"));

@@ -8,25 +8,15 @@ use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::{Buffer, Cell, CellWidth};
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
+use test_support::Dice;
 
 use super::pen::SEEN_ON_BLANK;
 use super::*;
 
-/// Enough chance for tests, the same on every run.
-struct Dice(u64);
+/// Whoever writes anything anywhere.
+struct Scribbler(Dice);
 
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % sides as u64).unwrap()
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.roll(from.len())]
-    }
-
+impl Scribbler {
     fn style(&mut self) -> Style {
         let colors = [
             Color::Reset,
@@ -41,14 +31,14 @@ impl Dice {
         let modifiers =
             [Modifier::BOLD, Modifier::DIM, Modifier::ITALIC, Modifier::UNDERLINED, Modifier::REVERSED, Modifier::BOLD];
         let mut style = Style::new();
-        if self.roll(3) > 0 {
-            style = style.fg(self.pick(&colors));
+        if self.0.below(3) > 0 {
+            style = style.fg(*self.0.pick(&colors));
         }
-        if self.roll(4) == 0 {
-            style = style.bg(self.pick(&colors));
+        if self.0.below(4) == 0 {
+            style = style.bg(*self.0.pick(&colors));
         }
-        for _ in 0..self.roll(3) {
-            style = style.add_modifier(self.pick(&modifiers));
+        for _ in 0..self.0.below(3) {
+            style = style.add_modifier(*self.0.pick(&modifiers));
         }
         style
     }
@@ -56,12 +46,12 @@ impl Dice {
     fn scribble(&mut self, buffer: &mut Buffer) {
         let words =
             ["task 12", "✓", "漢字", "é", "e\u{301}x", "█▌░", "          ", "a", "…", "│", "長", "↔\u{fe0f}", "   "];
-        for _ in 0..1 + self.roll(12) {
-            let (x, y) = (self.roll(buffer.area.width.into()), self.roll(buffer.area.height.into()));
-            let (word, style) = (self.pick(&words), self.style());
+        for _ in 0..1 + self.0.below(12) {
+            let (x, y) = (self.0.below(buffer.area.width.into()), self.0.below(buffer.area.height.into()));
+            let (word, style) = (*self.0.pick(&words), self.style());
             buffer.set_string(u16::try_from(x).unwrap(), u16::try_from(y).unwrap(), word, style);
         }
-        if self.roll(6) == 0 {
+        if self.0.below(6) == 0 {
             buffer.reset();
         }
         // vt100 takes bold and dim for two ends of one thing.
@@ -152,14 +142,15 @@ fn color(color: Color) -> vt100::Color {
 #[test]
 fn after_any_frames_the_screen_shows_the_last_one() {
     for seed in 1..100 {
-        let mut dice = Dice(seed * 7919);
+        let mut scribbler = Scribbler(Dice::new(seed));
         let mut shown = Shown::new(31, 7);
         let mut buffer = blank(31, 7);
         for round in 0..30 {
-            dice.scribble(&mut buffer);
+            scribbler.scribble(&mut buffer);
             let mut frame = frame(&buffer);
-            frame.clear = dice.roll(10) == 0;
-            frame.cursor = (dice.roll(4) == 0).then(|| (dice.pick(&[0, 3, 30]), dice.pick(&[0, 6])));
+            frame.clear = scribbler.0.below(10) == 0;
+            frame.cursor =
+                (scribbler.0.below(4) == 0).then(|| (*scribbler.0.pick(&[0, 3, 30]), *scribbler.0.pick(&[0, 6])));
             let cursor = frame.cursor;
             shown.paint(frame);
             shown.assert_shows(&buffer, &format!("seed {seed}, frame {round}"));
@@ -173,11 +164,11 @@ fn after_any_frames_the_screen_shows_the_last_one() {
 
 #[test]
 fn another_size_is_painted_whole() {
-    let mut dice = Dice(5);
+    let mut scribbler = Scribbler(Dice::new(5));
     let mut shown = Shown::new(30, 8);
     for (width, height) in [(30, 8), (12, 3), (40, 9), (1, 1), (25, 8)] {
         let mut buffer = blank(width, height);
-        dice.scribble(&mut buffer);
+        scribbler.scribble(&mut buffer);
         shown.parser.screen_mut().set_size(some(height), some(width));
         shown.paint(frame(&buffer));
         shown.assert_shows(&buffer, &format!("{width} by {height}"));

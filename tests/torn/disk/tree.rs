@@ -6,8 +6,8 @@ use std::ffi::{OsStr, OsString};
 use fuser::Errno;
 
 use crate::content::Content;
-use crate::dice::Dice;
 use crate::journal::{Inode, Op, TOP};
+use test_support::Dice;
 
 pub struct Node {
     pub mode: u16,

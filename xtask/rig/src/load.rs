@@ -11,10 +11,10 @@ use anyhow::{Result, ensure};
 use protocol::api::TaskView;
 use protocol::id::JobId;
 
-use crate::dice::Dice;
 use crate::host::Host;
 use crate::ledger::{Asked, Ledger};
 use crate::until;
+use test_support::Dice;
 
 /// Where every attempt writes that it runs.
 pub const RAN: &str = "/srv/ran";
@@ -39,7 +39,7 @@ impl Load {
         let mut threads = vec![];
         for person in 0..people {
             let (host, ledger, over) = (host.clone(), ledger.clone(), over.clone());
-            let (mut dice, node) = (Dice::new(seed, &format!("person {person}")), node.map(str::to_owned));
+            let (mut dice, node) = (Dice::of(seed, format!("person {person}")), node.map(str::to_owned));
             threads.push(std::thread::spawn(move || {
                 for number in 0.. {
                     if over.load(Ordering::Relaxed) {
@@ -47,7 +47,7 @@ impl Load {
                     }
                     let asked = Asked { word: format!("word {person}-{number}"), code: dice.below(3) as i32 };
                     let nap = format!("0.{}", dice.below(10));
-                    let nap = if dice.below(5) == 0 { dice.below(longest + 1).to_string() } else { nap };
+                    let nap = if dice.below(5) == 0 { dice.roll(0..longest + 1).to_string() } else { nap };
                     let command = ["sh", "-c", TASK, &asked.word, &nap, &asked.code.to_string()];
                     let options: Vec<&str> = node.as_deref().into_iter().flat_map(|node| ["--node", node]).collect();
                     if lock(&ledger).open() < MOST_OPEN
@@ -56,7 +56,7 @@ impl Load {
                         lock(&ledger).acknowledged(job, asked);
                     }
                     // why: a person thinks between two jobs; without that the machines would drown in work.
-                    std::thread::sleep(dice.millis(pause.0, pause.1));
+                    std::thread::sleep(Duration::from_millis(dice.roll(pause.0..pause.1 + 1)));
                 }
             }));
         }

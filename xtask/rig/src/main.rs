@@ -3,9 +3,8 @@
 //! - [`guest`] is one machine: it boots, is asked by ssh, and loses its power. How, is `machine.sh`'s business.
 //! - [`host`] asks a guest's manager from here, with the verbs of the program itself.
 //! - [`ledger`] knows only what people were told, and holds it against what the manager says later; [`load`] fills it.
-//! - [`scene`] are the stories told with them; [`dice`] says when something happens in them.
+//! - [`scene`] are the stories told with them.
 
-mod dice;
 mod guest;
 mod host;
 mod ledger;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use protocol::api::{Changes, LogChunk, Refusal, Reply};
 use protocol::job::Stream;
+use test_support::Dice;
 
 use crate::client::ClientError;
 use crate::console::event::{Effect, Event, Printed, Purpose, Told};
@@ -77,32 +78,16 @@ const KEYS: &[&str] = &[
     "q",
 ];
 
-/// The same for the same seed, so that a failure can be had again.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % below.max(1)
-    }
-
-    fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.roll(of.len() as u64) as usize]
-    }
-}
-
 fn event(dice: &mut Dice) -> Option<Event> {
-    let workers = dice.roll(40) as u32;
-    Some(match dice.roll(14) {
-        0 => Event::Resize(dice.roll(200) as u16, dice.roll(70) as u16),
-        1 => Event::Told(Told::Picture(Box::new(sample::picture(workers, dice.roll(30) as u32)))),
+    let workers = dice.below(40) as u32;
+    Some(match dice.below(14) {
+        0 => Event::Resize(dice.below(200) as u16, dice.below(70) as u16),
+        1 => Event::Told(Told::Picture(Box::new(sample::picture(workers, dice.below(30) as u32)))),
         2 => Event::Told(Told::Lost { why: "the manager went away".into(), pause: Duration::from_millis(250) }),
         3 | 4 => {
-            let (nodes, jobs) = (sample::nodes(workers), sample::jobs(dice.roll(30) as u32));
-            let gone_nodes = sample::nodes(dice.roll(5) as u32).into_iter().map(|node| node.name).collect();
-            let gone_jobs = sample::jobs(dice.roll(5) as u32).into_iter().map(|job| job.id).collect();
+            let (nodes, jobs) = (sample::nodes(workers), sample::jobs(dice.below(30) as u32));
+            let gone_nodes = sample::nodes(dice.below(5) as u32).into_iter().map(|node| node.name).collect();
+            let gone_jobs = sample::jobs(dice.below(5) as u32).into_iter().map(|job| job.id).collect();
             let events = sample::events();
             Event::Told(Told::Changes(Box::new(Changes {
                 nodes,
@@ -115,15 +100,15 @@ fn event(dice: &mut Dice) -> Option<Event> {
         }
         5 => {
             let kinds = [MouseEventKind::Down(MouseButton::Left), MouseEventKind::ScrollDown, MouseEventKind::ScrollUp];
-            let (column, row) = (dice.roll(220) as u16, dice.roll(80) as u16);
+            let (column, row) = (dice.below(220) as u16, dice.below(80) as u16);
             Event::Mouse(MouseEvent { kind: *dice.pick(&kinds), column, row, modifiers: KeyModifiers::NONE })
         }
         6 => Event::Paste("node:pi-2 \u{1b}[31m\u{202e}ünï\n".into()),
         7 => {
-            let bytes = (0..dice.roll(300)).map(|_| dice.roll(256) as u8).collect::<Vec<_>>();
+            let bytes = (0..dice.below(300)).map(|_| dice.below(256) as u8).collect::<Vec<_>>();
             let stream = *dice.pick(&[Stream::Stdout, Stream::Stderr]);
-            let chunk = LogChunk { stream, offset: dice.roll(2000), bytes: bytes.into() };
-            Event::Printed(dice.roll(60), Printed::Piece(chunk))
+            let chunk = LogChunk { stream, offset: dice.roll(0..2000), bytes: bytes.into() };
+            Event::Printed(dice.roll(0..60), Printed::Piece(chunk))
         }
         8 => Event::Time,
         _ => return None,
@@ -133,9 +118,9 @@ fn event(dice: &mut Dice) -> Option<Event> {
 /// An answer that fits, or one that does not.
 fn answer(purpose: Purpose, dice: &mut Dice) -> Event {
     let jobs = sample::jobs(9);
-    let job = &jobs[dice.roll(9) as usize];
+    let job = &jobs[dice.below(9)];
     let tasks = sample::tasks(job);
-    let reply = match (&purpose, dice.roll(5)) {
+    let reply = match (&purpose, dice.below(5)) {
         (_, 0) => {
             return Event::Answered(purpose, Err(ClientError::Refused(Refusal::not_found("there is no such task"))));
         }
@@ -149,21 +134,21 @@ fn answer(purpose: Purpose, dice: &mut Dice) -> Event {
 }
 
 fn play(seed: u64, steps: u32) {
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut dice = Dice::new(seed);
     let mut state: State = sample::state((120, 40), sample::picture(6, 9));
     let mut mono = sample::now().mono;
     let mut asked: Vec<Purpose> = vec![];
     for _ in 0..steps {
-        mono += Duration::from_millis(dice.roll(400));
+        mono += Duration::from_millis(dice.roll(0..400));
         let now = Now { mono, wall: protocol::time::UnixMillis(sample::AT.0 + mono.as_millis() as u64) };
         let mut effects = match event(&mut dice) {
             Some(event) => state.update(event, now),
-            None if !asked.is_empty() && dice.roll(3) == 0 => {
-                let purpose = asked.swap_remove(dice.roll(asked.len() as u64) as usize);
+            None if !asked.is_empty() && dice.below(3) == 0 => {
+                let purpose = asked.swap_remove(dice.below(asked.len()));
                 let event = answer(purpose, &mut dice);
                 state.update(event, now)
             }
-            None => sample::press(&mut state, KEYS[dice.roll(KEYS.len() as u64) as usize]),
+            None => sample::press(&mut state, KEYS[dice.below(KEYS.len())]),
         };
         effects.extend(state.settle(now));
         asked.extend(effects.into_iter().filter_map(|effect| match effect {
@@ -172,7 +157,7 @@ fn play(seed: u64, steps: u32) {
         }));
         asked.truncate(50);
         assert!(state.next_wakeup().is_none_or(|at| at + Duration::from_secs(1) > mono), "it would spin, seed {seed}");
-        if dice.roll(6) == 0 {
+        if dice.below(6) == 0 {
             sample::drawn(&state);
         }
     }

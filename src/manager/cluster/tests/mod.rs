@@ -17,7 +17,6 @@ mod lost;
 mod output;
 mod people;
 mod placement;
-mod prng;
 mod scale;
 mod simulator;
 mod stopping;

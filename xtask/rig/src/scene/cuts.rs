@@ -6,11 +6,11 @@ use anyhow::{Context, Result, ensure};
 use protocol::event::What;
 
 use super::found;
-use crate::dice::Dice;
 use crate::ledger::wrong_runs;
 use crate::load::{Load, RAN};
 use crate::place::{PATIENCE, Pair, Place, WORKER};
 use crate::seconds;
+use test_support::Dice;
 
 /// How long whatever was asked for may take in the end.
 const REST: Duration = Duration::from_secs(1200);
@@ -20,12 +20,12 @@ const MOST_LOSSES: u32 = 4;
 pub fn manager(place: &Place) -> Result<()> {
     let pair = place.pair()?;
     let load = Load::begin(&pair.host, place.seed, 3, (50, 400), 15, Some(WORKER));
-    let mut dice = Dice::new(place.seed, "cut-manager");
+    let mut dice = Dice::of(place.seed, "cut-manager");
     load.goes_on(5, PATIENCE)?;
     for cut in 1..=place.cuts {
         let began = std::time::Instant::now();
         // why: the moment is the thing: anywhere in what the manager does.
-        std::thread::sleep(dice.millis(0, 5000));
+        std::thread::sleep(Duration::from_millis(dice.roll(0..5001)));
         let (jobs, ended, _) = load.told();
         pair.manager.cut()?;
         let boot = pair.manager.up(&[]).with_context(|| format!("after cut {cut}"))?;
@@ -63,13 +63,13 @@ pub fn worker(place: &Place) -> Result<()> {
     let newest = pair.host.verb(&["event", "--json", "-n", "1"])?;
     let after = serde_json::from_str::<protocol::event::Event>(newest.trim()).map(|event| event.no)?;
     let load = Load::begin(&pair.host, place.seed, 3, (50, 400), 15, Some(WORKER));
-    let mut dice = Dice::new(place.seed, "cut-worker");
+    let mut dice = Dice::of(place.seed, "cut-worker");
     load.goes_on(5, PATIENCE)?;
     let mut cut_short = vec![];
     for cut in 1..=place.cuts {
         let began = std::time::Instant::now();
         // why: the moment is the thing: anywhere in what the worker does.
-        std::thread::sleep(dice.millis(0, 5000));
+        std::thread::sleep(Duration::from_millis(dice.roll(0..5001)));
         let before = pair.host.tasks(&["--node", WORKER, "--state", "running"])?;
         pair.worker.cut()?;
         let (jobs, ended, _) = load.told();

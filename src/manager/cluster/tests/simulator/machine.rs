@@ -8,8 +8,8 @@ use protocol::id::AttemptId;
 use protocol::job::Outcome;
 use protocol::name::NodeName;
 use protocol::time::UnixMillis;
+use test_support::Dice;
 
-use super::super::prng::Prng;
 use super::super::words::{DAWN, name, printed};
 use super::agenda::{Instant, MS, SECOND};
 use super::net::{ConnId, Way};
@@ -69,7 +69,7 @@ pub enum State {
 }
 
 impl Machine {
-    pub fn some(plan: &Plan, dice: &mut Prng) -> Vec<Self> {
+    pub fn some(plan: &Plan, dice: &mut Dice) -> Vec<Self> {
         let liar = plan.liar.then(|| dice.below(plan.nodes));
         (0..plan.nodes)
             .map(|n| {

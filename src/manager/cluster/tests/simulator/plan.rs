@@ -2,8 +2,8 @@
 //! them: a defect that one misfortune would mend (each new hello brings much into order) shows where it is missing.
 
 use std::collections::BTreeSet;
+use test_support::Dice;
 
-use super::super::prng::Prng;
 use super::agenda::{MINUTE, MS, SECOND};
 use crate::manager::cluster::ClusterConfig;
 
@@ -55,8 +55,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn of(seed: u64, nodes: Option<usize>) -> (Self, Prng) {
-        let mut dice = Prng::new(seed);
+    pub fn of(seed: u64, nodes: Option<usize>) -> (Self, Dice) {
+        let mut dice = Dice::new(seed);
         let large = nodes.is_some_and(|nodes| nodes >= 50);
         let nodes = nodes.unwrap_or(2 + dice.below(5));
         let d = &mut dice;

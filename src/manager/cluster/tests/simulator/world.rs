@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use protocol::id::AttemptId;
 use protocol::name::NodeName;
+use test_support::Dice;
 
-use super::super::prng::Prng;
 use super::agenda::{Agenda, Instant};
 use super::machine::Machine;
 use super::manager::Manager;
@@ -64,7 +64,7 @@ pub enum Misfortune {
 
 pub struct Sim {
     pub plan: Plan,
-    pub dice: Prng,
+    pub dice: Dice,
     pub agenda: Agenda<Happening>,
     pub trace: Trace,
     pub manager: Manager,
