@@ -110,6 +110,10 @@ pub enum Record {
         kill_at: u64,
     },
     Ended(Ended),
+    /// All that these printed is on disk: how they ended counts after a power cut, too.
+    Safe {
+        attempts: Vec<AttemptId>,
+    },
     Forgotten {
         attempts: Vec<AttemptId>,
     },

@@ -1,5 +1,5 @@
-//! What the keeper has seen, one JSON line each, only ever appended. Never synced: what a power cut takes from it, the
-//! manager runs again, and says so.
+//! What the keeper has seen, one JSON line each, only ever appended. Synced only when the keeper ends: what a power cut takes
+//! from it, the manager runs again, and says so.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -37,6 +37,8 @@ pub struct Past {
     pub process: Option<(i32, u64)>,
     pub stop: Option<PastStop>,
     pub ended: Option<Ended>,
+    /// Its output is on disk.
+    pub safe: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +46,12 @@ pub struct PastStop {
     pub reason: String,
     /// Milliseconds since the boot.
     pub kill_at: u64,
+}
+
+impl Past {
+    fn beginning(boot_id: String, started_at: UnixMillis, note: Value) -> Self {
+        Self { boot_id, started_at, note, process: None, stop: None, ended: None, safe: false }
+    }
 }
 
 impl Journal {
@@ -99,6 +107,11 @@ impl Journal {
         Ok(())
     }
 
+    /// All that was written stays, whatever happens.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
     /// Whether most of it is about what is forgotten, given how many attempts are not.
     pub fn is_worn(&self, kept: usize) -> bool {
         self.lines >= WORN_LINES && self.lines / 8 > kept
@@ -130,7 +143,7 @@ fn open_file(path: &Path, empty: bool) -> io::Result<File> {
 fn replay(record: Record, past: &mut BTreeMap<AttemptId, Past>) {
     match record {
         Record::Starting { attempt, boot_id, at, note } => {
-            past.insert(attempt, Past { boot_id, started_at: at, note, process: None, stop: None, ended: None });
+            past.insert(attempt, Past::beginning(boot_id, at, note));
         }
         Record::Running { attempt, pid, start_ticks } => {
             if let Some(one) = past.get_mut(&attempt) {
@@ -145,10 +158,16 @@ fn replay(record: Record, past: &mut BTreeMap<AttemptId, Past>) {
         Record::Ended(ended) => {
             // An end counts even where the line of its beginning was damaged.
             let started_at = ended.started_at.unwrap_or(ended.ended_at);
-            let (boot_id, note) = (String::new(), Value::Null);
-            let unseen = Past { boot_id, started_at, note, process: None, stop: None, ended: None };
+            let unseen = || Past::beginning(String::new(), started_at, Value::Null);
             let attempt = ended.attempt;
-            past.entry(attempt).or_insert(unseen).ended = Some(ended);
+            past.entry(attempt).or_insert_with(unseen).ended = Some(ended);
+        }
+        Record::Safe { attempts } => {
+            for attempt in attempts {
+                if let Some(one) = past.get_mut(&attempt) {
+                    one.safe = true;
+                }
+            }
         }
         Record::Forgotten { attempts } => attempts.iter().for_each(|attempt| drop(past.remove(attempt))),
     }

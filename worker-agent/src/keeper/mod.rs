@@ -3,7 +3,8 @@
 //! One thread, nothing asynchronous: it sleeps in `poll` until a child ends, the agent says something, somebody knocks at
 //! the control socket, or something is due. It decides nothing about work, and knows no network.
 //!
-//! - [`tasks`] starts them ([`spawn`]), ends them whole ([`cgroup`], or [`remains`]) and finds them again ([`journal`]).
+//! - [`tasks`] starts them ([`spawn`]), ends them whole ([`cgroup`], or [`remains`]) and finds them again ([`journal`]),
+//!   after a power cut too ([`safety`]).
 //! - [`agent`] is its one talkative child, started again for ever.
 //! - [`control`] answers `worker-agent status`, `tasks` and `upgrade` ([`client`]); [`upgrade`] is an exec of its new self.
 
@@ -17,6 +18,7 @@ mod journal;
 mod lock;
 mod proc;
 mod remains;
+mod safety;
 mod serve;
 mod signals;
 mod spawn;

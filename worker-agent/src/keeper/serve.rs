@@ -58,6 +58,7 @@ enum Goal {
 enum Ready {
     Signals,
     Hunger,
+    Saved,
     Agent,
     Door,
     Client { id: ClientId, hung_up: bool },
@@ -91,6 +92,7 @@ impl Keeper {
                 match ready {
                     Ready::Signals => self.take_signals(),
                     Ready::Hunger => self.tasks.hunger_changed(),
+                    Ready::Saved => self.tasks.saved(),
                     Ready::Foreign(attempt) => self.tasks.main_ended(attempt, How::Unknown),
                     Ready::Agent => self.hear_agent(),
                     Ready::Door => self.door.accept(),
@@ -120,6 +122,9 @@ impl Keeper {
         };
         if let Some(fd) = self.tasks.hunger() {
             watch(Ready::Hunger, fd, PollFlags::PRI);
+        }
+        if let Some(fd) = self.tasks.saving() {
+            watch(Ready::Saved, fd, PollFlags::IN);
         }
         for (attempt, fd) in self.tasks.foreign() {
             watch(Ready::Foreign(attempt), fd, PollFlags::IN);

@@ -2,6 +2,7 @@
 
 mod end;
 mod restore;
+mod save;
 
 pub use end::How;
 
@@ -20,6 +21,7 @@ use super::clock::{Moment, wall};
 use super::hunger::Hunger;
 use super::journal::Journal;
 use super::proc::{self, ATTEMPT, WORKER};
+use super::safety::{Safety, Saver};
 use super::spawn::{Launch, NotSpawned, Output, Refusal, Spawner};
 use crate::layout::Layout;
 
@@ -31,6 +33,7 @@ pub struct Tasks {
     journal: Journal,
     pool: Option<Pool>,
     hunger: Hunger,
+    saver: Saver,
     live: BTreeMap<AttemptId, Live>,
     /// Ended and not yet forgotten.
     over: BTreeMap<AttemptId, Over>,
@@ -53,6 +56,8 @@ struct Over {
     started_at: UnixMillis,
     note: Value,
     ended: Ended,
+    since: Moment,
+    safety: Safety,
 }
 
 /// Something of it still runs.
@@ -198,7 +203,7 @@ impl Tasks {
         let outcome = Outcome::NotStarted { kind: refusal.kind, message: refusal.message };
         let ended = Ended { attempt, outcome, started_at: None, ended_at: wall(), ran_ms: None, out_of_memory: false };
         self.journal.note(&Record::Ended(ended.clone()));
-        self.tell_end(Over { started_at, note, ended });
+        self.tell_end(Over::new(started_at, note, ended));
     }
 
     fn tell_start(&mut self, attempt: AttemptId, at: UnixMillis) {
@@ -315,7 +320,7 @@ impl Tasks {
 
     /// Before this process ends: nothing is left unwritten, no empty folder behind.
     pub fn close(&mut self) {
-        self.flush();
+        self.save_all();
         if let Some(pool) = &mut self.pool {
             pool.remove_empty();
         }

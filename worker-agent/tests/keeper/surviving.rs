@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use protocol::id::AttemptId;
 use protocol::job::Outcome;
-use protocol::keeper::{FromKeeper, Kept, Record, ToKeeper};
+use protocol::keeper::{Ended, FromKeeper, Kept, Record, ToKeeper};
 use protocol::time::UnixMillis;
 use serde_json::Value;
 
@@ -207,6 +207,58 @@ fn after_the_node_restarted_its_tasks_are_lost_and_may_run_again() {
     worker.start_keeper();
     let lost = Outcome::Lost { reason: "the node restarted".into(), again: true };
     assert_eq!(worker.kept_outcome(one), lost);
+}
+
+#[test]
+fn after_the_node_restarted_only_an_end_whose_output_is_safe_counts() {
+    let mut worker = Worker::prepare(Mode::Usual);
+    let begun = |index| {
+        let Record::Starting { attempt, at, note, .. } = starting(attempt(index)) else { panic!() };
+        Record::Starting { attempt, boot_id: "before".into(), at, note }
+    };
+    let ended = |index, outcome| {
+        let (started_at, ended_at) = (Some(UnixMillis(1000)), UnixMillis(2000));
+        let attempt = attempt(index);
+        Record::Ended(Ended { attempt, outcome, started_at, ended_at, ran_ms: Some(1), out_of_memory: false })
+    };
+    let records = (0..3).map(begun).chain([
+        ended(0, Outcome::Exited(0)),
+        ended(1, Outcome::Exited(0)),
+        Record::Safe { attempts: vec![attempt(1)] },
+        // Nobody would run it again for what it printed.
+        ended(2, stopped()),
+    ]);
+    journal(&worker, &records.collect::<Vec<_>>());
+    for _ in 0..2 {
+        worker.start_keeper();
+        let Outcome::Lost { reason, again: true } = worker.kept_outcome(attempt(0)) else {
+            panic!("{:?}", worker.hello)
+        };
+        assert!(reason.contains("before its output was safe"), "{reason}");
+        assert_eq!(worker.kept_outcome(attempt(1)), Outcome::Exited(0));
+        assert_eq!(worker.kept_outcome(attempt(2)), stopped());
+        // Once it has been decided, it stays so.
+        worker.kill_keeper();
+    }
+}
+
+#[test]
+fn an_end_that_nobody_takes_is_made_safe_and_so_is_one_that_waits_when_the_keeper_ends() {
+    let mut worker = Worker::start();
+    let safe = |worker: &Worker, attempt: AttemptId| {
+        let text = std::fs::read_to_string(worker.state().join("journal")).unwrap();
+        let mut records = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        records.any(|record| matches!(record, Record::Safe { attempts } if attempts.contains(&attempt)))
+    };
+    worker.shell(attempt(0), "echo printed; exit 3");
+    assert_eq!(worker.outcome(attempt(0)), Outcome::Exited(3));
+    assert!(!safe(&worker, attempt(0)), "what is taken at once costs nothing");
+    until("it to be safe", || safe(&worker, attempt(0)));
+    worker.shell(attempt(1), "echo printed; exit 4");
+    assert_eq!(worker.outcome(attempt(1)), Outcome::Exited(4));
+    worker.signal_keeper(libc::SIGTERM);
+    assert_eq!(worker.keeper_end(), Some(0));
+    assert!(safe(&worker, attempt(1)), "it may be switched off now");
 }
 
 #[test]

@@ -161,11 +161,12 @@ impl Tasks {
 
     /// When something is due.
     pub fn due(&self) -> Option<Moment> {
-        self.live.values().filter_map(Live::due).chain(self.tell_at).min()
+        self.live.values().filter_map(Live::due).chain(self.tell_at).chain(self.save_at()).min()
     }
 
     pub fn tick(&mut self) {
         let now = Moment::now();
+        self.save_what_waits(now);
         let due: Vec<_> = self.live.iter().filter(|(_, live)| live.due().is_some_and(|due| due <= now)).collect();
         let due: Vec<AttemptId> = due.into_iter().map(|(attempt, _)| *attempt).collect();
         for attempt in due {
@@ -204,7 +205,7 @@ impl Tasks {
         let tell_at = *tell_at.get_or_insert(now + PATIENCE);
         if tell_at <= now && !live.forgotten && !self.over.contains_key(&attempt) {
             tracing::warn!("something of {attempt} does not end, although it was killed");
-            let over = Over { started_at: live.started_at, note: live.note.clone(), ended: ended.clone() };
+            let over = Over::new(live.started_at, live.note.clone(), ended.clone());
             self.tell_end(over);
         }
         self.kill(attempt);
@@ -235,7 +236,7 @@ impl Tasks {
             && !live.forgotten
             && !self.over.contains_key(&attempt)
         {
-            self.tell_end(Over { started_at: live.started_at, note: live.note, ended });
+            self.tell_end(Over::new(live.started_at, live.note, ended));
         }
     }
 
@@ -356,14 +357,6 @@ impl Live {
             records.push(Record::Ended(ended.clone()));
         }
         records
-    }
-}
-
-impl Over {
-    fn records(&self, boot_id: &str) -> [Record; 2] {
-        let (attempt, boot_id) = (self.ended.attempt, boot_id.to_owned());
-        let starting = Record::Starting { attempt, boot_id, at: self.started_at, note: self.note.clone() };
-        [starting, Record::Ended(self.ended.clone())]
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use anyhow::Context;
 use protocol::id::AttemptId;
 use protocol::job::Outcome;
 use protocol::keeper::{Ended, Record};
@@ -18,8 +19,10 @@ use super::super::hunger::Hunger;
 use super::super::journal::{Journal, Past, PastStop};
 use super::super::proc::{self, Stat};
 use super::super::remains::{self, Snapshot};
+use super::super::safety::{Safety, Saver};
 use super::super::spawn::Spawner;
 use super::end::How;
+use super::save::has_output;
 use super::{Live, Main, Over, Phase, Stop, Tasks};
 use crate::layout::Layout;
 
@@ -29,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What helps where no task can be born into a cgroup.
 const NEW_GROUP: &str = "stop this worker and start it again in a new one";
 
+const PERHAPS_TORN: &str = "the node restarted before its output was safe on disk";
 const NEVER_BEGAN: &str = "its keeper was killed before it began";
 
 /// Where the main process of a task is that has no end in the journal.
@@ -69,6 +73,7 @@ impl Tasks {
             helpers: Default::default(),
             news: vec![],
             tell_at: None,
+            saver: Saver::new().context("the keeper cannot wait for its disk on this system")?,
         };
         past.into_iter().for_each(|(attempt, past)| tasks.recall(attempt, past));
         tasks.sort_slots(slots);
@@ -78,11 +83,20 @@ impl Tasks {
 
     fn recall(&mut self, attempt: AttemptId, past: Past) {
         let Past { started_at, note, .. } = past;
+        let another_boot = past.boot_id != self.boot_id;
         if let Some(ended) = past.ended {
-            self.over.insert(attempt, Over { started_at, note, ended });
+            if another_boot && !past.safe && has_output(&ended.outcome) {
+                let outcome = Outcome::Lost { reason: PERHAPS_TORN.into(), again: true };
+                return self.ended_unseen(attempt, started_at, note, outcome);
+            }
+            let mut over = Over::new(started_at, note, ended);
+            if past.safe {
+                over.safety = Safety::Safe;
+            }
+            self.over.insert(attempt, over);
             return;
         }
-        if past.boot_id != self.boot_id {
+        if another_boot {
             let outcome = Outcome::Lost { reason: "the node restarted".into(), again: true };
             return self.ended_unseen(attempt, started_at, note, outcome);
         }
@@ -150,7 +164,7 @@ impl Tasks {
         let began = (!never_began).then_some(started_at);
         let ended = Ended { attempt, outcome, started_at: began, ended_at: wall(), ran_ms: None, out_of_memory: false };
         self.journal.note(&Record::Ended(ended.clone()));
-        self.over.insert(attempt, Over { started_at, note, ended });
+        self.over.insert(attempt, Over::new(started_at, note, ended));
     }
 
     /// Gives every task its cgroup back, and empties the others.
