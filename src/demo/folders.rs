@@ -76,6 +76,13 @@ impl Folders {
     fn forget(&self) -> anyhow::Result<()> {
         super::daemon::end_left_workers(self, Duration::ZERO)?;
         super::daemon::end_left_manager(self)?;
+        let config = self.config();
+        match fs::remove_file(&config) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("{} cannot be removed", config.display()));
+            }
+            _ => {}
+        }
         for folder in ["manager", "workers", "boards", "logs"] {
             let path = self.state.join(folder);
             match fs::remove_dir_all(&path) {

@@ -179,32 +179,36 @@ fn words<const N: usize>(words: [&str; N], path: &Path) -> Vec<String> {
     words.into_iter().map(String::from).chain([path.to_string_lossy().into_owned()]).collect()
 }
 
-/// The same port as last time where it is free, so that daemons of before find each other again.
+/// The same port as last time where it is free, so that daemons of before find each other again. What a person has added
+/// stays.
 fn write_config(folders: &Folders) -> anyhow::Result<()> {
-    #[derive(serde::Deserialize)]
-    struct Old {
-        ssh: String,
-    }
     let path = folders.config();
-    let old = std::fs::read_to_string(&path).ok().and_then(|text| toml::from_str::<Old>(&text).ok());
-    if old.is_some() && std::os::unix::net::UnixStream::connect(folders.socket()).is_ok() {
+    let old = std::fs::read_to_string(&path).ok().and_then(|text| text.parse::<toml::Table>().ok()).unwrap_or_default();
+    let port = old.get("ssh").and_then(|address| address.as_str());
+    if port.is_some() && std::os::unix::net::UnixStream::connect(folders.socket()).is_ok() {
         // The manager that is about to be adopted was started with it.
         return Ok(());
     }
-    let again = old.and_then(|old| TcpListener::bind(old.ssh).ok());
+    let again = port.and_then(|address| TcpListener::bind(address).ok());
     let bound = again.map_or_else(|| TcpListener::bind("127.0.0.1:0"), Ok);
     let address = bound.and_then(|listener| listener.local_addr()).context("no port on loopback is free")?;
-    let text = config(&address.to_string(), &folders.state.join("manager"), &folders.run)?;
+    let text = config(old, &address.to_string(), &folders.state.join("manager"), &folders.run)?;
     std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-fn config(address: &str, state: &Path, run: &Path) -> anyhow::Result<String> {
-    // What is a string in JSON is one in TOML. What Rust prints for debugging is not: it escapes differently.
-    let (state, run, grace) = (serde_json::to_string(state)?, serde_json::to_string(run)?, GRACE.as_secs());
-    Ok(format!(
-        "# Written by `bramble demo` at each start.\nssh = \"{address}\"\nstate = {state}\nrun = {run}\n\
-         name = \"shelf\"\nstop_grace = \"{grace}s\"\n"
-    ))
+fn config(old: toml::Table, address: &str, state: &Path, run: &Path) -> anyhow::Result<String> {
+    let utf8 =
+        |path: &Path| path.to_str().map(str::to_owned).with_context(|| format!("{} is not UTF-8", path.display()));
+    let ours = [
+        ("ssh", address.to_owned()),
+        ("state", utf8(state)?),
+        ("run", utf8(run)?),
+        ("name", "shelf".to_owned()),
+        ("stop_grace", format!("{}s", GRACE.as_secs())),
+    ];
+    let mut table = old;
+    table.extend(ours.map(|(key, value)| (key.to_owned(), value.into())));
+    Ok(format!("# `bramble demo` sets ssh, state, run, name and stop_grace at each start; all else is yours.\n{table}"))
 }
 
 async fn join_token(client: &Client) -> anyhow::Result<String> {
@@ -254,9 +258,29 @@ mod tests {
     fn a_state_folder_may_have_any_name() {
         for name in ["ana's demo", "a \"b\" \\ c", "zero\u{200b}width", "tab\tand\nline", "ünï"] {
             let state = Path::new("/tmp").join(name);
-            let text = config("127.0.0.1:1", &state, Path::new("/run/x")).unwrap();
+            let text = config(toml::Table::new(), "127.0.0.1:1", &state, Path::new("/run/x")).unwrap();
             let read: toml::Table = text.parse().unwrap_or_else(|e| panic!("{name:?}: {e}"));
             assert_eq!(read["state"].as_str(), state.to_str());
         }
+    }
+
+    #[test]
+    fn what_a_person_has_added_to_the_configuration_stays() {
+        let here = tempfile::tempdir().unwrap();
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(here.path(), open).unwrap();
+        let folders = Folders::prepare(Some(here.path()), false).unwrap();
+        write_config(&folders).unwrap();
+        let added =
+            std::fs::read_to_string(folders.config()).unwrap().replace("\"shelf\"", "\"mine\"\nlease = \"10s\"");
+        std::fs::write(folders.config(), added).unwrap();
+        write_config(&folders).unwrap();
+        let read: toml::Table = std::fs::read_to_string(folders.config()).unwrap().parse().unwrap();
+        assert_eq!((read["lease"].as_str(), read["name"].as_str()), (Some("10s"), Some("shelf")));
+        folders.clear_run().unwrap();
+        drop(folders);
+        let folders = Folders::prepare(Some(here.path()), true).unwrap();
+        assert!(!folders.config().exists(), "a fresh one begins anew");
+        folders.clear_run().unwrap();
     }
 }

@@ -77,8 +77,8 @@ impl Run {
         // Tasks run under uids of their own.
         std::fs::set_permissions(&ledger, PermissionsExt::from_mode(0o666)).unwrap();
         let relays: Vec<Relay> = (0..NODES).map(|_| Relay::start(&state)).collect();
+        shorten_lease(&state);
         let demo = start_demo(&state, &relays).unwrap();
-        shorten_lease(&state, &demo);
         let world = World::new(state, demo.socket(), ledger.to_str().unwrap().to_owned());
         let world = Arc::new(world);
         let binaries = vec![another_binary(here), BRAMBLE.into()];

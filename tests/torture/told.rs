@@ -98,8 +98,8 @@ impl Book {
     }
 
     pub fn seen(&mut self, task: &TaskView, by: &str) {
-        // One that was stopped in the queue has had no attempt.
-        if task.state.ended() && task.attempt > 0 {
+        // One that was stopped in the queue is on no node, and its last attempt, if it ever had one, has an end of its own.
+        if task.state.ended() && task.node.is_some() {
             let end = End { state: task.state, code: task.code, reason: task.reason.clone() };
             self.ended(task.id.attempt(task.attempt), end, by);
         }

@@ -122,20 +122,12 @@ enum Undo {
     Heal(usize),
 }
 
-/// By the manager's own configuration file, read at its next start. A demo without a manager to adopt writes it anew.
-pub fn shorten_lease(state: &Path, demo: &Demo) {
-    let config = state.join("manager.toml");
-    let text = std::fs::read_to_string(&config).unwrap();
-    if text.contains("lease") {
-        return;
-    }
-    std::fs::write(&config, format!("{text}lease = \"{}s\"\n", LEASE.as_secs())).unwrap();
-    let old = daemons(state, "manager");
-    old.iter().for_each(|pid| signal_pid(*pid, Signal::TERM));
-    common::until("the manager is back", || {
-        let back = demo.verb(&["node"]).status.success();
-        (back && daemons(state, "manager") != old).then_some(())
-    });
+/// By the manager's own configuration file, of which a demo keeps what it does not set itself. The same from the first
+/// moment on: a node rests as long as the lease allows that it was told of last.
+pub fn shorten_lease(state: &Path) {
+    // The mark of a demo's folder: others are left alone.
+    std::fs::write(state.join("demo"), "").unwrap();
+    std::fs::write(state.join("manager.toml"), format!("lease = \"{}s\"\n", LEASE.as_secs())).unwrap();
 }
 
 pub struct Trouble {
@@ -287,10 +279,7 @@ impl Trouble {
         }
         std::thread::sleep(away); // why: the time without a demo
         match start_demo(&self.world.state, &self.relays) {
-            Ok(demo) => {
-                shorten_lease(&self.world.state, &demo);
-                self.demo = Some(demo);
-            }
+            Ok(demo) => self.demo = Some(demo),
             Err(why) => self.world.book().wrong(format!("no new demo could be started: {why}")),
         }
     }
