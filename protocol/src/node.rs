@@ -104,6 +104,8 @@ pub struct Metrics {
     pub load_hundredths: Option<u32>,
     pub memory_used: Option<Bytes>,
     pub disk_used: Option<Bytes>,
+    /// So little is free that no task can be sure to begin.
+    pub disk_full: bool,
     /// Bytes a second, all interfaces but loopback.
     pub net_in: Option<Bytes>,
     pub net_out: Option<Bytes>,

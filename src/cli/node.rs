@@ -204,6 +204,7 @@ fn marks(node: &NodeView) -> Vec<&'static str> {
         (node.revoked, "revoked"),
         (node.trouble.is_some(), "not let in"),
         (node.draining, "draining"),
+        (node.metrics.as_ref().is_some_and(|m| m.disk_full), "disk full"),
         (throttle.under_voltage, "under-voltage"),
         (throttle.throttled, "throttled"),
         (throttle.soft_temperature_limit, "too warm"),

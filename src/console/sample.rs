@@ -129,6 +129,7 @@ fn node(number: u32, width: usize) -> NodeView {
         load_hundredths: Some(busy * 4),
         memory_used: Some(Bytes((600 + u64::from(noise(number, 2, 3000))) << 20)),
         disk_used: Some(Bytes((4 + u64::from(noise(number, 3, 20))) << 30)),
+        disk_full: false,
         net_in: Some(Bytes(u64::from(noise(number, 4, 4_000_000)))),
         net_out: Some(Bytes(u64::from(noise(number, 5, 900_000)))),
         temperature: Celsius::new(38.0 + busy as f32 * 0.42),

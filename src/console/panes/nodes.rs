@@ -107,6 +107,10 @@ fn works(node: &NodeView) -> bool {
     node.role == Role::Worker
 }
 
+pub fn disk_full(node: &NodeView) -> bool {
+    node.metrics.as_ref().is_some_and(|metrics| metrics.disk_full)
+}
+
 /// What else there is to know, in full and as short as can be.
 fn remarks(node: &NodeView, theme: &Theme) -> Vec<(&'static str, &'static str, Style)> {
     let (glyphs, styles) = (theme.glyphs, &theme.styles);
@@ -116,6 +120,9 @@ fn remarks(node: &NodeView, theme: &Theme) -> Vec<(&'static str, &'static str, S
     }
     if node.draining {
         remarks.push(("draining", glyphs.draining, styles.draining));
+    }
+    if disk_full(node) {
+        remarks.push(("disk full", "disk", styles.flag));
     }
     if node.shared_uid {
         remarks.push(("shared uid", "uid", styles.flag));

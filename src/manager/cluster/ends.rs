@@ -154,7 +154,9 @@ impl Cluster {
             if past.node != Some(on) {
                 return false;
             }
-            if past.late.is_none() && past.outcome != report.outcome {
+            // What never began left nothing to keep.
+            let began = !matches!(report.outcome, Outcome::NotStarted { .. });
+            if past.late.is_none() && past.outcome != report.outcome && began {
                 self.keep_apart(on, report, turn);
             }
             return true;

@@ -14,6 +14,7 @@ mod change;
 mod compact;
 mod config;
 mod ends;
+mod full;
 mod hello;
 mod ids;
 mod jobs;

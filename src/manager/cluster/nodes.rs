@@ -108,7 +108,12 @@ impl Node {
 
     /// Whether new work may go there at all.
     pub fn open(&self) -> bool {
-        self.up() && self.role == Role::Worker && !self.draining && !self.revoked
+        self.up() && self.role == Role::Worker && !self.draining && !self.revoked && !self.is_full()
+    }
+
+    /// As it says itself.
+    pub fn is_full(&self) -> bool {
+        self.metrics.disk_full
     }
 }
 

@@ -4,7 +4,7 @@
 use protocol::agent::{Finished, FromAgent, ToAgent};
 use protocol::event::What;
 use protocol::id::AttemptId;
-use protocol::job::{Outcome, TaskState};
+use protocol::job::{NotStarted, Outcome, TaskState};
 use protocol::name::NodeName;
 use protocol::node::Facts;
 use protocol::time::UnixMillis;
@@ -32,10 +32,12 @@ impl Cluster {
             FromAgent::Facts(facts) => self.facts(on, *facts, turn),
             FromAgent::Metrics(patch) => {
                 let Some(node) = self.nodes.get_mut(on) else { return };
+                let was_full = node.is_full();
                 match node.metrics.patch(patch) {
                     Ok(()) => {
                         sane::metrics(&mut node.metrics);
                         turn.touch_metrics(self.nodes.name(on));
+                        self.follow_disk(on, was_full, turn);
                     }
                     Err(_) => {
                         self.ignored += 1;
@@ -105,7 +107,11 @@ impl Cluster {
         if let Some(node) = self.nodes.get_mut(on) {
             node.late.remove(&attempt);
         }
-        let last_words = matches!(report.outcome, Outcome::Lost { again: true, .. });
+        // Nothing of it is to be had back: it may as well go on elsewhere.
+        let last_words = matches!(
+            report.outcome,
+            Outcome::Lost { again: true, .. } | Outcome::NotStarted { kind: NotStarted::Fault, .. }
+        );
         if !self.is_live(attempt, on) && self.may_take_back(attempt, on) && !last_words {
             let started_at = report.started_at.unwrap_or(turn.now.wall);
             let at = self.jobs.get(attempt.task.job).map_or(started_at, |job| job.submitted_at);
@@ -130,6 +136,9 @@ impl Cluster {
         }
         let started_at = known.or(told);
         if let Outcome::Lost { reason, again: true } = report.outcome {
+            return self.lose(id, on, Phase::Running, reason, turn);
+        }
+        if let Some(reason) = self.want_of_room(on, &report.outcome) {
             return self.lose(id, on, Phase::Running, reason, turn);
         }
         self.take_order(on, id);

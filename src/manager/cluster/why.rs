@@ -115,6 +115,9 @@ impl Cluster {
         if node.draining {
             return "draining: it takes no new work".into();
         }
+        if node.is_full() {
+            return "its disk is full: it takes no new work until there is room".into();
+        }
         if largest < key.cpus {
             return format!("the task needs {}, it has {}", cpus(key.cpus), slots(node));
         }

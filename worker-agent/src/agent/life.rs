@@ -55,7 +55,7 @@ pub(super) struct Agent {
     pub(super) stop_grace_ms: u64,
     /// Follows of tasks that are just being started.
     pub(super) early_follows: Vec<protocol::agent::Follow>,
-    pulse: Pulse,
+    pub(super) pulse: Pulse,
     ticker: Interval,
     /// Before the next tick.
     trim_at: Option<Instant>,

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use protocol::OLDEST_PROTOCOL;
 use protocol::agent::{Follow, FromAgent, Order, ToAgent, Welcome};
 use protocol::id::AttemptId;
+use protocol::job::{NotStarted, Outcome};
 use protocol::keeper::{FromKeeper, Spawn, ToKeeper};
 use serde_json::json;
 
@@ -89,6 +90,7 @@ impl Agent {
         let attempt = order.attempt;
         if let Err(why) = self.prepare(&order) {
             self.desk.failed(attempt, format!("{attempt} could not be started on this node: {why}"), wall());
+            self.look_at_disk();
             self.reports.finished(attempt);
         }
     }
@@ -160,6 +162,9 @@ impl Agent {
             }
             FromKeeper::Ended(ended) => {
                 let attempt = ended.attempt;
+                if matches!(ended.outcome, Outcome::NotStarted { kind: NotStarted::Fault, .. }) {
+                    self.look_at_disk();
+                }
                 if self.desk.ended(ended) {
                     self.reports.finished(attempt);
                     self.followers.ended(attempt);
@@ -170,6 +175,14 @@ impl Agent {
             }
             FromKeeper::Hello { .. } => tracing::warn!("the keeper greeted twice"),
             FromKeeper::NotUnderstood { .. } => {}
+        }
+    }
+
+    fn look_at_disk(&mut self) {
+        if self.control.is_welcome()
+            && let Some(news) = self.pulse.look_at_disk()
+        {
+            self.reports.say(news);
         }
     }
 

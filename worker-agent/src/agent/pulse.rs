@@ -63,6 +63,14 @@ impl Pulse {
         facts.into_iter().chain((!patch.is_empty()).then_some(FromAgent::Metrics(patch)))
     }
 
+    /// A task could not begin: whether that is for want of room is said before its end is.
+    pub fn look_at_disk(&mut self) -> Option<FromAgent> {
+        let metrics = Metrics { disk_full: self.sampler.disk_full(), ..self.told_metrics.clone() };
+        let patch = metrics.since(&self.told_metrics);
+        self.told_metrics = metrics;
+        (!patch.is_empty()).then_some(FromAgent::Metrics(patch))
+    }
+
     fn changed_facts(&mut self) -> Option<FromAgent> {
         let facts = self.sampler.facts();
         if facts == self.told_facts {

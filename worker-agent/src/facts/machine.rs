@@ -57,6 +57,22 @@ pub struct Disk {
     pub used: Bytes,
     /// What is left for those who are not root.
     pub free: Bytes,
+    /// So many files may still be made there, where that is limited.
+    pub files: Option<u64>,
+}
+
+/// A task needs a folder, two files of output and a line in the journal; and what one of them prints takes more soon.
+const ROOM: Bytes = Bytes(32 << 20);
+const FILES: u64 = 100;
+
+impl Disk {
+    /// Whether too little is left to begin anything. Once it was, twice as much has to be free again.
+    pub fn is_full(&self, before: bool) -> bool {
+        let times = if before { 2 } else { 1 };
+        // A twentieth of a disk that is small altogether.
+        let room = ROOM.0.min(self.total.0 / 20) * times;
+        self.free.0 < room || self.files.is_some_and(|files| files < FILES * times)
+    }
 }
 
 /// The file system under the nearest folder of this path that exists.
@@ -65,7 +81,8 @@ pub fn disk(path: &Path) -> Option<Disk> {
     let bytes = |blocks: u64| blocks.checked_mul(there.f_frsize);
     let total = bytes(there.f_blocks).filter(|&total| total > 0)?;
     let used = total.saturating_sub(bytes(there.f_bfree)?);
-    Some(Disk { total: Bytes(total), used: Bytes(used), free: Bytes(bytes(there.f_bavail)?) })
+    let files = (there.f_files > 0).then_some(there.f_favail);
+    Some(Disk { total: Bytes(total), used: Bytes(used), free: Bytes(bytes(there.f_bavail)?), files })
 }
 
 /// Where others reach this machine, IPv4 first. What is only valid on one cable (`fe80::`) leads nobody here.
@@ -104,6 +121,18 @@ mod tests {
             assert_eq!(meminfo(absurd, "MemTotal:"), None, "{absurd:?}");
         }
         assert_eq!(meminfo(&format!("MemTotal: {} kB", u64::MAX), "MemTotal:"), None);
+    }
+
+    #[test]
+    fn a_disk_is_full_before_the_last_byte_and_until_there_is_room_for_more_than_one_task() {
+        let gib = 1 << 30;
+        let card = |free, files| Disk { total: Bytes(32 * gib), used: Bytes(0), free: Bytes(free), files };
+        assert!(!card(gib, None).is_full(true));
+        assert!(!card(40 << 20, Some(5000)).is_full(false) && card(40 << 20, Some(5000)).is_full(true));
+        assert!(card(30 << 20, None).is_full(false));
+        assert!(card(gib, Some(7)).is_full(false), "no file can be made any more");
+        let small = |free| Disk { total: Bytes(8 << 20), used: Bytes(0), free: Bytes(free), files: None };
+        assert!(!small(1 << 20).is_full(false) && small(300_000).is_full(false));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use board::Board;
 use files::Root;
 use rates::Rates;
 
+use machine::Disk;
 pub use machine::cpus;
 pub use print::print;
 
@@ -30,6 +31,7 @@ pub struct Sampler {
     state: PathBuf,
     board: Board,
     rates: Rates,
+    disk_full: bool,
     cpu_model: Option<String>,
     interpreters: Vec<Interpreter>,
 }
@@ -45,6 +47,7 @@ impl Sampler {
             state: state.to_owned(),
             board,
             rates: Rates::default(),
+            disk_full: false,
             cpu_model: machine::cpu_model(),
             interpreters: Vec::new(),
         }
@@ -73,13 +76,27 @@ impl Sampler {
     /// Rates (CPU, network) are those since the last call, and `None` the first time.
     pub fn metrics(&mut self) -> Metrics {
         let rates = self.rates.sample();
+        let disk = self.disk();
         Metrics {
-            disk_used: machine::disk(&self.state).map(|disk| rates::disk_step(disk.used)),
+            disk_used: disk.map(|disk| rates::disk_step(disk.used)),
+            disk_full: self.disk_full,
             temperature: self.board.temperature(),
             throttle: self.board.throttle(),
             gpu: self.board.gpu_busy(),
             ..rates
         }
+    }
+
+    /// A look at the disk alone.
+    pub fn disk_full(&mut self) -> bool {
+        self.disk();
+        self.disk_full
+    }
+
+    fn disk(&mut self) -> Option<Disk> {
+        let disk = machine::disk(&self.state);
+        self.disk_full = disk.is_some_and(|disk| disk.is_full(self.disk_full));
+        disk
     }
 }
 

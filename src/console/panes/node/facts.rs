@@ -7,7 +7,7 @@ use protocol::time::UnixMillis;
 use protocol::unit::Percent;
 use ratatui::style::Style;
 
-use crate::console::panes::nodes::flags;
+use crate::console::panes::nodes::{disk_full, flags};
 use crate::console::panes::{number, paint};
 use crate::console::state::events::Events;
 use crate::console::state::node::NodePage;
@@ -52,6 +52,7 @@ pub fn remarks(node: &NodeView, theme: &Theme) -> Vec<(&'static str, Style)> {
     let all = [
         (node.revoked, "revoked", styles.down),
         (node.draining, "draining", styles.draining),
+        (disk_full(node), "disk full", styles.flag),
         (node.shared_uid, "shared uid", styles.flag),
         (node.facts.simulated, "simulated board", styles.dim),
         (node.role != Role::Worker, node.role.word(), styles.dim),
@@ -73,6 +74,9 @@ pub fn lines(
     lines.add("state", &state(page, node, events, now), Tone::State);
     if node.revoked {
         lines.add("key", "turned away; a new join token lets it in", Tone::Flag);
+    }
+    if disk_full(node) {
+        lines.add("room", "none: it takes no new work until there is some on its disk", Tone::Flag);
     }
     if node.shared_uid {
         lines.add("user", "its tasks share the agent's user", Tone::Flag);

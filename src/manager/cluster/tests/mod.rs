@@ -8,6 +8,7 @@
 mod admin;
 mod checks;
 mod clock;
+mod full;
 mod joining;
 mod kept;
 mod liars;

@@ -5,7 +5,7 @@ use protocol::job::{JobSpec, Outcome, TaskState};
 
 use super::world::*;
 
-fn why(world: &mut World, id: &str) -> Why {
+pub fn why(world: &mut World, id: &str) -> Why {
     match world.ask(Request::Why { id: task(id) }) {
         Ok(Reply::Why(why)) => why,
         other => panic!("{other:?}"),

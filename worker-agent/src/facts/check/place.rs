@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_disk_is_low_before_it_is_full() {
         let left = |free: u64| {
-            let disk = machine::Disk { total: Bytes(100 << 30), used: Bytes(0), free: Bytes(free) };
+            let disk = machine::Disk { total: Bytes(100 << 30), used: Bytes(0), free: Bytes(free), files: None };
             low_disk(Path::new("/x"), disk).map(|finding| finding.serious)
         };
         assert_eq!(left(50 << 30), None);
