@@ -8,6 +8,7 @@
 mod admin;
 mod checks;
 mod clock;
+mod files;
 mod joining;
 mod kept;
 mod liars;
