@@ -19,7 +19,7 @@ use super::progress::Progress;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::interrupt::Interrupts;
-use crate::packing::{self, MOST_ENTRIES, UnpackError};
+use crate::packing::{self, MOST_ENTRIES};
 use fetch::{Fetch, hash_of};
 use place::Partial;
 
@@ -143,22 +143,30 @@ async fn folder(name: &FileRef, view: &FileView, target: &Path, most: u64, conte
 
     let (to, pieces) = mpsc::channel::<Vec<u8>>(4);
     let place = into.clone();
-    let unpacking =
-        tokio::task::spawn_blocking(move || packing::unpack(Pieces { pieces, piece: vec![], at: 0 }, &place, most));
+    // The folder goes with the one who writes into it, whatever becomes of us.
+    let unpacking = tokio::task::spawn_blocking(move || {
+        let unpacked = packing::unpack(Pieces { pieces, piece: vec![], at: 0 }, &place, most);
+        (unpacked, beside)
+    });
     let mut progress = Progress::new(view.name.as_str(), Some(view.size), context);
     let fetch = Fetch { file: name, view, context };
+    let mut ended_early = false;
     let came = fetch
         .run(0, Hasher::new(), &mut progress, async |bytes| {
-            // The one who unpacks has ended early, and says why.
-            to.send(bytes.to_vec()).await.map_err(|_| Failure::new(Kind::Fault, ""))
+            let taken = to.send(bytes.to_vec()).await;
+            taken.map_err(|_| {
+                ended_early = true;
+                Failure::new(Kind::Fault, "the one who unpacks has ended, and says why")
+            })
         })
         .await;
     drop((to, progress));
-    let unpacked = unpacking.await.map_err(|error| Failure::new(Kind::Fault, error))?;
+    let (unpacked, _beside) = unpacking.await.map_err(|error| Failure::new(Kind::Fault, error))?;
     match (came, unpacked) {
-        // Its end is that of what came.
-        (Err(failure), Ok(_) | Err(UnpackError::Read(_))) => return Err(failure),
+        // What did not come to its end cannot be unpacked either.
+        (Err(failure), _) if !ended_early => return Err(failure),
         (_, Err(error)) => return Err(Failure::new(Kind::Refused, error)),
+        (Err(failure), Ok(_)) => return Err(failure),
         (Ok(hash), Ok(_)) if hash != view.hash => return Err(damaged(view)),
         (Ok(_), Ok(_)) => {}
     }

@@ -70,9 +70,13 @@ where
         Told::Refused(refusal) => return Err(refusal.into()),
         other => return Err(unexpected(&other).into()),
     };
-    let (files, key) = (door.files.clone(), key(&put));
-    let mut part = door.files.work(move || files.uploads.begin(&owner, key)).await.map_err(failed)?;
-    let taken = door.files.uploads.others(&caller.person, &part, most.saturating_sub(size.unwrap_or(0)));
+    let (uploads, key, spare) = (door.files.uploads.clone(), key(&put), most.saturating_sub(size.unwrap_or(0)));
+    let begun = door.files.work(move || {
+        let part = uploads.begin(&owner, key)?;
+        let taken = uploads.others(&owner, &part, spare);
+        Ok((part, taken))
+    });
+    let (mut part, taken) = begun.await.map_err(failed)?;
     let most = size.unwrap_or(most.saturating_sub(taken));
     if let Some(why) = size.and_then(|size| door.space.lacks(size)) {
         return Err(Refusal::unavailable(why).into());

@@ -109,7 +109,7 @@ impl Contents {
 
     fn remove(&self, hash: &ContentHash) {
         let path = self.path(hash);
-        match fs::remove_file(&path) {
+        match super::remove(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!("a content that nobody needs stays in {}: {error}", path.display());
             }

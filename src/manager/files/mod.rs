@@ -8,6 +8,7 @@ mod contents;
 mod uploads;
 
 use std::collections::HashMap;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -21,6 +22,8 @@ pub use uploads::{Part, Uploads};
 
 /// Threads that wait for the disk at once; others need theirs too.
 const WAITING: usize = 4;
+/// Bytes from which on it takes a while to give them back.
+const LARGE: u64 = 16 << 20;
 /// Transfers of one person at once.
 const MOST_FOR_ONE: usize = 16;
 
@@ -62,6 +65,19 @@ impl Room {
         *count += 1;
         Ok(Ticket { person: person.clone(), under_way: self.under_way.clone() })
     }
+}
+
+/// Removes a file. What a large one took is given back by a thread of its own: it takes a slow disk seconds, in which
+/// nobody is to wait.
+fn remove(path: &Path) -> io::Result<()> {
+    let last = File::open(path)?;
+    let large = last.metadata()?.len() > LARGE;
+    fs::remove_file(path)?;
+    if large {
+        // Where there is no thread for it, it is given back here.
+        let _ = std::thread::Builder::new().name("frees".into()).spawn(move || drop(last));
+    }
+    Ok(())
 }
 
 pub struct Ticket {

@@ -160,7 +160,7 @@ impl Halves {
 }
 
 fn remove(path: &Path) {
-    match fs::remove_file(path) {
+    match super::remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             tracing::warn!("a half upload that nobody came back for stays in {}: {error}", path.display());
         }
