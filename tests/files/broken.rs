@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use protocol::api::{Body, RefusalKind, Reply, Request};
+use protocol::api::RefusalKind;
 
 use crate::common::{said, until};
-use crate::place::{Place, go_on, noise, stop_when, told};
+use crate::gate::{Gate, Way};
+use crate::place::{Place, noise, told};
 use crate::wire::{Wire, hash, upload};
 
 const MIB: usize = 1 << 20;
@@ -51,15 +52,23 @@ fn written(pid: u32) -> u64 {
     io.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap()
 }
 
+/// A put of 48 MiB, of which the manager has about 32.
+fn half_way(place: &Place, patience: &str) -> (std::process::Child, Gate, Vec<u8>) {
+    let content = place.write("data", 48 * MIB);
+    let gate = Gate::before(&place.socket(), Way::ToManager, 32 * MIB);
+    let mut command = place.command_at(&gate.socket, &["put", "data"]);
+    let putting = command.env("BRAMBLE_PATIENCE", patience).spawn().unwrap();
+    gate.wait();
+    until("most of it is written", || (place.halves().first()?.metadata().ok()?.len() > 31 * MIB as u64).then_some(()));
+    (putting, gate, content)
+}
+
 #[test]
 fn a_put_whose_manager_is_killed_in_the_middle_waits_for_it_and_goes_on() {
     let mut place = Place::new();
-    let content = place.write("data", 160 * MIB);
-    let uploads = place.here.path().join("state/uploads").join(owner(&place));
-    let putting = place.command(&["put", "data"]).spawn().unwrap();
-    stop_when(&putting, &uploads, 64 * MIB as u64);
+    let (putting, gate, content) = half_way(&place, "60s");
     place.kill();
-    go_on(&putting);
+    gate.open();
     place.start();
     let done = putting.wait_with_output().unwrap();
     assert!(done.status.success(), "{}", said(&done));
@@ -69,7 +78,7 @@ fn a_put_whose_manager_is_killed_in_the_middle_waits_for_it_and_goes_on() {
         said(&done)
     );
     let again = written(place.pid());
-    assert!(again < 110 * MIB as u64, "the new manager has written {again} bytes, as if nothing had been there");
+    assert!(again < 24 * MIB as u64, "the new manager has written {again} bytes, as if nothing had been there");
     place.does(&["get", "data", "back"]);
     assert_eq!(std::fs::read(place.path("back")).unwrap(), content);
 }
@@ -77,27 +86,15 @@ fn a_put_whose_manager_is_killed_in_the_middle_waits_for_it_and_goes_on() {
 #[test]
 fn one_whose_manager_stays_away_says_that_the_same_command_goes_on() {
     let mut place = Place::new();
-    place.write("data", 160 * MIB);
-    let uploads = place.here.path().join("state/uploads").join(owner(&place));
-    let putting = place.command(&["put", "data"]).env("BRAMBLE_PATIENCE", "200ms").spawn().unwrap();
-    stop_when(&putting, &uploads, 32 * MIB as u64);
+    let (putting, _gate, _) = half_way(&place, "200ms");
     place.kill();
-    go_on(&putting);
     let (code, why) = told(&putting.wait_with_output().unwrap());
     assert!(code == 4 && why.contains("the same command goes on where it stopped"), "{code} {why}");
     place.start();
     assert_eq!(place.halves().len(), 1);
     place.does(&["put", "data"]);
     assert_eq!((place.names(), place.halves().len()), (vec!["data".into()], 0));
-}
-
-/// As whom the tests run.
-fn owner(place: &Place) -> String {
-    let mut wire = Wire::reach(place);
-    match wire.0.ask(Request::Hello { protocol: protocol::PROTOCOL }) {
-        Some(Body::Reply(Reply::Hello(hello))) => hello.person.to_string(),
-        other => panic!("{other:?}"),
-    }
+    assert!(written(place.pid()) < 24 * MIB as u64);
 }
 
 #[test]
@@ -157,14 +154,10 @@ fn more_than_was_announced_is_not_taken() {
 
 #[test]
 fn a_file_that_changes_while_it_is_put_is_not_kept() {
-    let place = Place::new();
-    let content = place.write("data", 160 * MIB);
-    let uploads = place.here.path().join("state/uploads").join(owner(&place));
     // It grows, it shrinks, it is replaced.
     for change in 0..3 {
-        std::fs::write(place.path("data"), &content).unwrap();
-        let putting = place.command(&["put", "data"]).spawn().unwrap();
-        stop_when(&putting, &uploads, 16 * MIB as u64);
+        let place = Place::new();
+        let (putting, gate, content) = half_way(&place, "60s");
         match change {
             0 => std::fs::write(place.path("data"), [&content[..], b"more"].concat()).unwrap(),
             1 => std::fs::write(place.path("data"), &content[..1000]).unwrap(),
@@ -173,12 +166,12 @@ fn a_file_that_changes_while_it_is_put_is_not_kept() {
                 std::fs::rename(place.path("new"), place.path("data")).unwrap();
             }
         }
-        go_on(&putting);
+        gate.open();
         let (code, why) = told(&putting.wait_with_output().unwrap());
         assert!(code == 3 && why.contains("data changed while it was put; nothing was kept"), "{change}: {why}");
         place.no_half_is_left();
+        assert!(place.names().is_empty() && place.contents().is_empty());
     }
-    assert!(place.names().is_empty() && place.contents().is_empty());
 }
 
 #[test]

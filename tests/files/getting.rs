@@ -1,7 +1,8 @@
 //! Files on their way back.
 
 use crate::common::said;
-use crate::place::{Place, go_on, stop_when, told};
+use crate::gate::{Gate, Way};
+use crate::place::{Place, told};
 use crate::wire::hash;
 
 const MIB: usize = 1 << 20;
@@ -68,20 +69,29 @@ fn sent(pid: u32) -> u64 {
 #[test]
 fn a_get_whose_manager_is_killed_in_the_middle_waits_for_it_and_goes_on() {
     let mut place = Place::new();
-    let content = place.write("data", 160 * MIB);
-    place.does(&["put", "data"]);
+    let content = place.write("data", 48 * MIB);
+    std::fs::create_dir(place.path("folder")).unwrap();
+    std::fs::rename(place.path("data"), place.path("folder/data")).unwrap();
+    place.does(&["put", "folder/data"]);
+    place.does(&["put", "folder"]);
     std::fs::create_dir(place.path("to")).unwrap();
-    let getting = place.command(&["get", "data", "to"]).spawn().unwrap();
-    stop_when(&getting, &place.path("to"), 64 * MIB as u64);
-    place.kill();
-    go_on(&getting);
-    place.start();
-    let done = getting.wait_with_output().unwrap();
-    assert!(done.status.success(), "{}", said(&done));
-    assert!(String::from_utf8_lossy(&done.stderr).contains("trying again"), "{}", said(&done));
-    let again = sent(place.pid());
-    assert!(again < 110 * MIB as u64, "the new manager has read {again} bytes");
-    assert!(std::fs::read(place.path("to/data")).unwrap() == content);
+    for (name, file) in [("data", "to/data"), ("folder", "to/folder/data")] {
+        let gate = Gate::before(&place.socket(), Way::FromManager, 32 * MIB);
+        let getting = place.command_at(&gate.socket, &["get", name, "to"]).spawn().unwrap();
+        gate.wait();
+        place.kill();
+        gate.open();
+        place.start();
+        let done = getting.wait_with_output().unwrap();
+        assert!(done.status.success(), "{}", said(&done));
+        assert!(String::from_utf8_lossy(&done.stderr).contains("trying again"), "{}", said(&done));
+        let again = sent(place.pid());
+        assert!(again < 24 * MIB as u64, "the new manager has read {again} bytes");
+        assert!(std::fs::read(place.path(file)).unwrap() == content, "{name}");
+        std::fs::remove_file(&gate.socket).unwrap();
+    }
+    let left: Vec<_> = std::fs::read_dir(place.path("to")).unwrap().map(|one| one.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Files on the manager, by the real program: what goes in comes out, whatever its name, whoever is killed meanwhile, and
 //! however full the disk is.
 //!
-//! - [`place`] is a manager with its folders, and [`wire`] a caller that speaks the protocol itself.
+//! - [`place`] is a manager with its folders, [`wire`] a caller that speaks the protocol itself, and [`gate`] stops a
+//!   transfer in its middle.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
@@ -13,6 +14,7 @@ mod kit;
 mod broken;
 mod folders;
 mod full;
+mod gate;
 mod getting;
 mod memory;
 mod names;

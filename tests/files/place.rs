@@ -2,12 +2,12 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::common::{BRAMBLE, folder, said, signal_pid, until};
+use crate::common::{BRAMBLE, folder, said, until};
 use crate::kit::Manager;
 
 pub struct Place {
@@ -69,8 +69,12 @@ impl Place {
     }
 
     pub fn command(&self, words: &[&str]) -> Command {
+        self.command_at(&self.socket(), words)
+    }
+
+    pub fn command_at(&self, socket: &Path, words: &[&str]) -> Command {
         let mut command = Command::new(BRAMBLE);
-        command.arg("--manager").arg(format!("unix://{}", self.socket().display()));
+        command.arg("--manager").arg(format!("unix://{}", socket.display()));
         command.arg("file").args(words).current_dir(self.work());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -142,24 +146,6 @@ pub fn noise(seed: &str, bytes: usize) -> Vec<u8> {
     let mut content = vec![0; bytes];
     blake3::Hasher::new().update(seed.as_bytes()).finalize_xof().fill(&mut content);
     content
-}
-
-/// Stands still as soon as a file of that folder has so many bytes.
-pub fn stop_when(child: &Child, folder: &Path, bytes: u64) {
-    let largest = |folder: &Path| {
-        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        files.filter_map(|file| Some(file.metadata().ok()?.len())).max()
-    };
-    let until = std::time::Instant::now() + crate::common::PATIENCE;
-    // Without a pause: it is over soon.
-    while largest(folder).is_none_or(|length| length < bytes) {
-        assert!(std::time::Instant::now() < until, "it never got so far");
-    }
-    signal_pid(child.id() as i32, Signal::STOP);
-}
-
-pub fn go_on(child: &Child) {
-    signal_pid(child.id() as i32, Signal::CONT);
 }
 
 pub fn is_root() -> bool {
