@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use tar::{EntryType, Header};
 
 use super::{path_of, stays_inside};
@@ -158,8 +159,9 @@ impl Measure {
 fn copy(entry: &Entry, to: &mut impl Write) -> Result<(), PackError> {
     let failed = |source| PackError::Read { path: entry.path.clone(), source };
     let changed = || PackError::Changed(entry.path.clone());
-    let no_link = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
-    let mut file = File::options().read(true).custom_flags(no_link).open(&entry.path).map_err(failed)?;
+    // What is something else by now is noticed, and not waited for.
+    let flags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits() as i32;
+    let mut file = File::options().read(true).custom_flags(flags).open(&entry.path).map_err(failed)?;
     let mut buffer = vec![0; 64 * 1024];
     let mut left = entry.size();
     while left > 0 {

@@ -29,6 +29,11 @@ fn nothing_is_written_over_unless_it_is_the_same_or_forced() {
     let (code, why) = place.refuses(&["get", "data", "--force"]);
     assert!(code == 3 && why.contains("something else"), "{why}");
     assert!(!place.path("elsewhere").exists());
+    // Nor through a link that somebody put where its part would be.
+    std::os::unix::fs::symlink("elsewhere", place.path(part("back", &content))).unwrap();
+    let (code, why) = place.refuses(&["get", "data", "back"]);
+    assert!(code == 3 && why.contains("cannot be written"), "{why}");
+    assert!(!place.path("elsewhere").exists());
 }
 
 #[test]

@@ -97,7 +97,7 @@ async fn until_kept(
             Ok(kept) => return Ok(kept),
             Err(Stopped::Here(failure)) => return Err(failure),
             Err(Stopped::There(ClientError::Lost { .. })) if matches!(source, Source::Stdin) => {
-                let told = "the manager went away in the middle; what came from stdin cannot be sent again, so nothing was kept";
+                let told = "the manager went away in the middle, and what came from stdin cannot be sent again; put it once more";
                 return Err(Failure::new(Kind::Unavailable, told));
             }
             Err(Stopped::There(error)) => {

@@ -16,7 +16,7 @@ use super::Door;
 use super::connection::Ended;
 use crate::manager::cluster::{Caller, Input, Told, Upload};
 use crate::manager::files::Part;
-use crate::manager::heart::unexpected;
+use crate::manager::heart::{stopping, unexpected};
 
 /// Bytes in memory, of each upload.
 const PIECE: usize = 256 * 1024;
@@ -161,6 +161,9 @@ where
         Ok(other) => Body::Error(unexpected(&other)),
         Err(refusal) => {
             held.leave();
+            if refusal == stopping() {
+                return Err(Ended::Gone);
+            }
             return answer(out, id, Body::Error(refusal)).await;
         }
     };

@@ -2,11 +2,12 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
 use protocol::file::ContentHash;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
 use super::hash_of;
 use crate::cli::exit::{Failure, Kind};
@@ -24,7 +25,10 @@ impl Partial {
     /// Goes on with the part of an earlier time, if it is of the same content.
     pub fn open(target: &Path, hash: &ContentHash) -> Result<Self, Failure> {
         let path = target.with_file_name(part_name(target, hash));
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        // In a folder that others may write to, somebody could have put a link there, to what is ours.
+        let no_link = OFlags::NOFOLLOW.bits() as i32;
+        let file =
+            File::options().read(true).write(true).create(true).truncate(false).custom_flags(no_link).open(&path);
         let file = file.map_err(|error| unwritable(&path, &error))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { file, path, target: target.into() }),
