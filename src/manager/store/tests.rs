@@ -248,7 +248,7 @@ async fn a_file_of_the_first_schema_is_brought_forward_with_all_that_is_in_it() 
     commit(&writer, changes(&rows), vec![event(41)]).await;
     writer.close().await;
     let db = rusqlite::Connection::open(database(state.path())).unwrap();
-    db.execute_batch("DROP TABLE history; PRAGMA user_version = 1;").unwrap();
+    db.execute_batch("DROP TABLE history; DROP TABLE file; PRAGMA user_version = 1;").unwrap();
     drop(db);
     let (writer, loaded, _alarm) = start(state.path());
     assert_eq!((loaded.nodes.len(), loaded.tasks.len(), loaded.last_event), (1, 1, 41));
