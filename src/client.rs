@@ -3,11 +3,12 @@
 //! A [`Client`] is one connection on which any number of calls may be under way; it is cheap to clone, and a call
 //! that is dropped is a call whose answer nobody wants. What comes in many pieces (`logs`, `events`, `watch`) is a
 //! [`Flow`] with a connection of its own, so that a reader who stalls holds up nobody and dropping it tells the
-//! manager to stop. Only words of the protocol pass here: no tables, no exit codes.
+//! manager to stop. The bytes of a file are an [`Upload`] or a [`Download`], for the same reason. Only words of the protocol pass here: no tables, no exit codes.
 
 mod address;
 mod error;
 mod flow;
+mod transfer;
 
 use std::collections::HashMap;
 use std::io;
@@ -21,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use address::{AddressError, ManagerAddress};
 pub use error::ClientError;
 pub use flow::Flow;
+pub use transfer::{Download, Upload};
 
 /// Requests on their way to the connection; a full queue makes the next caller wait.
 const QUEUE: usize = 256;

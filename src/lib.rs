@@ -6,4 +6,5 @@ pub mod console;
 pub mod demo;
 pub mod install;
 pub mod manager;
+pub mod packing;
 pub mod text;

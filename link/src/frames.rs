@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use protocol::frame::{self, FrameError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::codec::{Decoder, FramedRead};
 
 /// A buffer that grew beyond this for one large frame is given back after it.
@@ -119,7 +119,16 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let ahead = self.inner.read_buffer_mut().split().freeze();
         (ahead, self.inner.into_inner())
     }
+
+    /// What comes after the last frame, for who reads it in another way.
+    pub fn into_rest(self) -> Rest<R> {
+        let (ahead, read) = self.into_parts();
+        AsyncReadExt::chain(io::Cursor::new(ahead), read)
+    }
 }
+
+/// A stream of which a part was read ahead.
+pub type Rest<R> = tokio::io::Chain<io::Cursor<Bytes>, R>;
 
 #[derive(Debug)]
 struct Frames {
@@ -202,7 +211,6 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
 mod tests {
     use super::*;
     use serde::Deserialize;
-    use tokio::io::AsyncReadExt;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]

@@ -2,7 +2,7 @@
 //!
 //! [`dial`] reaches a server whose host key is known beforehand; [`serve`] lets in whom [`Admit`] admits and
 //! hands out one [`Stream`] per subsystem asked for; [`FrameReader`] and [`FrameWriter`] carry the messages of
-//! `protocol` over any stream. Below them: [`wire`] is the TCP socket that can be cut from outside, [`inbox`] what
+//! `protocol` over any stream, [`ChunkReader`] and [`write_chunk`] the bytes of files. Below them: [`wire`] is the TCP socket that can be cut from outside, [`inbox`] what
 //! has arrived and was not read yet, [`pulse`] finds out who is dead, [`suite`] chooses the algorithms.
 //!
 //! Two rules for whoever holds a stream, because what one channel does not read holds up all that comes on its
@@ -11,6 +11,7 @@
 //!
 //! What must not be here: anything that knows what the messages mean.
 
+mod chunks;
 mod client;
 mod frames;
 mod inbox;
@@ -21,8 +22,9 @@ mod stream;
 mod suite;
 mod wire;
 
+pub use chunks::{ChunkReader, write_chunk, write_end};
 pub use client::{Connection, Dial, DialError, dial};
-pub use frames::{Budget, FrameReader, FrameWriter, ReadError};
+pub use frames::{Budget, FrameReader, FrameWriter, ReadError, Rest};
 pub use key::{BadFingerprint, Fingerprint, Key, KeyError};
 pub use server::{Admission, Admit, Guard, Incoming, ServerConfig, serve};
 pub use stream::Stream;

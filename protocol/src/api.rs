@@ -14,9 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::Blob;
 use crate::event::Event;
+use crate::file::{
+    ContentHash, FileComing, FileGet, FileKept, FileList, FilePut, FileQuery, FileReady, FileRef, FileView,
+};
 use crate::id::{AttemptId, JobId, Target, TaskId};
 use crate::job::{Counts, JobSpec, Outcome, Stream, TaskState};
-use crate::name::{JobName, NodeName, PersonName};
+use crate::name::{FileName, JobName, NodeName, PersonName};
 use crate::node::{Facts, Metrics, NodeState, Role};
 use crate::time::UnixMillis;
 
@@ -132,6 +135,38 @@ pub enum Request {
         #[serde(default)]
         ttl_seconds: Option<u64>,
     },
+    /// One's own files, and those that others share; an admin sees all.
+    Files(FileQuery),
+    File {
+        file: FileRef,
+    },
+    /// Begins an upload, on a connection of its own ([`crate::file`]).
+    FilePut(FilePut),
+    /// Chunks follow, the first with the byte at `from`: 0, or where the answer to `file_put` said.
+    FileSend {
+        from: u64,
+    },
+    /// All chunks were sent, and this is the hash of the whole.
+    FileKeep {
+        hash: ContentHash,
+    },
+    /// What was sent is to be thrown away.
+    FileDrop,
+    /// Begins a download, on a connection of its own.
+    FileGet(FileGet),
+    FileRemove {
+        file: FileRef,
+    },
+    FileRename {
+        file: FileRef,
+        to: FileName,
+    },
+    FileShare {
+        file: FileRef,
+        with: Vec<PersonName>,
+        /// Or not any more.
+        on: bool,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -174,6 +209,11 @@ pub enum Reply {
         line: String,
         expires_at: UnixMillis,
     },
+    Files(FileList),
+    File(FileView),
+    FileReady(FileReady),
+    FileKept(FileKept),
+    FileComing(FileComing),
     /// The end of a stream of `more`.
     End,
 }

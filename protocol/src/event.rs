@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::file::ContentHash;
 use crate::id::{AttemptId, JobId, Target, TaskId};
 use crate::job::TaskState;
-use crate::name::{JobName, NodeName, PersonName};
+use crate::name::{FileName, JobName, NodeName, PersonName};
 use crate::node::Role;
 use crate::time::UnixMillis;
+use crate::unit::Bytes;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -106,6 +108,30 @@ pub enum What {
     ManagerStarted {
         version: String,
     },
+    FileKept {
+        owner: PersonName,
+        name: FileName,
+        version: u64,
+        size: u64,
+        hash: ContentHash,
+    },
+    FileRemoved {
+        owner: PersonName,
+        name: FileName,
+        version: u64,
+    },
+    FileRenamed {
+        owner: PersonName,
+        name: FileName,
+        to: FileName,
+        version: u64,
+    },
+    FileShared {
+        owner: PersonName,
+        name: FileName,
+        with: Vec<PersonName>,
+        on: bool,
+    },
 }
 
 impl What {
@@ -147,6 +173,16 @@ impl What {
             What::TokenMade { role } => format!("join token for a {role} made"),
             What::JoinRefused { name, reason } => format!("join of {name} refused: {reason}"),
             What::ManagerStarted { version } => format!("manager {version} started"),
+            What::FileKept { owner, name, size, .. } => format!("file {} kept, {}", file(owner, name), Bytes(*size)),
+            What::FileRemoved { owner, name, .. } => format!("file {} removed", file(owner, name)),
+            What::FileRenamed { owner, name, to, .. } => {
+                format!("file {} renamed to {:?}", file(owner, name), to.as_str())
+            }
+            What::FileShared { owner, name, with, on } => {
+                let with: Vec<&str> = with.iter().map(PersonName::as_str).collect();
+                let word = if *on { "shared with" } else { "no longer shared with" };
+                format!("file {} {word} {}", file(owner, name), with.join(", "))
+            }
         }
     }
 
@@ -193,6 +229,11 @@ impl What {
             _ => None,
         }
     }
+}
+
+/// Quoted: a file's name may hold anything, line breaks too.
+fn file(owner: &PersonName, name: &FileName) -> String {
+    format!("{owner}/{:?}", name.as_str())
 }
 
 /// The first attempt is just the task.

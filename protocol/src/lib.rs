@@ -9,6 +9,7 @@ pub mod agent;
 pub mod api;
 pub mod bytes;
 pub mod event;
+pub mod file;
 pub mod frame;
 pub mod id;
 pub mod job;

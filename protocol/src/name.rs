@@ -1,4 +1,4 @@
-//! Names of nodes, people and jobs: checked once, where they enter.
+//! Names of nodes, people, jobs and files: checked once, where they enter.
 
 use std::fmt;
 use std::str::FromStr;
@@ -83,6 +83,12 @@ name!(
     JobName,
     check_job
 );
+name!(
+    /// What a person calls a file, as a folder of Linux could hold it: at most 255 bytes, no `/`, no zero byte. Anything
+    /// else goes, so whoever shows it escapes what would command a terminal.
+    FileName,
+    check_file
+);
 
 fn check_word(what: &str, text: &str, longest: usize) -> Result<(), BadName> {
     if text.is_empty() {
@@ -125,9 +131,35 @@ fn check_job(text: &str) -> Result<(), BadName> {
     Ok(())
 }
 
+fn check_file(text: &str) -> Result<(), BadName> {
+    match text {
+        "" => return Err(BadName("a file's name cannot be empty".into())),
+        "." | ".." => return Err(BadName(format!("{text:?} is the name of every folder, and of no file"))),
+        _ => {}
+    }
+    if text.len() > 255 {
+        return Err(BadName(format!("a file's name has at most 255 bytes, this one has {}", text.len())));
+    }
+    if let Some(bad) = text.chars().find(|c| matches!(c, '/' | '\0')) {
+        return Err(BadName(format!("a file's name has no {bad:?}, unlike {text:?}")));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_may_be_called_whatever_a_folder_can_hold() {
+        let longest = "é".repeat(127) + "x";
+        for good in ["data.csv", "two words", "new\nline", "-rf", "ünïcode ✓", "...", "\u{1b}[2J", &longest] {
+            assert_eq!(good.parse::<FileName>().unwrap().as_str(), good);
+        }
+        for bad in ["", ".", "..", "a/b", "/etc/passwd", "../up", "nul\0", &"x".repeat(256)] {
+            assert!(bad.parse::<FileName>().is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn hostile_node_names_are_refused_with_a_sentence() {

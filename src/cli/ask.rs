@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Kind};
-use super::{event, job, join_token, logs, node, run, stop, task, wait, why};
+use super::{event, file, job, join_token, logs, node, run, stop, task, wait, why};
 
 #[derive(Debug, Subcommand)]
 pub enum Ask {
@@ -20,6 +20,8 @@ pub enum Ask {
     Task(task::TaskArgs),
     #[command(alias = "nodes")]
     Node(node::NodeArgs),
+    #[command(alias = "files")]
+    File(file::FileArgs),
     #[command(alias = "events")]
     Event(event::EventArgs),
     #[command(alias = "join-tokens")]
@@ -44,6 +46,7 @@ pub fn ask(verb: Ask, context: &Context) -> Result<Exit, Failure> {
             Ask::Job(args) => job::job(args, context).await,
             Ask::Task(args) => task::task(args, context).await,
             Ask::Node(args) => node::node(args, context).await,
+            Ask::File(args) => file::file(args, context).await,
             Ask::Event(args) => event::event(args, context).await,
             Ask::JoinToken(args) => join_token::join_token(args, context).await,
         }

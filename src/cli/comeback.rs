@@ -20,6 +20,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// One for everything a verb has under way, so that the person is told once.
 #[derive(Debug)]
 pub struct Comeback {
+    wanted: Option<Duration>,
     patience: Duration,
     away_since: Cell<Option<Instant>>,
     met_again: Cell<Option<Instant>>,
@@ -28,7 +29,12 @@ pub struct Comeback {
 impl Comeback {
     pub fn from_env() -> Self {
         let wanted = std::env::var(PATIENCE).ok().and_then(|text| humantime::parse_duration(&text).ok());
-        Self { patience: wanted.unwrap_or(DEFAULT), away_since: Cell::default(), met_again: Cell::default() }
+        Self { wanted, patience: wanted.unwrap_or(DEFAULT), away_since: Cell::default(), met_again: Cell::default() }
+    }
+
+    /// What was asked for, or what is usual for something else.
+    pub fn patience_or(&self, usual: Duration) -> Duration {
+        self.wanted.unwrap_or(usual)
     }
 
     /// A new connection, once there is one; `error` again, when the manager stays away or nothing else would help.

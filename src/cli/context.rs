@@ -41,7 +41,7 @@ impl Context {
         Ok(Client::connect(&self.address()?).await?)
     }
 
-    fn address(&self) -> Result<ManagerAddress, Failure> {
+    pub fn address(&self) -> Result<ManagerAddress, Failure> {
         match named_manager(self.manager.as_deref())? {
             Some(address) => Ok(address),
             None => Ok(ManagerAddress::local()?),

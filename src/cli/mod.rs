@@ -9,6 +9,7 @@ mod completions;
 mod context;
 mod event;
 mod exit;
+mod file;
 mod following;
 mod history;
 mod interrupt;

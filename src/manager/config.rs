@@ -40,7 +40,20 @@ pub struct Config {
     pub keep_tasks: u32,
     pub strangers: u32,
     pub strangers_per_address: u32,
+    pub files: FilesConfig,
     pub people: BTreeMap<PersonName, Right>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FilesConfig {
+    pub quota: ByteSize,
+}
+
+impl Default for FilesConfig {
+    fn default() -> Self {
+        Self { quota: ByteSize::gib(10) }
+    }
 }
 
 impl Default for Config {
@@ -63,6 +76,7 @@ impl Default for Config {
             keep_tasks: 200_000,
             strangers: 64,
             strangers_per_address: 16,
+            files: FilesConfig::default(),
             people: BTreeMap::new(),
         }
     }
@@ -131,6 +145,7 @@ impl Config {
             task_uid_base: self.task_uid_base,
             allow_shared_uid: self.allow_shared_uid.clone(),
             keep_tasks: self.keep_tasks,
+            files_quota: self.files.quota.as_u64(),
             protocols: protocols(),
             ..ClusterConfig::default()
         }
@@ -194,9 +209,10 @@ mod tests {
             (written.strangers, written.strangers_per_address),
             (default.strangers, default.strangers_per_address)
         );
+        assert_eq!(written.files.quota, default.files.quota);
         assert_eq!(written.people.len(), 1);
         let keys: toml::Table = bare.parse().unwrap();
-        assert_eq!(keys.len(), 17, "a key is missing in config.toml or new in it: {keys:?}");
+        assert_eq!(keys.len(), 18, "a key is missing in config.toml or new in it: {keys:?}");
         assert_eq!(Config::parse(COMMENTED).unwrap().lease, default.lease);
     }
 
@@ -213,6 +229,8 @@ mod tests {
             ("run = \"\"", "run must be a whole path"),
             ("keep_tasks = 0", "keep_tasks must be at least 1"),
             ("ssh = ", "line 1"),
+            ("[files]\nquota = \"much\"", "quota"),
+            ("[files]\nqouta = \"1 GiB\"", "qouta"),
         ] {
             let why = Config::parse(text).unwrap_err();
             assert!(why.contains(says), "{text}: {why}");

@@ -21,6 +21,7 @@ use super::agents::{self, Agents, Budgets, Follows};
 use super::cluster::Mono;
 use super::config::Config;
 use super::door::{self, Door, People, Plate};
+use super::files::Room;
 use super::heart::{Heart, Owner};
 use super::history::{Histories, Stamp};
 use super::store::writer::Writer;
@@ -113,6 +114,7 @@ impl Manager {
             vec![]
         });
         let histories = Histories::load(pages, &known, Mono::default(), &Stamp::now());
+        let files = Room::new(&state, writer.contents());
         let (owner, heart) = Owner::new(config.cluster(), image, histories, writer, alarm);
         let outputs = Outputs::new(&state);
         let follows = Follows::default();
@@ -124,6 +126,7 @@ impl Manager {
             reader: Arc::new(Mutex::new(reader)),
             outputs: outputs.clone(),
             space: Space::new(&state),
+            files: files.clone(),
             follows: follows.clone(),
             people: People::default(),
             address: config.address.clone().unwrap_or_else(|| address_for_nodes(bound)),
@@ -142,6 +145,7 @@ impl Manager {
             Ok(())
         });
         tasks.spawn(observe(heart.clone(), own, observer));
+        tasks.spawn(tidy(files));
         tasks.spawn(async move { Ok(agents::serve(ssh, host_key, &config, agents).await?) });
         // Not running under systemd is no error.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -250,6 +254,19 @@ fn address_for_nodes(bound: SocketAddr) -> String {
     match way_out {
         Ok(address) => SocketAddr::new(address.ip(), bound.port()).to_string(),
         Err(_) => format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), bound.port()),
+    }
+}
+
+/// Half uploads go when nobody came back for them.
+async fn tidy(files: Room) -> anyhow::Result<()> {
+    loop {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        let uploads = files.uploads.clone();
+        let tidied = files.work(move || {
+            uploads.tidy();
+            Ok(())
+        });
+        tidied.await.context("half uploads cannot be looked at")?;
     }
 }
 

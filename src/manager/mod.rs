@@ -1,7 +1,7 @@
 //! The manager: a daemon that owns the state of a bramble and tells everyone else about it.
 //!
 //! People come through the [`door`], nodes through [`agents`]; both only turn words into inputs of the [`heart`],
-//! which owns the pure [`cluster`] core and hands what follows to the [`store`]. How nodes have been doing is in the
+//! which owns the pure [`cluster`] core and hands what follows to the [`store`]. The bytes of files lie in [`files`]. How nodes have been doing is in the
 //! [`history`]. Nothing is told before it is kept.
 
 mod agents;
@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod config;
 mod daemon;
 mod door;
+mod files;
 mod heart;
 mod history;
 mod reply;

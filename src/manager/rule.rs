@@ -19,6 +19,14 @@ pub fn rule(request: &Request, caller: &Caller) -> Result<(), Refusal> {
         | Request::Wait { .. }
         | Request::Events(_)
         | Request::Watch => (Right::Viewer, "look"),
+        // Their own, and what is shared with them; admins all.
+        Request::Files(_) | Request::File { .. } | Request::FileGet(_) => (Right::Viewer, "look"),
+        Request::FilePut(_) | Request::FileSend { .. } | Request::FileKeep { .. } | Request::FileDrop => {
+            (Right::Operator, "keep files")
+        }
+        // Of their own files only; admins of all.
+        Request::FileRemove { .. } | Request::FileRename { .. } => (Right::Operator, "change files"),
+        Request::FileShare { .. } => (Right::Operator, "share files"),
         Request::Submit(_) => (Right::Operator, "submit jobs"),
         // Of their own jobs only; admins of all.
         Request::Logs(_) => (Right::Operator, "read what tasks print"),

@@ -19,6 +19,7 @@ use super::agents::Follows;
 use super::cluster::{Caller, ClusterConfig, Input, KeyPrint, Mono, SecretHash, Told};
 use super::daemon::{Observer, observe};
 use super::door::{Door, People};
+use super::files::Room;
 use super::heart::{Heart, News, Orders, Owner};
 use super::history::Histories;
 use super::store::writer::Writer;
@@ -29,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Manager {
     state: TempDir,
+    files: Room,
     heart: Heart,
     running: JoinHandle<()>,
 }
@@ -38,9 +40,10 @@ impl Manager {
         let state = tempfile::tempdir().unwrap();
         let (alarm_to, alarm) = mpsc::channel(1);
         let (writer, image) = Writer::start(state.path(), alarm_to).unwrap();
+        let files = Room::new(state.path(), writer.contents());
         let (owner, heart) =
             Owner::new(ClusterConfig::default(), image, Histories::new(Mono::default()), writer, alarm);
-        Self { state, heart, running: tokio::spawn(owner.run()) }
+        Self { state, files, heart, running: tokio::spawn(owner.run()) }
     }
 
     pub(super) fn door(&self) -> Arc<Door> {
@@ -51,6 +54,7 @@ impl Manager {
             reader: Arc::new(Mutex::new(Reader::open(&database(state)).unwrap())),
             outputs: Outputs::new(state),
             space: Space::new(state),
+            files: self.files.clone(),
             follows: Follows::default(),
             people: People::default(),
             address: "127.0.0.1:2222".into(),

@@ -24,11 +24,12 @@ const CRATES: &[(&str, &[&str])] = &[
 /// The rooms of the root crate, and which of ours each may name: rooms, then crates. `main.rs`, `lib.rs` and
 /// `demo` may see everyone.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("cli", &["cli", "client", "text", "protocol", "link"]),
+    ("cli", &["cli", "client", "packing", "text", "protocol", "link"]),
     ("client", &["client", "protocol", "link"]),
     ("console", &["console", "client", "text", "protocol", "link"]),
     ("install", &["install", "protocol"]),
     ("manager", &["manager", "protocol", "link"]),
+    ("packing", &["packing"]),
     ("text", &["text", "protocol"]),
 ];
 const SEES_ALL: &[&str] = &["main", "lib", "demo"];

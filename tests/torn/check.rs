@@ -1,13 +1,15 @@
 //! What must hold of a disk that a power cut has left: it opens, it holds everything that was told before, and what it
 //! holds is the state after some event of the true history, all of it and nothing else.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 
+use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId};
 use protocol::job::{Outcome, Stream};
 use protocol::name::PersonName;
 
+use crate::files;
 use crate::history::{History, Standing};
 use crate::image::{Image, Printed, Task};
 use crate::ledger::{Book, Told};
@@ -53,6 +55,7 @@ impl Checker {
         for told in self.told_before(point) {
             self.holds(told, point, image, state, &mut found);
         }
+        found.extend(contents(image, state, false));
         found
     }
 
@@ -105,6 +108,10 @@ impl Checker {
             if !is_kept && !self.history.forgotten(attempt.task.job, last) {
                 found.push(format!("event {no} says that {attempt} ended, and its row does not"));
             }
+        }
+        let files = self.history.files(last);
+        if image.files != files {
+            found.push(format!("the files are {:?}, and should be {files:?}", image.files));
         }
         let nodes = image.nodes.iter();
         let standing = |(name, node): (&_, &crate::image::Node)| {
@@ -207,6 +214,11 @@ impl Checker {
                     found.push(format!("tasks of {owner} ran under uid {uid}, and the serial is {serial:?}"));
                 }
             }
+            Told::FileKept { version } => {
+                if !self.history.was_kept(*version, image.last_event) {
+                    found.push(format!("version {version} of a file was kept, and nothing is known of it"));
+                }
+            }
             Told::Event(no) => {
                 if *no > image.last_event {
                     found.push(format!("event {no} was told, and the last one is {}", image.last_event));
@@ -252,6 +264,24 @@ impl Checker {
             }
         }
     }
+}
+
+/// Every file that is in the table has its bytes. Once a manager has started there, nothing else is left.
+pub fn contents(image: &Image, state: &Path, alone: bool) -> Vec<String> {
+    let path = |hash: &ContentHash| state.join("content").join(&hash.to_string()[..2]).join(hash.to_string());
+    let mut found = vec![];
+    for (version, file) in &image.files {
+        let whole = std::fs::read(path(&file.hash)).is_ok_and(|bytes| files::hash(&bytes) == file.hash);
+        if !whole {
+            found.push(format!("version {version}, {:?} of {}, is without its content", file.name, file.owner));
+        }
+    }
+    let wanted: BTreeSet<PathBuf> = image.files.values().map(|file| path(&file.hash)).collect();
+    let folders = std::fs::read_dir(state.join("content")).into_iter().flatten().flatten();
+    let there = folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten().flatten());
+    let nobodys = there.map(|file| file.path()).filter(|path| alone && !wanted.contains(path));
+    found.extend(nobodys.map(|path| format!("nobody needs {}", path.display())));
+    found
 }
 
 fn ended(task: &Task) -> bool {

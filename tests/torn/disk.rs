@@ -220,10 +220,13 @@ impl Filesystem for Disk {
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        let renamed = if parent != to_parent || flags.contains(RenameFlags::RENAME_EXCHANGE) {
+        let only_new = flags.contains(RenameFlags::RENAME_NOREPLACE);
+        let renamed = if flags.contains(RenameFlags::RENAME_EXCHANGE) {
             Err(Errno::EXDEV)
+        } else if parent != to_parent {
+            self.tree().move_over((parent.0, name), (to_parent.0, to), only_new)
         } else {
-            self.tree().rename(parent.0, name, to, flags.contains(RenameFlags::RENAME_NOREPLACE))
+            self.tree().rename(parent.0, name, to, only_new)
         };
         answer!(reply, renamed, |reply: ReplyEmpty, ()| reply.ok());
     }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use protocol::event::{Event, What};
+use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId};
 use protocol::job::TaskState;
-use protocol::name::NodeName;
+use protocol::name::{FileName, NodeName, PersonName};
 
 #[derive(Default)]
 pub struct History {
@@ -18,6 +19,7 @@ pub struct History {
     pub ends: HashMap<AttemptId, (u64, TaskState, Option<i32>)>,
     pub all_ends: Vec<(u64, AttemptId)>,
     nodes: BTreeMap<NodeName, Vec<(u64, Turn)>>,
+    files: Vec<(u64, What)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +28,14 @@ enum Turn {
     Draining(bool),
     Revoked,
     Removed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    pub owner: PersonName,
+    pub name: FileName,
+    pub size: u64,
+    pub hash: ContentHash,
 }
 
 /// How a node stands.
@@ -63,6 +73,9 @@ impl History {
                 What::NodeUndrained { node: name } => node(name, Turn::Draining(false)),
                 What::NodeRevoked { node: name } => node(name, Turn::Revoked),
                 What::NodeRemoved { node: name } => node(name, Turn::Removed),
+                What::FileKept { .. } | What::FileRemoved { .. } | What::FileRenamed { .. } => {
+                    history.files.push((no, event.what.clone()));
+                }
                 _ => {}
             }
         }
@@ -90,6 +103,32 @@ impl History {
     pub fn jobs(&self, no: u64) -> usize {
         let until = |numbers: &[u64]| numbers.partition_point(|n| *n <= no);
         until(&self.submits) - until(&self.forgets)
+    }
+
+    /// The files there are after event `no`, by their versions.
+    pub fn files(&self, no: u64) -> BTreeMap<u64, File> {
+        let mut files: BTreeMap<u64, File> = BTreeMap::new();
+        for (_, what) in self.files.iter().take_while(|(at, _)| *at <= no) {
+            match what {
+                What::FileKept { owner, name, version, size, hash } => {
+                    files.retain(|_, file| (&file.owner, &file.name) != (owner, name));
+                    let (owner, name) = (owner.clone(), name.clone());
+                    files.insert(*version, File { owner, name, size: *size, hash: *hash });
+                }
+                What::FileRemoved { version, .. } => drop(files.remove(version)),
+                What::FileRenamed { version, to, .. } => {
+                    files.entry(*version).and_modify(|file| file.name = to.clone());
+                }
+                _ => {}
+            }
+        }
+        files
+    }
+
+    /// Whether the event is among the first `no` that says that this version was kept.
+    pub fn was_kept(&self, version: u64, no: u64) -> bool {
+        let kept = |what: &What| matches!(what, What::FileKept { version: kept, .. } if *kept == version);
+        self.files.iter().any(|(at, what)| *at <= no && kept(what))
     }
 
     /// The nodes there are after event `no`.

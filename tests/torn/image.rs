@@ -8,6 +8,8 @@ use protocol::job::{JobSpec, Outcome};
 use protocol::name::{NodeName, PersonName};
 use rusqlite::{Connection, Row};
 
+use crate::history::File;
+
 pub struct Task {
     pub state: String,
     pub attempt: u32,
@@ -39,6 +41,7 @@ pub struct Image {
     pub tasks: HashMap<TaskId, Task>,
     pub past: HashMap<AttemptId, (Outcome, Option<Outcome>)>,
     pub outputs: HashMap<AttemptId, Printed>,
+    pub files: BTreeMap<u64, File>,
 }
 
 const NEWEST: u64 = 200;
@@ -101,6 +104,12 @@ fn load(db: &Connection) -> rusqlite::Result<Image> {
         .collect(),
         past: all(db, "SELECT job, idx, number, outcome, late FROM attempt", |row| {
             Ok((TaskId::new(row.get(0)?, row.get(1)?).attempt(row.get(2)?), (json(row, 3)?, json_opt(row, 4)?)))
+        })?
+        .into_iter()
+        .collect(),
+        files: all(db, "SELECT version, owner, name, size, hash FROM file", |row| {
+            let (owner, name, size) = (parsed(row, 1)?, parsed(row, 2)?, positive(row.get(3)?));
+            Ok((positive(row.get(0)?), File { owner, name, size, hash: parsed(row, 4)? }))
         })?
         .into_iter()
         .collect(),

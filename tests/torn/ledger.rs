@@ -55,6 +55,10 @@ pub enum Told {
         job: JobId,
         uid: u32,
     },
+    /// Somebody was told that this version of a file is kept.
+    FileKept {
+        version: u64,
+    },
     Event(u64),
 }
 

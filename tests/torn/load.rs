@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::agent::{self, Agent, Way};
 use crate::disk::Disk;
+use crate::files;
 use crate::ledger::{Ledger, Told, hash};
 use crate::manager::{Manager, PEOPLE, Person, Place, Trouble};
 use test_support::Dice;
@@ -144,7 +145,8 @@ impl<'a> Worker<'a> {
     fn work(&mut self, over: &AtomicBool) {
         while !over.load(Ordering::SeqCst) {
             let done = match self.dice.below(20) {
-                0..=11 => self.submit(None),
+                0..=7 => self.submit(None),
+                8..=11 => self.file(),
                 12 => {
                     let (first, tasks) = (self.dice.below(5) as u32, self.dice.within(1, 24) as u32);
                     self.submit(Some(Array { first, last: first + tasks }))
@@ -160,6 +162,20 @@ impl<'a> Worker<'a> {
             }
             std::thread::sleep(Duration::from_millis(self.dice.below(24) as u64)); // why: people are not that fast
         }
+    }
+
+    fn file(&mut self) -> Result<(), Trouble> {
+        let name = files::name(&mut self.dice);
+        let request = match self.dice.below(10) {
+            0..=1 => Request::FileRemove { file: files::own(name) },
+            2 => Request::FileRename { file: files::own(name), to: files::name(&mut self.dice) },
+            _ => {
+                let kept = files::put(&self.person, &mut self.dice)?;
+                self.ledger.told(Told::FileKept { version: kept.file.version });
+                return Ok(());
+            }
+        };
+        self.person.ask(request).map(drop)
     }
 
     fn submit(&mut self, array: Option<Array>) -> Result<(), Trouble> {

@@ -3,7 +3,7 @@
 //! anybody had been told before that moment.
 //!
 //! - [`disk`] is the FUSE mount, [`journal`] what it writes down, [`platter`] what a cut can leave of it.
-//! - [`load`] and [`agent`] keep the manager busy; [`ledger`] is what they were told, and when.
+//! - [`load`], [`files`] and [`agent`] keep the manager busy; [`ledger`] is what they were told, and when.
 //! - [`image`] reads a database past the manager; [`check`] compares it with the ledger and the [`history`].
 //!
 //! `cargo xtask torn` runs this longer. The busy time is real processes and real time: a seed gives the same choices, not
@@ -16,6 +16,7 @@ mod check;
 mod common;
 mod content;
 mod disk;
+mod files;
 mod history;
 mod image;
 mod journal;
@@ -267,6 +268,7 @@ fn start(state: &Path, folder: &Path, point: usize, before: Option<Image>, check
         }
     }
     complaints.extend(checker.outputs(point, &after, state));
+    complaints.extend(check::contents(&after, state, true));
     complaints
 }
 

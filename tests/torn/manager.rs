@@ -114,6 +114,20 @@ impl Person {
         Self { socket: socket.into(), stream: None, last: 0 }
     }
 
+    /// On a connection of its own.
+    pub fn another(&self) -> Self {
+        Self::new(&self.socket)
+    }
+
+    /// Bytes that are no message.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        let Some((stream, _)) = &mut self.stream else {
+            return Err(io::Error::from(io::ErrorKind::NotConnected).into());
+        };
+        let written = stream.write_all(bytes);
+        self.unless_lost(written)
+    }
+
     pub fn hello(&mut self) -> Result<Hello, Trouble> {
         match self.ask(Request::Hello { protocol: protocol::PROTOCOL })? {
             Reply::Hello(hello) => Ok(hello),

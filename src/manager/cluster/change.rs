@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use protocol::agent::Output;
+use protocol::file::{ContentHash, FileKind};
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::{JobSpec, Outcome, TaskState};
-use protocol::name::{NodeName, PersonName};
+use protocol::name::{FileName, NodeName, PersonName};
 use protocol::node::{Facts, Role};
 use protocol::time::UnixMillis;
 
@@ -32,6 +33,11 @@ pub enum Change {
         stdout: Output,
         stderr: Output,
     },
+    /// A version of a file, by its number; renamed or shared, it keeps that.
+    File(FileRow),
+    FileGone(u64),
+    /// No version has this content any more. Its bytes go after the commit.
+    ContentGone(ContentHash),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +121,18 @@ pub struct AttemptRow {
     pub late: Option<Outcome>,
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileRow {
+    pub version: u64,
+    pub owner: PersonName,
+    pub name: FileName,
+    pub kind: FileKind,
+    pub size: u64,
+    pub hash: ContentHash,
+    pub kept_at: UnixMillis,
+    pub shared_with: Vec<PersonName>,
+}
+
 /// Everything the store holds of the core's state.
 #[derive(Debug, Clone, Default)]
 pub struct Image {
@@ -124,7 +142,9 @@ pub struct Image {
     pub jobs: Vec<JobRow>,
     pub tasks: Vec<TaskRow>,
     pub attempts: Vec<AttemptRow>,
+    pub files: Vec<FileRow>,
     /// The highest numbers ever given, so that none is given twice, even where its rows are gone.
     pub last_job: u32,
     pub last_event: u64,
+    pub last_file: u64,
 }

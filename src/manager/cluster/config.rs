@@ -26,6 +26,8 @@ pub struct ClusterConfig {
     pub allow_shared_uid: BTreeSet<NodeName>,
     /// The most tasks of ended jobs that are remembered.
     pub keep_tasks: u32,
+    /// The most bytes of files that one person keeps.
+    pub files_quota: u64,
     /// How long a join token is good for where nothing else was asked.
     pub token_ttl_ms: u64,
     /// The manager's own version, for the welcome.
@@ -46,6 +48,7 @@ impl Default for ClusterConfig {
             task_uid_base: 1_900_000_000,
             allow_shared_uid: BTreeSet::new(),
             keep_tasks: 200_000,
+            files_quota: 10 << 30,
             token_ttl_ms: 3_600_000,
             version: protocol::VERSION.to_owned(),
             protocols: OLDEST_PROTOCOL..=PROTOCOL,

@@ -16,6 +16,7 @@ use super::nodes::{Node, Nodes};
 use super::people::People;
 use super::port::{Mono, Now};
 use super::queue::{Key, Queue};
+use super::shelves::Shelves;
 use super::task::{End, FRESH};
 use super::timers::{Timer, Timers};
 use super::{Agenda, Cluster};
@@ -32,6 +33,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
         joining: Joining::load(image.tokens, now),
         waits: Default::default(),
         lookers: Default::default(),
+        files: Shelves::load(image.files, image.last_file),
         last_event: image.last_event,
         ignored: 0,
         no_env: Arc::new(BTreeMap::new()),

@@ -1,19 +1,20 @@
 //! The cluster core: everything that happens is decided here, and nowhere else.
 //!
 //! `handle(input, now) -> effects`, and `next_wakeup()`. Pure: no I/O, no clock, no randomness, no async. It knows
-//! people, nodes, jobs, tasks, attempts, leases and placement. What it decides becomes true for others only
+//! people, nodes, jobs, tasks, attempts, files, leases and placement. What it decides becomes true for others only
 //! after the store has committed it.
 //!
 //! Where to look: `port` is what goes in and comes out, `change` what is kept. A request enters by `requests`
-//! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`); an agent by `links` and `hello`, then
+//! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`, `files`); an agent by `links` and `hello`, then
 //! `reports`. `ends` is how an attempt is over, `placement` what goes where, `recall` and `reserve` its two
-//! exceptions. Below them lie the tables (`jobs` and their `tally`, `nodes`, `people`) and the indexes (`queue`, `orders`, `openings`).
+//! exceptions. Below them lie the tables (`jobs` and their `tally`, `nodes`, `people`, `shelves`) and the indexes (`queue`, `orders`, `openings`).
 
 mod admin;
 mod change;
 mod compact;
 mod config;
 mod ends;
+mod files;
 mod full;
 mod hello;
 mod ids;
@@ -38,6 +39,7 @@ mod reserve;
 mod retry;
 mod rows;
 mod sane;
+mod shelves;
 mod stop;
 mod submit;
 mod tally;
@@ -59,8 +61,11 @@ use std::sync::Arc;
 
 use protocol::event::What;
 
-pub use change::{AttemptRow, Change, Image, JobRow, KeyPrint, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow};
+pub use change::{
+    AttemptRow, Change, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow,
+};
 pub use config::ClusterConfig;
+pub use files::Upload;
 pub use port::{CallId, Caller, Effect, Input, LinkId, Mono, Now, Place, Told, Touched};
 
 use ids::{ClassIx, NodeIx};
@@ -80,6 +85,7 @@ pub struct Cluster {
     joining: joining::Joining,
     waits: waiting::Waits,
     lookers: output::Lookers,
+    files: shelves::Shelves,
     last_event: u64,
     ignored: u64,
     no_env: Arc<BTreeMap<String, String>>,
@@ -138,6 +144,14 @@ impl Cluster {
                 self.lookers.forget(call);
             }
             Input::FindOutput { call, caller, target, unlike } => self.find_output(call, &caller, target, unlike, turn),
+            Input::PlanPut { call, caller, name, size } => {
+                let room = self.plan_put(&caller, &name, size);
+                turn.tell(call, room.map_or_else(Told::Refused, Told::Room));
+            }
+            Input::KeepFile { call, caller, upload } => {
+                let kept = self.keep_file(&caller, upload, turn);
+                turn.answer(call, kept);
+            }
             Input::MakeToken { call, caller, hash, role, ttl_ms } => {
                 self.make_token(call, &caller, hash, role, ttl_ms, turn);
             }

@@ -4,11 +4,12 @@ use protocol::agent::{FromAgent, Hello, JoinReply, ToAgent};
 use protocol::api::{Refusal, Reply, Request, Right};
 use protocol::event::Event;
 use protocol::id::{AttemptId, JobId, Target};
-use protocol::name::{NodeName, PersonName};
+use protocol::name::{FileName, NodeName, PersonName};
 use protocol::node::{Facts, MetricsPatch, Role};
 use protocol::time::UnixMillis;
 
 use super::change::{Change, KeyPrint, SecretHash};
+use super::files::Upload;
 
 /// Milliseconds of a clock that never jumps. Its zero means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -47,7 +48,8 @@ pub enum Input {
     /// The manager begins to serve. Said once, not after a reload.
     Started,
     /// A person asks. The rule (`crate::manager::rule`) has been checked for the right; the core checks owners.
-    /// `hello`, `logs`, `events`, `watch`, `history`, `trends` and `join_token` are the shell's and never come here.
+    /// `hello`, `logs`, `events`, `watch`, `history`, `trends`, `join_token` and the transfers of files are the shell's and
+    /// never come here.
     Request {
         call: CallId,
         caller: Caller,
@@ -64,6 +66,19 @@ pub enum Input {
         caller: Caller,
         target: Target,
         unlike: Option<Place>,
+    },
+    /// An upload begins. How many bytes may it have? Answered with [`Told::Room`].
+    PlanPut {
+        call: CallId,
+        caller: Caller,
+        name: FileName,
+        size: Option<u64>,
+    },
+    /// The content of an upload is on the disk, whole and for certain: it becomes the file of that name.
+    KeepFile {
+        call: CallId,
+        caller: Caller,
+        upload: Upload,
     },
     MakeToken {
         call: CallId,
@@ -136,6 +151,8 @@ pub enum Told {
         expires_at: UnixMillis,
     },
     Place(Place),
+    /// In bytes.
+    Room(u64),
 }
 
 /// Where the output of a task is to be had.

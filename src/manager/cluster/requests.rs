@@ -1,6 +1,6 @@
 //! What people ask.
 
-use protocol::api::{Refusal, Request};
+use protocol::api::{Refusal, Reply, Request};
 
 use super::Cluster;
 use super::port::{CallId, Caller};
@@ -13,7 +13,7 @@ impl Cluster {
             Request::Jobs(query) => Ok(self.list_jobs(&query)),
             Request::Tasks(query) => self.list_tasks(&query),
             Request::Task { id } => self.show_task(id),
-            Request::Nodes => Ok(protocol::api::Reply::Nodes(self.node_views())),
+            Request::Nodes => Ok(Reply::Nodes(self.node_views())),
             Request::Node { name } => self.show_node(&name),
             Request::Why { id } => self.why(id, turn.now),
             Request::Wait { targets } => match self.wait(call, &targets, turn) {
@@ -26,12 +26,22 @@ impl Cluster {
             Request::Reboot { node } => self.reboot(caller, &node, turn),
             Request::RemoveNode { node } => self.remove_node(caller, &node, turn),
             Request::RevokeNode { node } => self.revoke_node(caller, &node, turn),
+            Request::Files(query) => Ok(self.list_files(caller, &query)),
+            Request::File { file } => self.show_file(caller, &file).map(Reply::File),
+            Request::FileRemove { file } => self.remove_file(caller, &file, turn),
+            Request::FileRename { file, to } => self.rename_file(caller, &file, to, turn),
+            Request::FileShare { file, with, on } => self.share_file(caller, &file, with, on, turn),
             Request::Hello { .. }
             | Request::Logs(_)
             | Request::Events(_)
             | Request::Watch
             | Request::History { .. }
             | Request::Trends
+            | Request::FilePut(_)
+            | Request::FileSend { .. }
+            | Request::FileKeep { .. }
+            | Request::FileDrop
+            | Request::FileGet(_)
             | Request::JoinToken { .. } => {
                 Err(Refusal::unavailable("this request was not meant for the cluster core; please report this"))
             }

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use link::{Budget, FrameReader, FrameWriter, ReadError};
 use protocol::api::{Answer, Body, Call, Hello, More, Refusal, Reply, Request};
+use protocol::file::{FileGet, FilePut};
 use protocol::frame::FrameError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{Door, events, logs, watch};
+use super::{Door, events, get, logs, put, watch};
 use crate::manager::cluster::{CallId, Caller};
+use crate::manager::heart::stopping;
 use crate::manager::reply::ReplyTo;
 use crate::manager::rule::rule;
 use crate::manager::token;
@@ -95,6 +97,12 @@ fn kind(request: &Request) -> Kind {
     }
 }
 
+/// What the rest of a connection is for, once it was asked for.
+enum Transfer {
+    Put(FilePut),
+    Get(FileGet),
+}
+
 struct Connection<'a, W> {
     door: &'a Arc<Door>,
     caller: Caller,
@@ -106,6 +114,8 @@ struct Connection<'a, W> {
     told_to: mpsc::UnboundedSender<(u64, Result<Reply, Refusal>)>,
     pieces_to: mpsc::Sender<Answer>,
     streams: JoinSet<()>,
+    /// With the number of the call.
+    transfer: Option<(u64, Transfer)>,
 }
 
 /// `budget`: what all connections of this user may have half sent.
@@ -119,7 +129,8 @@ where
     let (pieces_to, mut pieces) = mpsc::channel(PIECES);
     let out = FrameWriter::new(write);
     let (waiting, streams) = (HashMap::new(), JoinSet::new());
-    let mut me = Connection { door, caller, out, waiting, under_way: [0; 3], told_to, pieces_to, streams };
+    let mut me =
+        Connection { door, caller, out, waiting, under_way: [0; 3], told_to, pieces_to, streams, transfer: None };
     loop {
         let room = me.waiting.len() + me.streams.len() < MOST_CALLS && me.under_way[Kind::Look as usize] < MOST_LOOKS;
         let going_on = tokio::select! {
@@ -162,8 +173,40 @@ where
             break;
         }
     }
-    for (call, _) in me.waiting.into_values() {
+    for (call, _) in std::mem::take(&mut me.waiting).into_values() {
         door.heart.gone(call).await;
+    }
+    let Connection { caller, out, transfer, .. } = me;
+    if let Some((id, transfer)) = transfer {
+        let read = reader.into_rest();
+        let transfer = transfer.run(door, caller, id, put::Line { read, out, budget });
+        tokio::select! {
+            () = transfer => {}
+            // The other side comes back and goes on.
+            () = door.closing.cancelled() => {}
+        }
+    }
+}
+
+impl Transfer {
+    async fn run<R, W>(self, door: &Arc<Door>, caller: Caller, id: u64, mut line: put::Line<'_, R, W>)
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        // What was answered before it.
+        if line.out.flush().await.is_err() {
+            return;
+        }
+        let refused = match self {
+            Transfer::Put(put) => put::put(door, caller, put, id, line).await,
+            Transfer::Get(get) => get::get(door, caller, get, id, line).await,
+        };
+        let Some((refusal, mut out)) = refused else { return };
+        if refusal != stopping() {
+            // Who has gone needs no answer.
+            let _ = out.send(&Answer { id, body: Body::Error(refusal) }).await;
+        }
     }
 }
 
@@ -185,6 +228,11 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
             Request::JoinToken { role, ttl_seconds } => {
                 let made = token::make(self.door, caller, role, ttl_seconds).await;
                 self.answer(id, made)
+            }
+            Request::FilePut(put) => self.transfer(id, Transfer::Put(put)),
+            Request::FileGet(get) => self.transfer(id, Transfer::Get(get)),
+            Request::FileSend { .. } | Request::FileKeep { .. } | Request::FileDrop => {
+                self.answer(id, Err(Refusal::usage("this belongs to an upload, which begins with file_put")))
             }
             Request::Logs(query) => {
                 self.stream(id, |door, out| async move { logs::stream(&door, caller, query, &out).await })
@@ -211,6 +259,16 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
                 true
             }
         }
+    }
+
+    /// From here on the connection is for nothing else.
+    fn transfer(&mut self, id: u64, transfer: Transfer) -> bool {
+        if !self.waiting.is_empty() || !self.streams.is_empty() {
+            let shared = "a transfer has a connection of its own; this one has other calls under way";
+            return self.answer(id, Err(Refusal::usage(shared)));
+        }
+        self.transfer = Some((id, transfer));
+        false
     }
 
     /// The heart has told all that it had to tell.

@@ -4,8 +4,10 @@
 mod caller;
 mod connection;
 mod events;
+mod get;
 mod logs;
 mod people;
+mod put;
 mod socket;
 mod watch;
 
@@ -18,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::agents::Follows;
 use super::config::Config;
+use super::files::Room;
 use super::heart::Heart;
 use super::store::{Outputs, Reader, Space, StoreError};
 
@@ -31,6 +34,7 @@ pub struct Door {
     pub reader: Arc<Mutex<Reader>>,
     pub outputs: Outputs,
     pub space: Space,
+    pub files: Room,
     pub follows: Follows,
     pub people: People,
     /// HOST:PORT for nodes to dial.

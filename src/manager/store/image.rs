@@ -1,12 +1,15 @@
 //! Everything the core is loaded from.
 
+use protocol::file::FileKind;
 use protocol::id::{JobId, TaskId};
 use protocol::job::TaskState;
 use rusqlite::Connection;
 
 use super::StoreError;
 use super::kinds::Columns;
-use crate::manager::cluster::{AttemptRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow};
+use crate::manager::cluster::{
+    AttemptRow, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow,
+};
 
 pub fn load(db: &Connection) -> Result<Image, StoreError> {
     Ok(Image {
@@ -16,9 +19,11 @@ pub fn load(db: &Connection) -> Result<Image, StoreError> {
         jobs: all(db, "job", job)?,
         tasks: all(db, "task", task)?,
         attempts: all(db, "attempt", attempt)?,
+        files: all(db, "file", file)?,
         last_job: u32::try_from(number(db, "job")?).unwrap_or(u32::MAX),
         // Written down now and then only: the newest events are always there.
         last_event: number(db, "event")?.max(newest_event(db)?),
+        last_file: number(db, "file")?,
     })
 }
 
@@ -113,6 +118,21 @@ fn attempt(c: &Columns) -> Result<AttemptRow, StoreError> {
         ran_ms: c.get::<Option<i64>>("ran_ms")?.map(i64::unsigned_abs),
         outcome: c.json("outcome")?,
         late: c.json_opt("late")?,
+    })
+}
+
+fn file(c: &Columns) -> Result<FileRow, StoreError> {
+    let word: String = c.get("kind")?;
+    let kind = FileKind::ALL.into_iter().find(|kind| kind.word() == word);
+    Ok(FileRow {
+        version: c.number("version")?,
+        owner: c.parse("owner")?,
+        name: c.parse("name")?,
+        kind: kind.ok_or_else(|| StoreError::Unreadable { table: c.table, what: format!("kind: {word}") })?,
+        size: c.number("size")?,
+        hash: c.parse("hash")?,
+        kept_at: c.time("kept_at")?,
+        shared_with: c.json("shared_with")?,
     })
 }
 

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// One step a version; a step is never changed once released, only followed by another.
-const STEPS: [&str; 3] = ["
+const STEPS: [&str; 4] = ["
 CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE person (name TEXT PRIMARY KEY, serial INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
 CREATE TABLE node (
@@ -46,6 +46,12 @@ CREATE TABLE history (
 );
 ", "
 -- An outcome may be out_of_memory, which older ones cannot read.
+", "
+-- Each row is a version. What was put lies in content/, by its hash.
+CREATE TABLE file (
+    version INTEGER PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, size INTEGER NOT NULL,
+    hash TEXT NOT NULL, kept_at INTEGER NOT NULL, shared_with TEXT NOT NULL
+);
 "];
 
 pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {

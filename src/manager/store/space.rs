@@ -32,6 +32,20 @@ impl Space {
         })
     }
 
+    /// `Some(sentence)` where so many bytes more would make the disk too full.
+    pub fn lacks(&self, bytes: u64) -> Option<String> {
+        let (free, whole) = self.free()?;
+        (free < low(whole).saturating_add(bytes)).then(|| {
+            format!(
+                "the manager's disk has no room for {} ({} of {} free in {}, of which {LOW_PERCENT} % stay free)",
+                Bytes(bytes),
+                Bytes(free),
+                Bytes(whole),
+                self.state.display()
+            )
+        })
+    }
+
     /// Free, and in all.
     fn free(&self) -> Option<(u64, u64)> {
         let disk = rustix::fs::statvfs(&self.state).ok()?;

@@ -5,6 +5,7 @@ use protocol::agent::Output;
 use protocol::api::EventQuery;
 use protocol::bytes::Blob;
 use protocol::event::{Event, What};
+use protocol::file::{ContentHash, FileKind};
 use protocol::id::{JobId, TaskId};
 use protocol::job::{JobSpec, Outcome, Stream, TaskState};
 use protocol::node::{Facts, Role};
@@ -14,7 +15,7 @@ use tokio::sync::mpsc;
 use super::writer::{Batch, Writer};
 use super::{Outputs, Reader, StoreError, database};
 use crate::manager::cluster::{
-    AttemptRow, Change, Image, JobRow, KeyPrint, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow,
+    AttemptRow, Change, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow,
 };
 use crate::manager::history::{Page, Stamp};
 
@@ -81,6 +82,16 @@ fn rows() -> Image {
         outcome: Outcome::Lost { reason: "lease".into(), again: true },
         late: Some(Outcome::Signaled(9)),
     };
+    let file = FileRow {
+        version: 5,
+        owner: "ana".parse().unwrap(),
+        name: "two\nlines".parse().unwrap(),
+        kind: FileKind::Folder,
+        size: 1 << 40,
+        hash: ContentHash([7; 32]),
+        kept_at: UnixMillis(3),
+        shared_with: vec!["bo".parse().unwrap()],
+    };
     Image {
         people: vec![PersonRow { name: "ana".parse().unwrap(), serial: 1 }],
         nodes: vec![node],
@@ -88,8 +99,10 @@ fn rows() -> Image {
         jobs: vec![job(7)],
         tasks: vec![task(TaskId::new(7, 3))],
         attempts: vec![attempt],
+        files: vec![file],
         last_job: 7,
         last_event: 41,
+        last_file: 5,
     }
 }
 
@@ -101,6 +114,7 @@ fn changes(image: &Image) -> Vec<Change> {
     changes.extend(image.jobs.iter().cloned().map(|job| Change::Job(job.into())));
     changes.extend(image.tasks.iter().cloned().map(Change::Task));
     changes.extend(image.attempts.iter().cloned().map(Change::Attempt));
+    changes.extend(image.files.iter().cloned().map(Change::File));
     changes
 }
 
@@ -234,7 +248,7 @@ async fn a_file_of_the_first_schema_is_brought_forward_with_all_that_is_in_it() 
     commit(&writer, changes(&rows), vec![event(41)]).await;
     writer.close().await;
     let db = rusqlite::Connection::open(database(state.path())).unwrap();
-    db.execute_batch("DROP TABLE history; PRAGMA user_version = 1;").unwrap();
+    db.execute_batch("DROP TABLE history; DROP TABLE file; PRAGMA user_version = 1;").unwrap();
     drop(db);
     let (writer, loaded, _alarm) = start(state.path());
     assert_eq!((loaded.nodes.len(), loaded.tasks.len(), loaded.last_event), (1, 1, 41));

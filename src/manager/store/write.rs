@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::StoreError;
 use super::kinds::{int, json, time};
-use crate::manager::cluster::{AttemptRow, Change, JobRow, NodeRow, TaskRow, TokenRow};
+use crate::manager::cluster::{AttemptRow, Change, FileRow, JobRow, NodeRow, TaskRow, TokenRow};
 use crate::manager::history::Page;
 
 pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
@@ -32,6 +32,10 @@ pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
         }
         Change::Task(row) => task(db, row),
         Change::Attempt(row) => attempt(db, row),
+        Change::File(row) => file(db, row),
+        Change::FileGone(version) => run(db, "DELETE FROM file WHERE version = ?1", params![int(*version)]),
+        // Of bytes no row is kept.
+        Change::ContentGone(_) => Ok(()),
         Change::Output { attempt, stdout, stderr } => {
             // Most tasks print nothing; they cost no row.
             if stdout.length == 0 && stderr.length == 0 {
@@ -145,6 +149,23 @@ fn task(db: &Connection, row: &TaskRow) -> Result<(), StoreError> {
             row.ran_ms.map(int),
             row.outcome.as_ref().map(json).transpose()?,
             row.stopping
+        ],
+    )
+}
+
+fn file(db: &Connection, row: &FileRow) -> Result<(), StoreError> {
+    run(
+        db,
+        "INSERT OR REPLACE INTO file VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            int(row.version),
+            row.owner.as_str(),
+            row.name.as_str(),
+            row.kind.word(),
+            int(row.size),
+            row.hash.to_string(),
+            int(row.kept_at.0),
+            json(&row.shared_with)?
         ],
     )
 }

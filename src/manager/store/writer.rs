@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Outputs, Space, StoreError, write};
 use crate::manager::cluster::{Change, Image};
+use crate::manager::files::Contents;
 use crate::manager::history::Page;
 
 /// Something to be let out after the commit. Dropped unsent where the commit failed.
@@ -56,6 +57,7 @@ enum Message {
 pub struct Writer {
     to: mpsc::Sender<Message>,
     thread: JoinHandle<()>,
+    contents: Contents,
 }
 
 /// The events kept; older ones are trimmed.
@@ -71,6 +73,7 @@ struct Thread {
     path: PathBuf,
     space: Space,
     outputs: Outputs,
+    contents: Contents,
     failed: bool,
     last_event: u64,
     trimmed_at: u64,
@@ -91,11 +94,16 @@ impl Writer {
         if let Err(error) = outputs.sweep(&image.jobs.iter().map(|job| job.id).collect()) {
             tracing::warn!("what an earlier manager left of outputs stays: {error}");
         }
+        let contents = Contents::new(state);
+        if let Err(error) = contents.sweep(&image.files.iter().map(|file| file.hash).collect()) {
+            tracing::warn!("what an earlier manager left of files stays: {error}");
+        }
         let mut thread = Thread {
             db,
             path,
             space,
             outputs,
+            contents: contents.clone(),
             failed: false,
             last_event,
             trimmed_at: 0,
@@ -107,7 +115,12 @@ impl Writer {
             .name("store".into())
             .spawn(move || thread.run(&mut from))
             .map_err(|e| StoreError::Unreadable { table: "no table", what: format!("no thread for it: {e}") })?;
-        Ok((Self { to, thread }, image))
+        Ok((Self { to, thread, contents }, image))
+    }
+
+    /// Where the bytes of files lie; they come and go with what is committed here.
+    pub fn contents(&self) -> Contents {
+        self.contents.clone()
     }
 
     /// Waits for room where the disk is slow: so it is the callers who wait, not memory that grows.
@@ -166,8 +179,11 @@ impl Thread {
             Ok(()) => {
                 for batch in waiting.drain(..) {
                     for change in &batch.changes {
-                        if let Change::JobGone(job) = change {
-                            self.outputs.forget(*job);
+                        match change {
+                            Change::JobGone(job) => self.outputs.forget(*job),
+                            Change::File(file) => self.contents.wanted(&file.hash),
+                            Change::ContentGone(hash) => self.contents.let_go(hash),
+                            _ => {}
                         }
                     }
                     batch.releases.into_iter().for_each(|release| release());
@@ -192,11 +208,13 @@ impl Thread {
             return Ok(());
         }
         let group = self.db.transaction()?;
-        let (mut last_job, mut last_event) = (None, None);
+        let (mut last_job, mut last_event, mut last_file) = (None, None, None);
         for batch in batches {
             for change in &batch.changes {
-                if let Change::Job(job) = change {
-                    last_job = last_job.max(Some(job.id.0));
+                match change {
+                    Change::Job(job) => last_job = last_job.max(Some(job.id.0)),
+                    Change::File(file) => last_file = last_file.max(Some(file.version)),
+                    _ => {}
                 }
                 write::change(&group, change)?;
             }
@@ -210,6 +228,9 @@ impl Thread {
         }
         if let Some(job) = last_job {
             write::number(&group, "job", job.into())?;
+        }
+        if let Some(version) = last_file {
+            write::number(&group, "file", version)?;
         }
         let last_event = last_event.unwrap_or(self.last_event);
         let trims = last_event >= self.trimmed_at + TRIM_EVERY;

@@ -129,6 +129,23 @@ impl Tree {
         Ok(())
     }
 
+    /// A file into another folder. What of it is on the disk for certain, each of the two folders says for itself.
+    pub fn move_over(
+        &mut self,
+        (parent, name): (Inode, &OsStr),
+        (to_parent, to): (Inode, &OsStr),
+        only_new: bool,
+    ) -> Result<(), Errno> {
+        let inode = self.find(parent, name)?;
+        match self.find(to_parent, to) {
+            Ok(_) if only_new => return Err(Errno::EEXIST),
+            Ok(_) => self.remove(to_parent, to)?,
+            Err(_) => {}
+        }
+        self.link(inode, to_parent, to)?;
+        self.remove(parent, name)
+    }
+
     /// A file or an empty folder. Who has the file open goes on using it.
     pub fn remove(&mut self, parent: Inode, name: &OsStr) -> Result<(), Errno> {
         let inode = self.find(parent, name)?;

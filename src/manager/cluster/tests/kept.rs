@@ -7,7 +7,9 @@ use protocol::event::Event;
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::name::{NodeName, PersonName};
 
-use crate::manager::cluster::{AttemptRow, Change, Image, JobRow, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow};
+use crate::manager::cluster::{
+    AttemptRow, Change, FileRow, Image, JobRow, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow,
+};
 
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
@@ -18,8 +20,10 @@ pub struct Kept {
     pub tasks: BTreeMap<TaskId, TaskRow>,
     pub attempts: BTreeMap<AttemptId, AttemptRow>,
     pub outputs: BTreeMap<AttemptId, (Output, Output)>,
+    pub files: BTreeMap<u64, FileRow>,
     pub last_job: u32,
     pub last_event: u64,
+    pub last_file: u64,
 }
 
 impl Kept {
@@ -43,6 +47,14 @@ impl Kept {
             Change::Task(row) => drop(self.tasks.insert(row.id, row)),
             Change::Attempt(row) => drop(self.attempts.insert(row.id, row)),
             Change::Output { attempt, stdout, stderr } => drop(self.outputs.insert(attempt, (stdout, stderr))),
+            Change::File(row) => {
+                self.last_file = self.last_file.max(row.version);
+                self.files.insert(row.version, row);
+            }
+            Change::FileGone(version) => drop(self.files.remove(&version)),
+            Change::ContentGone(hash) => {
+                assert!(!self.files.values().any(|row| row.hash == hash), "a content that is referred to is let go");
+            }
         }
     }
 
@@ -59,8 +71,10 @@ impl Kept {
             jobs: self.jobs.values().cloned().collect(),
             tasks: self.tasks.values().cloned().collect(),
             attempts: self.attempts.values().cloned().collect(),
+            files: self.files.values().cloned().collect(),
             last_job: self.last_job,
             last_event: self.last_event,
+            last_file: self.last_file,
         }
     }
 }

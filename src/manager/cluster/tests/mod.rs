@@ -8,6 +8,7 @@
 mod admin;
 mod checks;
 mod clock;
+mod files;
 mod full;
 mod joining;
 mod kept;

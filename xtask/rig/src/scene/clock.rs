@@ -12,7 +12,7 @@ use crate::load::{Load, RAN};
 use crate::place::{PATIENCE, Place, WORKER};
 
 const YEAR: i64 = 365 * 24 * 3600;
-/// No task of the load takes longer, on any machine.
+/// No task takes longer, on however slow a machine: other scenes have left some of their own.
 const LONGEST: u64 = 24 * 3600 * 1000;
 
 pub fn run(place: &Place) -> Result<()> {

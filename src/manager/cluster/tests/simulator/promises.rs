@@ -146,6 +146,7 @@ impl Promises {
                 assert_eq!(live, 0, "promise broken: {name} is removed with what it runs");
             }
             Change::Person(_) | Change::Token(_) | Change::TokenGone(_) | Change::Output { .. } => {}
+            Change::File(_) | Change::FileGone(_) | Change::ContentGone(_) => {}
         }
     }
 
