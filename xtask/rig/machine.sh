@@ -47,13 +47,18 @@ install_tools() {
     echo "installing$missing"
     apt-get -q "${wait[@]}" update >/dev/null
     apt-get -qy "${wait[@]}" install --no-remove --no-install-recommends "${package[@]}" >/dev/null 2>&1 && return
-    # A part of QEMU from backports is already here and wants the rest from there too. /etc/apt stays as it is.
+    # A part of QEMU from backports is already here and wants the rest from there too. /etc/apt stays as it is, and so does
+    # whatever else is here: an ssh from backports would keep Debian's own sshd out.
+    local one theirs=()
+    for one in "${package[@]}"; do
+        if [[ $one == qemu* || " $missing " == *" $one "* ]]; then theirs+=("$one"); fi
+    done
     mkdir -p "$apt/lists/partial"
     repositories | awk -v s="$SUITE" '{ print "deb", $1, $2, "main" } $2 == s { print "deb", $1, s "-backports", "main" }' \
         >"$apt/sources.list"
     local private=("${wait[@]}" -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$apt/lists")
     apt-get -q "${private[@]}" update >/dev/null
-    apt-get -qy "${private[@]}" -t "$SUITE-backports" install --no-install-recommends "${package[@]}" >/dev/null
+    apt-get -qy "${private[@]}" -t "$SUITE-backports" install --no-install-recommends "${theirs[@]}" >/dev/null
 }
 
 build() {
