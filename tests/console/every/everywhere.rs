@@ -19,6 +19,8 @@ fn every_key_of_everywhere_prompts_dialogs_and_help() {
     shell.env("PS1", "$ ").env("BRAMBLE", BRAMBLE).env("SOCKET", demo.socket());
     at_home(&mut shell, home.path());
     let terminal = Terminal::sized(shell, 130, 36);
+    // What is typed earlier stands above the first prompt, which then looks like one that comes after a stop.
+    terminal.until("the shell", prompts);
     terminal.keys("\"$BRAMBLE\" --manager \"unix://$SOCKET\" console<enter>");
     terminal.until_shows("● 2 up");
     terminal.until_shows("steps");
@@ -69,12 +71,15 @@ fn every_key_of_everywhere_prompts_dialogs_and_help() {
     walk.terminal.until_shows("job 2 submitted");
     walk.press(Global, "repeat");
     walk.terminal.until_shows("job 3 submitted");
-    until("its end", || (demo.json(&["job", "3", "--json"])["state"] == "succeeded").then_some(()));
+    for job in ["2", "3"] {
+        until("its end", || (demo.json(&["job", job, "--json"])["state"] == "succeeded").then_some(()));
+    }
     walk.shows(Global, "show-command", "(copied)");
     let manager = format!("bramble --manager unix://{}", demo.socket().display());
     walk.terminal.until_sent(&copied(&format!("{manager} run -- echo once more")));
     walk.terminal.keys(":drain pi-1<enter>");
-    walk.terminal.until_shows("◒ draining");
+    // The news of it may be here before the answer.
+    walk.terminal.until_shows("undoes it");
     walk.hides(Global, "undo", "◒ draining");
     assert_eq!(demo.json(&["node", "pi-1", "--json"])["draining"], false);
     walk.terminal.keys("2");
@@ -136,6 +141,7 @@ fn every_key_of_everywhere_prompts_dialogs_and_help() {
     walk.press(Global, "redraw");
     until("all of it once more", || (walk.terminal.written() > before + 2000).then_some(()));
     walk.hides(Global, "suspend", "╭ events");
+    walk.terminal.until_shows("Stopped");
     walk.terminal.until("the shell", prompts);
     walk.terminal.keys("fg<enter>");
     walk.terminal.until_shows("╭ events");
