@@ -10,9 +10,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Blob;
+use crate::file::{ContentHash, FileKind};
 use crate::id::AttemptId;
 use crate::job::{Outcome, Stream};
-use crate::name::NodeName;
+use crate::name::{FileName, NodeName};
 use crate::node::{Facts, MetricsPatch, Role};
 use crate::time::UnixMillis;
 
@@ -103,6 +104,32 @@ pub struct Order {
     pub command: Arc<[String]>,
     #[serde(default, skip_serializing_if = "is_empty")]
     pub env: Arc<BTreeMap<String, String>>,
+    /// What is to be in its folder when it starts. Only for agents that [take files](Hello::takes_files).
+    #[serde(default = "none_given", skip_serializing_if = "is_none_given")]
+    pub files: Arc<[Given]>,
+}
+
+/// One file or folder for a task. What the node does not have yet is fetched by [`BulkHello::Fetch`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    pub name: FileName,
+    pub kind: FileKind,
+    /// Of its content; of a folder, packed.
+    pub size: u64,
+    pub hash: ContentHash,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
+    /// The task may change it, so it is a copy of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub writable: bool,
+}
+
+fn none_given() -> Arc<[Given]> {
+    Arc::new([])
+}
+
+fn is_none_given(files: &Arc<[Given]>) -> bool {
+    files.is_empty()
 }
 
 fn is_empty(env: &Arc<BTreeMap<String, String>>) -> bool {
@@ -163,6 +190,9 @@ pub struct Hello {
     /// The agent is not root: tasks share its uid.
     #[serde(default)]
     pub shared_uid: bool,
+    /// Orders may have files.
+    #[serde(default)]
+    pub takes_files: bool,
     #[serde(default)]
     pub facts: Facts,
     /// Every attempt this node has: what runs, and what ended and is not yet acked.
@@ -221,6 +251,8 @@ pub enum BulkHello {
     /// Large output of an ended attempt: `length - dropped` raw bytes follow; answered by one [`PutReply`].
     /// A `finished` may name it only after `kept`. Repeating it replaces what was kept.
     Put { attempt: AttemptId, stream: Stream, length: u64, dropped: u64 },
+    /// The content of a file that this attempt was given, from this byte on; answered by one [`FetchReply`].
+    Fetch { attempt: AttemptId, hash: ContentHash, from: u64 },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -237,4 +269,13 @@ pub enum FollowFrame {
 pub enum PutReply {
     Kept,
     Refused { reason: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FetchReply {
+    /// So many raw bytes follow: all from where it was asked to the end.
+    Coming { bytes: u64 },
+    /// `gone`: it will not come by asking again, the attempt cannot start here.
+    Refused { reason: String, gone: bool },
 }

@@ -134,6 +134,9 @@ pub struct FileView {
     pub owner: PersonName,
     pub name: FileName,
     pub kind: FileKind,
+    /// A program: whoever gets it may run it. Folders keep this themselves, for each file in them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
     /// Of its content; of a folder, packed.
     pub size: u64,
     pub hash: ContentHash,
@@ -170,6 +173,8 @@ pub struct FileList {
 pub struct FilePut {
     pub name: FileName,
     pub kind: FileKind,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
     /// Where it is known.
     #[serde(default)]
     pub size: Option<u64>,

@@ -1,10 +1,11 @@
 //! Jobs and tasks: what was asked for, what state it is in, how it ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::{JobName, NodeName};
+use crate::file::FileRef;
+use crate::name::{FileName, JobName, NodeName};
 
 /// The most tasks one array may have.
 pub const MOST_TASKS: u32 = 1_000_000;
@@ -12,6 +13,8 @@ pub const MOST_TASKS: u32 = 1_000_000;
 pub const MOST_CPUS: u32 = 4096;
 /// Arguments and environment together: half of what Linux allows, room for what is added.
 pub const MOST_COMMAND_BYTES: usize = 1 << 20;
+/// The most files one job is given.
+pub const MOST_JOB_FILES: usize = 1000;
 
 /// What a person submits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +32,32 @@ pub struct JobSpec {
     pub node: Option<NodeName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub array: Option<Array>,
+    /// What each task finds in its folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<JobFile>,
+}
+
+/// A file kept on the manager that a job is given, as it is when the job is submitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobFile {
+    pub file: FileRef,
+    /// What it is called in the folder of a task; else as it is kept.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub called: Option<FileName>,
+    /// Each task has a copy of its own, which it may change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub writable: bool,
+}
+
+impl JobFile {
+    pub fn of(file: FileRef) -> Self {
+        Self { file, called: None, writable: false }
+    }
+
+    /// Its name in the folder of a task.
+    pub fn name(&self) -> &FileName {
+        self.called.as_ref().unwrap_or(&self.file.name)
+    }
 }
 
 /// `--array 5-9` makes tasks .5 to .9, both ends included.
@@ -59,6 +88,7 @@ impl JobSpec {
             cpus: 1,
             node: None,
             array: None,
+            files: vec![],
         }
     }
 
@@ -102,6 +132,14 @@ impl JobSpec {
             if last - first >= MOST_TASKS {
                 return bad(format!("the array {first}-{last} has more than {MOST_TASKS} tasks; split it"));
             }
+        }
+        if self.files.len() > MOST_JOB_FILES {
+            return bad(format!("{} files are too many for a job; pack them as a folder", self.files.len()));
+        }
+        let mut names = BTreeSet::new();
+        if let Some(twice) = self.files.iter().find(|file| !names.insert(file.name())) {
+            let (file, name) = (twice.file.to_string(), twice.name());
+            return bad(format!("two files would be called {name:?} in the task's folder; call one otherwise, as in: --file {file:?} --as other"));
         }
         Ok(())
     }
@@ -293,19 +331,21 @@ mod tests {
 
     #[test]
     fn what_cannot_run_is_refused_with_what_to_do() {
-        let refused = |change: fn(&mut JobSpec)| {
+        let refused = |change: &dyn Fn(&mut JobSpec)| {
             let mut spec = JobSpec::of(["true"]);
             change(&mut spec);
             spec.check().unwrap_err().to_string()
         };
-        assert!(refused(|s| s.command.clear()).contains("after --"));
-        assert!(refused(|s| s.command.push("a\0b".into())).contains("zero byte"));
-        assert!(refused(|s| s.cpus = 0).contains("1 to"));
-        assert!(refused(|s| s.array = Some(Array { first: 9, last: 5 })).contains("5-9"));
-        assert!(refused(|s| s.array = Some(Array { first: 0, last: u32::MAX })).contains("split"));
-        assert!(refused(|s| drop(s.env.insert("BRAMBLE_JOB".into(), "1".into()))).contains("Bramble itself"));
-        assert!(refused(|s| drop(s.env.insert("A=B".into(), "1".into()))).contains("KEY=VALUE"));
-        assert!(refused(|s| s.command.push("x".repeat(2 << 20))).contains("bytes"));
+        assert!(refused(&|s: &mut JobSpec| s.command.clear()).contains("after --"));
+        assert!(refused(&|s: &mut JobSpec| s.command.push("a\0b".into())).contains("zero byte"));
+        assert!(refused(&|s: &mut JobSpec| s.cpus = 0).contains("1 to"));
+        assert!(refused(&|s: &mut JobSpec| s.array = Some(Array { first: 9, last: 5 })).contains("5-9"));
+        assert!(refused(&|s: &mut JobSpec| s.array = Some(Array { first: 0, last: u32::MAX })).contains("split"));
+        assert!(refused(&|s: &mut JobSpec| drop(s.env.insert("BRAMBLE_JOB".into(), "1".into()))).contains("Bramble itself"));
+        assert!(refused(&|s: &mut JobSpec| drop(s.env.insert("A=B".into(), "1".into()))).contains("KEY=VALUE"));
+        assert!(refused(&|s: &mut JobSpec| s.command.push("x".repeat(2 << 20))).contains("bytes"));
+        let two = ["data", "ana/data"].map(|name| JobFile::of(name.parse().unwrap()));
+        assert!(refused(&move |s: &mut JobSpec| s.files = two.to_vec()).contains("two files would be called \"data\""));
     }
 
     #[test]
