@@ -64,13 +64,22 @@ fn everything_asked_for_arrives_in_the_request() {
     let fake = running(vec![], Reply::End);
     let options =
         ["--node", "pi-3", "--name", "night run", "--cpus", "2", "--array", "5-9", "--env", "A=b=c", "-e", "B="];
-    fake.run(&[&["run"], &options[..], &["--", "sweep", "--json"]].concat()).says(0, "17\n", "");
+    let files = ["--file", "ana/set=input", "--writable-file", "rate=0.1=rate"];
+    fake.run(&[&["run"], &options[..], &files[..], &["--", "sweep", "--json"]].concat()).says(0, "17\n", "");
     let spec = JobSpec {
         name: Some("night run".parse().unwrap()),
         env: [("A".into(), "b=c".into()), ("B".into(), String::new())].into(),
         cpus: 2,
         node: Some("pi-3".parse().unwrap()),
         array: Some(Array { first: 5, last: 9 }),
+        files: vec![
+            JobFile { called: Some("input".parse().unwrap()), ..JobFile::of("ana/set".parse().unwrap()) },
+            JobFile {
+                called: Some("rate".parse().unwrap()),
+                writable: true,
+                ..JobFile::of("rate=0.1".parse().unwrap())
+            },
+        ],
         ..JobSpec::of(["sweep", "--json"])
     };
     assert_eq!(fake.asked(), [Request::Submit(spec)]);

@@ -16,6 +16,7 @@ mod folders;
 mod full;
 mod gate;
 mod getting;
+mod given;
 mod memory;
 mod names;
 mod people;
