@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
 use clap::Args;
+use packing::MOST_ENTRIES;
 use protocol::file::{ContentHash, FileKept, FilePut, FileReady};
 use protocol::name::FileName;
 use protocol::unit::Bytes;
@@ -17,7 +18,6 @@ use super::tries::Tries;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::client::{ClientError, ManagerAddress, Upload};
-use crate::packing::MOST_ENTRIES;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

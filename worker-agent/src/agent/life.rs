@@ -271,6 +271,7 @@ impl Agent {
             cpus: crate::facts::cpus().unwrap_or(1),
             slots: self.desk.slots(),
             shared_uid: !self.root,
+            takes_files: false,
             facts,
             held: self.desk.held(wall()),
         };
