@@ -90,7 +90,10 @@ pub enum After {
     /// It does not come for the attempt that it was asked for.
     Gone(String),
     /// There is no room for it, for now at least.
-    NoRoom(String),
+    NoRoom {
+        lack: u64,
+        reason: String,
+    },
     /// Nobody here can have it.
     Hopeless(String),
 }
@@ -158,8 +161,13 @@ impl Fetches {
                     return After::Hopeless(format!("{error}, {MOST_WRONG} times in a row"));
                 }
             }
-            FetchError::Here(here) if here.is_want_of_room() => return After::NoRoom(here.to_string()),
-            FetchError::Here(here) => return After::Hopeless(here.to_string()),
+            FetchError::Here(here) => {
+                let reason = here.to_string();
+                return match here.want_of_room() {
+                    Some(lack) => After::NoRoom { lack, reason },
+                    None => After::Hopeless(reason),
+                };
+            }
             _ => {}
         }
         let attempt = done.attempt;

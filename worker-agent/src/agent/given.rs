@@ -63,9 +63,9 @@ impl Agent {
                     self.cache.drop_part(content);
                 }
             }
-            After::NoRoom(reason) => {
+            After::NoRoom { lack, reason } => {
                 // What is being removed makes room, and so does what nobody needs.
-                if self.cache.empty(&self.config.layout, &self.desk.needed()) {
+                if self.cache.give_back(&self.config.layout, lack, &self.desk.needed()) {
                     self.more_to_empty = true;
                 }
                 if self.more_to_empty || self.emptying {
@@ -85,8 +85,8 @@ impl Agent {
             self.cannot_have(attempt, content, reason);
         }
         self.cache.drop_part(content);
-        // Some of it may have been unpacked.
-        self.more_to_empty = true;
+        // Of a folder, some may have been unpacked.
+        self.has_gone();
     }
 
     fn cannot_have(&mut self, attempt: AttemptId, content: Content, reason: &str) {

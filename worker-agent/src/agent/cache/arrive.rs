@@ -33,6 +33,14 @@ pub enum ArriveError {
 }
 
 impl ArriveError {
+    /// How many bytes are wanting for certain, where that is the reason.
+    pub fn want_of_room(&self) -> Option<u64> {
+        match self {
+            ArriveError::NoRoom { needed, free } => Some(needed.0.saturating_sub(free.0)),
+            _ => self.is_want_of_room().then_some(1),
+        }
+    }
+
     pub fn is_want_of_room(&self) -> bool {
         match self {
             ArriveError::NoRoom { .. } => true,
@@ -108,14 +116,15 @@ impl Part {
     /// Into the cache, all of it or nothing. What is wrong or cannot be unpacked is removed.
     pub fn finish(self) -> Result<(), ArriveError> {
         let (layout, content) = (self.layout.clone(), self.content);
-        let done = self.check_and_keep();
-        match &done {
-            Err(error @ (ArriveError::Wrong | ArriveError::Unpack(_))) if !error.is_want_of_room() => {
-                fs::remove_file(part(&layout.cache(), content))?;
-            }
-            _ => {}
+        let Err(error) = self.check_and_keep() else { return Ok(()) };
+        let (new, part) = (new(&layout.cache(), content), part(&layout.cache(), content));
+        if fs::symlink_metadata(&new).is_ok() {
+            folder::put_away(&layout, &new)?;
         }
-        done
+        if matches!(error, ArriveError::Wrong | ArriveError::Unpack(_)) && !error.is_want_of_room() {
+            fs::remove_file(part)?;
+        }
+        Err(error)
     }
 
     fn check_and_keep(self) -> Result<(), ArriveError> {
@@ -124,10 +133,6 @@ impl Part {
             return Err(ArriveError::Wrong);
         }
         let (new, part) = (new(&cache, content), part(&cache, content));
-        if fs::symlink_metadata(&new).is_ok() {
-            // The last try ended in the middle.
-            folder::put_away(&self.layout, &new)?;
-        }
         fs::create_dir(&new)?;
         if content.is_folder() {
             unpack(&part, &new)?;

@@ -126,11 +126,29 @@ impl Cache {
         self.bytes.saturating_add(more) > self.limit && !self.entries.is_empty()
     }
 
-    /// Makes room for so many bytes more: what was used longest ago goes first, what is needed never. Whether there is
-    /// something to remove now.
+    /// Makes room for so many bytes more: what was used longest ago goes first, what is needed never. What is too large
+    /// for the whole cache may never come, so nothing goes for it before it is there. Whether there is something to
+    /// remove now.
     pub fn make_room(&mut self, layout: &Layout, more: u64, needed: &BTreeSet<Content>) -> bool {
         let mut removed = false;
+        if more > self.limit {
+            return removed;
+        }
         while self.is_over(more) && self.remove_oldest(layout, needed) {
+            removed = true;
+        }
+        removed
+    }
+
+    /// Gives so many bytes back to the disk, oldest first, or none where that would not be enough.
+    pub fn give_back(&mut self, layout: &Layout, lack: u64, needed: &BTreeSet<Content>) -> bool {
+        let may_go = self.entries.iter().filter(|(content, _)| !needed.contains(content));
+        if may_go.map(|(_, entry)| entry.bytes).sum::<u64>() < lack {
+            return false;
+        }
+        let goal = self.bytes.saturating_sub(lack);
+        let mut removed = false;
+        while self.bytes > goal && self.remove_oldest(layout, needed) {
             removed = true;
         }
         removed

@@ -193,12 +193,10 @@ fn a_hostile_folder_is_refused_and_leaves_nothing() {
     let error = arrive(&layout, &bad, &header).unwrap_err();
     assert!(matches!(error, ArriveError::Unpack(_)) && !error.is_want_of_room(), "{error}");
     assert!(!part_path(&layout, Content::of(&bad)).exists());
-    // What was begun of it is in nobody's way.
-    let good = given("good", FileKind::Folder, &[0; 1024]);
-    let half = new(&layout.cache(), Content::of(&good));
-    fs::create_dir_all(half.join("tree/x")).unwrap();
-    arrive(&layout, &good, &[0; 1024]).unwrap();
-    assert_eq!(names(&layout.cache()).iter().filter(|name| !name.ends_with(NEW)).count(), 1);
+    assert_eq!(names(&layout.cache()), [""; 0]);
+    let empty = given("empty", FileKind::Folder, &[0; 1024]);
+    arrive(&layout, &empty, &[0; 1024]).unwrap();
+    assert_eq!(names(&layout.cache()), [Content::of(&empty).to_string()]);
 }
 
 #[test]
@@ -225,14 +223,21 @@ fn what_was_used_longest_ago_goes_first_and_what_is_needed_never() {
     let ids: Vec<Content> = files.iter().map(Content::of).collect();
     let mut cache = filled(&layout, 450_000, &files.iter().collect::<Vec<_>>(), &bytes);
     assert!(!cache.make_room(&layout, 0, &BTreeSet::new()), "all of it fits");
+    assert!(!cache.make_room(&layout, 450_001, &BTreeSet::new()), "nothing makes room for what never fits");
     cache.used(ids[0]);
     assert!(cache.make_room(&layout, 100_000, &[ids[1]].into()));
     let has = |cache: &Cache| ids.iter().map(|one| cache.has(*one)).collect::<Vec<_>>();
     assert_eq!(has(&cache), [true, true, false, true], "the second was needed, the first was used last");
     assert_eq!(names(&layout.cache()).len(), 3);
-    assert!(cache.make_room(&layout, u64::MAX, &[ids[0], ids[1]].into()));
+    assert!(cache.make_room(&layout, 450_000, &[ids[0], ids[1]].into()));
     assert_eq!(has(&cache), [true, true, false, false], "what is needed stays, whatever the limit is");
-    assert!(!cache.make_room(&layout, u64::MAX, &[ids[0], ids[1]].into()));
+    assert!(!cache.make_room(&layout, 450_000, &[ids[0], ids[1]].into()));
+    assert!(!cache.give_back(&layout, 150_000, &[ids[1]].into()), "that would be for nothing");
+    assert_eq!(has(&cache), [true, true, false, false]);
+    assert!(cache.give_back(&layout, 50_000, &BTreeSet::new()));
+    assert_eq!(has(&cache), [true, false, false, false], "no more than needed");
+    arrive(&layout, &files[1], &contents[1]).unwrap();
+    cache.know(ids[1]);
     assert!(cache.empty(&layout, &[ids[1]].into()));
     assert_eq!(has(&cache), [false, true, false, false]);
     folder::empty_gone(&layout).unwrap();
