@@ -6,5 +6,4 @@ pub mod console;
 pub mod demo;
 pub mod install;
 pub mod manager;
-pub mod packing;
 pub mod text;

@@ -16,9 +16,10 @@ use names::{Named, paths_in};
 const CRATES: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("link", &["protocol"]),
-    ("worker-agent", &["protocol", "link"]),
+    ("packing", &[]),
+    ("worker-agent", &["protocol", "link", "packing"]),
     ("test-support", &[]),
-    ("bramble", &["protocol", "link", "worker-agent"]),
+    ("bramble", &["protocol", "link", "packing", "worker-agent"]),
 ];
 
 /// The rooms of the root crate, and which of ours each may name: rooms, then crates. `main.rs`, `lib.rs` and
@@ -29,7 +30,6 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("console", &["console", "client", "text", "protocol", "link"]),
     ("install", &["install", "protocol"]),
     ("manager", &["manager", "protocol", "link"]),
-    ("packing", &["packing"]),
     ("text", &["text", "protocol"]),
 ];
 const SEES_ALL: &[&str] = &["main", "lib", "demo"];
@@ -158,11 +158,13 @@ fn check_room(file: &Path, source: &str) -> Vec<String> {
     for Named { path, depth } in paths_in(source) {
         let named = match absolute(&path, &module, depth) {
             Some(inside) => inside,
-            None if path.len() > 1 && matches!(path[0].as_str(), "worker_agent" | "link" | "protocol") => path.clone(),
+            None if path.len() > 1 && matches!(path[0].as_str(), "worker_agent" | "link" | "protocol" | "packing") => {
+                path.clone()
+            }
             None => continue,
         };
         let Some(first) = named.first() else { continue };
-        if !may.contains(&first.as_str()) && (is_ours(first) || first == "link") {
+        if !may.contains(&first.as_str()) && (is_ours(first) || matches!(first.as_str(), "link" | "packing")) {
             wrong.push(format!("{}: {room} names {}", file.display(), path.join("::")));
         }
     }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use bytesize::ByteSize;
 use clap::Subcommand;
 use protocol::name::NodeName;
 
@@ -124,6 +125,9 @@ pub struct Work {
     /// Read /sys and /proc/device-tree below DIR instead, as a simulated board
     #[arg(long, value_name = "DIR")]
     pub sysfs_root: Option<PathBuf>,
+    /// Room for the files of tasks, kept for the next that are given them, as in 2GiB [default: a tenth of the disk]
+    #[arg(long, value_name = "SIZE")]
+    pub cache_limit: Option<ByteSize>,
     /// Refuse the manager's request to reboot this machine
     #[arg(long)]
     pub refuse_reboot: bool,
@@ -213,6 +217,9 @@ pub fn work_arguments(layout: &Layout, work: &Work) -> Vec<OsString> {
     if let Some(slots) = work.slots {
         flag("--slots", slots.to_string().into());
     }
+    if let Some(limit) = work.cache_limit {
+        flag("--cache-limit", limit.as_u64().to_string().into());
+    }
     if let Some(root) = &work.sysfs_root {
         flag("--sysfs-root", root.into());
     }
@@ -260,7 +267,7 @@ mod tests {
 
     #[test]
     fn an_agent_is_told_all_that_its_keeper_was_told_but_the_token() {
-        let told = "--state /s --run /r --manager pi-0:2222 --join secret --name pi-7 --slots 3 --sysfs-root /b --refuse-reboot";
+        let told = "--state /s --run /r --manager pi-0:2222 --join secret --name pi-7 --slots 3 --cache-limit 100MiB --sysfs-root /b --refuse-reboot";
         let words: Vec<&str> = ["run"].into_iter().chain(told.split(' ')).collect();
         let Command::Run(run) = parse(&words) else { panic!() };
         let layout = run.place.layout().unwrap();

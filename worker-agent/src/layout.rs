@@ -14,6 +14,7 @@ use protocol::id::AttemptId;
 /// STATE/lock           held by the keeper that owns this folder
 /// STATE/spool/17.3#2.out, .err   what the task prints
 /// STATE/work/17.3#2/   the task's HOME and current folder
+/// STATE/cache/         files and folders that tasks are given, each content once
 /// RUN/keeper.sock      the control socket
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,10 @@ impl Layout {
 
     pub fn work(&self, attempt: AttemptId) -> PathBuf {
         self.works().join(attempt.to_string())
+    }
+
+    pub fn cache(&self) -> PathBuf {
+        self.state.join("cache")
     }
 
     pub fn socket(&self) -> PathBuf {

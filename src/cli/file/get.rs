@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
 use clap::Args;
+use packing::MOST_ENTRIES;
 use protocol::file::{FileKind, FileRef, FileView};
 use protocol::unit::Bytes;
 use serde_json::json;
@@ -19,7 +20,6 @@ use super::progress::Progress;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::interrupt::Interrupts;
-use crate::packing::{self, MOST_ENTRIES};
 use fetch::{Fetch, hash_of};
 use place::Partial;
 

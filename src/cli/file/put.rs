@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
 use clap::Args;
+use packing::MOST_ENTRIES;
 use protocol::file::{ContentHash, FileKept, FilePut, FileReady, FileView};
 use protocol::name::FileName;
 use protocol::unit::Bytes;
@@ -19,7 +20,6 @@ use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::many::{self, Outcome};
 use crate::client::{ClientError, ManagerAddress, Upload};
-use crate::packing::MOST_ENTRIES;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

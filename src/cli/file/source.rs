@@ -6,11 +6,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
+use packing::{Measured, PackError};
 use protocol::file::{ContentHash, FileKind};
 use tokio::sync::mpsc;
 
 use crate::cli::exit::{Failure, Kind};
-use crate::packing::{self, Measured, PackError};
 
 /// Bytes in one piece, and pieces read ahead.
 const PIECE: usize = 256 * 1024;

@@ -3,33 +3,60 @@
 //! Waiting orders live here alone. They may be lost at any moment, because the manager sends them again to whoever
 //! does not list them in its hello; everything that has started is in the keeper's journal.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
-use protocol::agent::{Held, Order};
+use protocol::agent::{Given, Held, Order};
 use protocol::id::AttemptId;
 use protocol::job::{NotStarted, Outcome};
 use protocol::keeper::{Ended, Kept};
 use protocol::time::UnixMillis;
+
+use super::content::Content;
 
 #[derive(Debug)]
 pub struct Desk {
     slots: u32,
     used: u32,
     tasks: BTreeMap<AttemptId, Task>,
-    /// Oldest first. Nobody overtakes: a small order behind a large one waits, or the large one would for ever.
-    waiting: VecDeque<Order>,
+    /// Oldest first. Nobody overtakes: a small order behind a large one waits, or the large one would for ever. Only
+    /// one that lacks files is passed by, and keeps its place.
+    waiting: VecDeque<Waiting>,
+    /// How many of them lack files.
+    fetching: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    order: Order,
+    /// What this node does not have yet.
+    missing: BTreeSet<Content>,
+}
+
+impl Waiting {
+    /// What it lacks, with the size that each has.
+    fn lacks(&self) -> impl Iterator<Item = (Content, u64)> {
+        let files = self.order.files.iter().map(|given| (Content::of(given), given.size));
+        files.filter(|(content, _)| self.missing.contains(content))
+    }
 }
 
 #[derive(Debug)]
 struct Task {
     /// The slots it takes, or will take.
     cpus: u32,
+    /// Until it has ended; not known of what ran before this agent.
+    files: Arc<[Given]>,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
     Waiting,
+    /// Its files are being brought into its folder.
+    Placing {
+        instead: Option<Instead>,
+    },
     /// Handed to the keeper.
     Starting,
     Running {
@@ -41,6 +68,22 @@ enum State {
         ended: Ended,
         kept: bool,
     },
+}
+
+/// What is to become of a task that is not wanted any more before it could start.
+#[derive(Debug)]
+enum Instead {
+    Stopped(String),
+    Forgotten,
+}
+
+/// What is to be done with a task whose files are in its folder.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Placed {
+    Start,
+    /// It was stopped meanwhile.
+    Report,
+    Forget,
 }
 
 /// What a message about an attempt comes to.
@@ -55,7 +98,7 @@ pub enum Act {
 
 impl Desk {
     pub fn new(slots: u32) -> Self {
-        Self { slots: slots.max(1), used: 0, tasks: BTreeMap::new(), waiting: VecDeque::new() }
+        Self { slots: slots.max(1), used: 0, tasks: BTreeMap::new(), waiting: VecDeque::new(), fetching: 0 }
     }
 
     pub fn slots(&self) -> u32 {
@@ -72,7 +115,7 @@ impl Desk {
                 State::Running { since: kept.started_at }
             }
         };
-        self.tasks.insert(kept.attempt, Task { cpus, state });
+        self.tasks.insert(kept.attempt, Task { cpus, files: Arc::default(), state });
     }
 
     /// An order larger than the node takes all of it, rather than waiting for ever.
@@ -80,32 +123,62 @@ impl Desk {
         cpus.clamp(1, self.slots)
     }
 
-    pub fn order(&mut self, order: Order) {
+    /// `has`: whether this node has that content.
+    pub fn order(&mut self, order: Order, has: impl Fn(Content) -> bool) {
         let cpus = self.fitting(order.cpus);
         if let std::collections::btree_map::Entry::Vacant(place) = self.tasks.entry(order.attempt) {
-            place.insert(Task { cpus, state: State::Waiting });
-            self.waiting.push_back(order);
+            place.insert(Task { cpus, files: order.files.clone(), state: State::Waiting });
+            let missing: BTreeSet<Content> = order.files.iter().map(Content::of).filter(|one| !has(*one)).collect();
+            self.fetching += usize::from(!missing.is_empty());
+            self.waiting.push_back(Waiting { order, missing });
         }
     }
 
-    /// The next order there is room for. It holds its slots from now on.
+    /// The next order that has its files and that there is room for. It holds its slots from now on; one with files is
+    /// to be [placed](Self::placed) first.
     pub fn next(&mut self) -> Option<Order> {
-        let task = self.tasks.get_mut(&self.waiting.front()?.attempt)?;
+        if self.ready() == 0 {
+            return None;
+        }
+        let at = self.waiting.iter().position(|waiting| waiting.missing.is_empty())?;
+        let order = &self.waiting.get(at)?.order;
+        let task = self.tasks.get_mut(&order.attempt)?;
         if self.used + task.cpus > self.slots {
             return None;
         }
         self.used += task.cpus;
-        task.state = State::Starting;
-        self.waiting.pop_front()
+        task.state = if order.files.is_empty() { State::Starting } else { State::Placing { instead: None } };
+        self.waiting.remove(at).map(|waiting| waiting.order)
+    }
+
+    /// Its files are in its folder, or could not be brought there.
+    pub fn placed(&mut self, attempt: AttemptId, now: UnixMillis) -> Placed {
+        let Some(Task { state: State::Placing { instead }, .. }) = self.tasks.get_mut(&attempt) else {
+            return Placed::Forget;
+        };
+        match instead.take() {
+            None => {
+                if let Some(task) = self.tasks.get_mut(&attempt) {
+                    task.state = State::Starting;
+                }
+                Placed::Start
+            }
+            Some(Instead::Stopped(reason)) => {
+                self.end(never_ran(attempt, Outcome::Stopped { reason }, now), false);
+                Placed::Report
+            }
+            Some(Instead::Forgotten) => {
+                self.release(attempt);
+                self.tasks.remove(&attempt);
+                Placed::Forget
+            }
+        }
     }
 
     /// It could not even be handed to the keeper.
     pub fn failed(&mut self, attempt: AttemptId, message: String, now: UnixMillis) {
         let outcome = Outcome::NotStarted { kind: NotStarted::Fault, message };
-        self.end(
-            Ended { attempt, outcome, started_at: None, ended_at: now, ran_ms: None, out_of_memory: false },
-            false,
-        );
+        self.end(never_ran(attempt, outcome, now), false);
     }
 
     /// Whether the manager is to hear of it.
@@ -134,28 +207,32 @@ impl Desk {
     fn end(&mut self, ended: Ended, kept: bool) {
         let attempt = ended.attempt;
         self.release(attempt);
-        let task = self.tasks.entry(attempt).or_insert(Task { cpus: 1, state: State::Waiting });
+        let task = self.tasks.entry(attempt).or_insert(Task { cpus: 1, files: Arc::default(), state: State::Waiting });
+        task.files = Arc::default();
         task.state = State::Ended { ended, kept };
     }
 
     fn release(&mut self, attempt: AttemptId) {
-        if let Some(Task { cpus, state: State::Starting | State::Running { .. } | State::Discarded }) =
-            self.tasks.get(&attempt)
+        if let Some(Task {
+            cpus,
+            state: State::Placing { .. } | State::Starting | State::Running { .. } | State::Discarded,
+            ..
+        }) = self.tasks.get(&attempt)
         {
             self.used -= cpus;
         }
     }
 
     pub fn stop(&mut self, attempt: AttemptId, reason: String, now: UnixMillis) -> Act {
-        match self.tasks.get(&attempt).map(|task| &task.state) {
+        match self.tasks.get_mut(&attempt).map(|task| &mut task.state) {
             Some(State::Waiting) => {
-                self.waiting.retain(|order| order.attempt != attempt);
-                let outcome = Outcome::Stopped { reason };
-                self.end(
-                    Ended { attempt, outcome, started_at: None, ended_at: now, ran_ms: None, out_of_memory: false },
-                    false,
-                );
+                self.leave(attempt);
+                self.end(never_ran(attempt, Outcome::Stopped { reason }, now), false);
                 Act::Report
+            }
+            Some(State::Placing { instead }) => {
+                instead.get_or_insert(Instead::Stopped(reason));
+                Act::Nothing
             }
             Some(State::Starting | State::Running { .. }) => Act::Stop,
             Some(State::Discarded | State::Ended { .. }) | None => Act::Nothing,
@@ -167,7 +244,7 @@ impl Desk {
         match self.tasks.get(&attempt).map(|task| &task.state) {
             None => true,
             Some(State::Waiting) => {
-                self.waiting.retain(|order| order.attempt != attempt);
+                self.leave(attempt);
                 self.tasks.remove(&attempt);
                 true
             }
@@ -185,10 +262,14 @@ impl Desk {
 
     pub fn discard(&mut self, attempt: AttemptId) -> Discard {
         let Some(task) = self.tasks.get_mut(&attempt) else { return Discard::Nothing };
-        match task.state {
+        match &mut task.state {
             State::Waiting => {
-                self.waiting.retain(|order| order.attempt != attempt);
+                self.leave(attempt);
                 self.tasks.remove(&attempt);
+                Discard::Nothing
+            }
+            State::Placing { instead } => {
+                *instead = Some(Instead::Forgotten);
                 Discard::Nothing
             }
             State::Starting | State::Running { .. } => {
@@ -197,24 +278,86 @@ impl Desk {
             }
             State::Discarded => Discard::Nothing,
             State::Ended { kept, .. } => {
+                let keeper = *kept;
                 self.tasks.remove(&attempt);
-                Discard::Forget(Forget { keeper: kept })
+                Discard::Forget(Forget { keeper })
             }
         }
     }
 
     /// The manager will send them again after the next hello.
     pub fn unlinked(&mut self) {
-        for order in self.waiting.drain(..) {
-            self.tasks.remove(&order.attempt);
+        for waiting in self.waiting.drain(..) {
+            self.tasks.remove(&waiting.order.attempt);
         }
+        self.fetching = 0;
+    }
+
+    fn leave(&mut self, attempt: AttemptId) {
+        if let Some(at) = self.waiting.iter().position(|waiting| waiting.order.attempt == attempt)
+            && let Some(waiting) = self.waiting.remove(at)
+        {
+            self.fetching -= usize::from(!waiting.missing.is_empty());
+        }
+    }
+
+    /// What is to be fetched, for whom; first what was ordered first.
+    pub fn missing(&self) -> impl Iterator<Item = (Content, u64, AttemptId)> {
+        let some = if self.fetching == 0 { 0 } else { self.waiting.len() };
+        self.waiting
+            .iter()
+            .take(some)
+            .flat_map(|waiting| waiting.lacks().map(|(content, size)| (content, size, waiting.order.attempt)))
+    }
+
+    pub fn is_missed(&self, content: Content) -> bool {
+        self.fetching > 0 && self.waiting.iter().any(|waiting| waiting.missing.contains(&content))
+    }
+
+    /// This node has it now.
+    pub fn arrived(&mut self, content: Content) {
+        for waiting in &mut self.waiting {
+            if waiting.missing.remove(&content) && waiting.missing.is_empty() {
+                self.fetching -= 1;
+            }
+        }
+    }
+
+    /// One order cannot have its files. Whether the manager is to hear of it.
+    pub fn cannot_have(&mut self, attempt: AttemptId, message: String, now: UnixMillis) -> bool {
+        let waits = matches!(self.tasks.get(&attempt), Some(Task { state: State::Waiting, .. }));
+        if waits {
+            self.leave(attempt);
+            self.failed(attempt, message, now);
+        }
+        waits
+    }
+
+    /// What somebody who waits for a content calls it.
+    pub fn name_of(&self, attempt: AttemptId, content: Content) -> Option<String> {
+        let files = &self.tasks.get(&attempt)?.files;
+        files.iter().find(|given| Content::of(given) == content).map(|given| given.name.to_string())
+    }
+
+    /// Nobody can have this content here: who waits for it. All of them are to be told that they
+    /// [cannot](Self::cannot_have).
+    pub fn missed_by(&self, content: Content) -> Vec<AttemptId> {
+        let waits = self.waiting.iter().filter(|waiting| waiting.missing.contains(&content));
+        waits.map(|waiting| waiting.order.attempt).collect()
+    }
+
+    /// What must stay in the cache: what somebody waits for, is about to get, or runs with.
+    pub fn needed(&self) -> BTreeSet<Content> {
+        self.tasks.values().flat_map(|task| task.files.iter().map(Content::of)).collect()
     }
 
     /// For the hello: everything but what waits (and there is nothing waiting without a link).
     pub fn held(&self, now: UnixMillis) -> Vec<Held> {
         let held = |(&attempt, task): (&AttemptId, &Task)| match &task.state {
             State::Waiting => None,
-            State::Starting | State::Discarded => Some(Held { attempt, started_at: now, ended: false }),
+            State::Placing { .. } | State::Starting | State::Discarded => {
+                Some(Held { attempt, started_at: now, ended: false })
+            }
             State::Running { since } => Some(Held { attempt, started_at: *since, ended: false }),
             State::Ended { ended, .. } => {
                 Some(Held { attempt, started_at: ended.started_at.unwrap_or(ended.ended_at), ended: true })
@@ -241,14 +384,20 @@ impl Desk {
         self.tasks.iter().filter(move |(_, task)| runs(task)).map(|(&attempt, _)| attempt)
     }
 
-    /// Handed to the keeper, which has not answered yet.
+    /// On its way to the keeper, or there and not answered yet.
     pub fn is_starting(&self, attempt: AttemptId) -> bool {
-        self.tasks.get(&attempt).is_some_and(|task| matches!(task.state, State::Starting))
+        let starts = |state: &State| match state {
+            State::Starting => true,
+            State::Placing { instead } => !matches!(instead, Some(Instead::Forgotten)),
+            _ => false,
+        };
+        self.tasks.get(&attempt).is_some_and(|task| starts(&task.state))
     }
 
     /// Whether it has, or is about to have, output files here.
     pub fn prints(&self, attempt: AttemptId) -> bool {
-        self.tasks.get(&attempt).is_some_and(|task| !matches!(task.state, State::Waiting | State::Discarded))
+        let none = |state: &State| matches!(state, State::Waiting | State::Placing { .. } | State::Discarded);
+        self.tasks.get(&attempt).is_some_and(|task| !none(&task.state))
     }
 
     pub fn holds(&self, attempt: AttemptId) -> bool {
@@ -259,9 +408,18 @@ impl Desk {
         self.waiting.len()
     }
 
+    /// How many of those wait for nothing but a slot.
+    pub fn ready(&self) -> usize {
+        self.waiting.len() - self.fetching
+    }
+
     pub fn is_idle(&self) -> bool {
         self.used == 0
     }
+}
+
+fn never_ran(attempt: AttemptId, outcome: Outcome, now: UnixMillis) -> Ended {
+    Ended { attempt, outcome, started_at: None, ended_at: now, ran_ms: None, out_of_memory: false }
 }
 
 /// Its folder and output go; `keeper`: and its journal entry.
@@ -279,147 +437,4 @@ pub enum Discard {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(text: &str) -> AttemptId {
-        text.parse().unwrap()
-    }
-
-    fn order(attempt: &str, cpus: u32) -> Order {
-        let command = ["true".to_owned()].into();
-        Order { attempt: id(attempt), uid: 1000, cpus, command, env: Default::default() }
-    }
-
-    fn end(attempt: &str) -> Ended {
-        let at = UnixMillis(5);
-        Ended {
-            attempt: id(attempt),
-            outcome: Outcome::Exited(0),
-            started_at: Some(at),
-            ended_at: at,
-            ran_ms: Some(0),
-            out_of_memory: false,
-        }
-    }
-
-    fn begun(desk: &mut Desk) -> Vec<String> {
-        std::iter::from_fn(|| desk.next()).map(|order| order.attempt.to_string()).collect()
-    }
-
-    #[test]
-    fn a_large_order_is_not_overtaken_by_small_ones_behind_it() {
-        let mut desk = Desk::new(4);
-        for (attempt, cpus) in [("1.0#1", 3), ("1.1#1", 4), ("1.2#1", 1), ("1.3#1", 1)] {
-            desk.order(order(attempt, cpus));
-        }
-        assert_eq!(begun(&mut desk), ["1.0#1"]);
-        assert!(desk.ended(end("1.0#1")));
-        assert_eq!(begun(&mut desk), ["1.1#1"]);
-        assert!(desk.ended(end("1.1#1")));
-        assert_eq!(begun(&mut desk), ["1.2#1", "1.3#1"]);
-    }
-
-    #[test]
-    fn an_order_larger_than_the_node_takes_all_of_it() {
-        let mut desk = Desk::new(2);
-        desk.order(order("1.0#1", 4096));
-        desk.order(order("1.1#1", 1));
-        assert_eq!(begun(&mut desk), ["1.0#1"]);
-        desk.ended(end("1.0#1"));
-        assert_eq!(begun(&mut desk), ["1.1#1"]);
-    }
-
-    #[test]
-    fn an_order_repeated_runs_once() {
-        let mut desk = Desk::new(4);
-        desk.order(order("1.0#1", 1));
-        desk.order(order("1.0#1", 1));
-        assert_eq!(begun(&mut desk), ["1.0#1"]);
-        desk.order(order("1.0#1", 1));
-        desk.ended(end("1.0#1"));
-        desk.order(order("1.0#1", 1));
-        assert_eq!(begun(&mut desk), [] as [&str; 0]);
-        assert_eq!(desk.held(UnixMillis(1)).len(), 1);
-    }
-
-    #[test]
-    fn what_is_adopted_holds_as_many_slots_as_before() {
-        let mut desk = Desk::new(4);
-        let note = serde_json::json!({"cpus": 3});
-        desk.adopt(Kept { attempt: id("1.0#1"), pid: Some(7), started_at: UnixMillis(1), ended: None, note });
-        desk.order(order("1.1#1", 2));
-        assert_eq!(begun(&mut desk), [] as [&str; 0]);
-        assert!(desk.ended(end("1.0#1")));
-        assert_eq!(begun(&mut desk), ["1.1#1"]);
-    }
-
-    #[test]
-    fn only_what_has_not_started_is_given_back() {
-        let mut desk = Desk::new(1);
-        desk.order(order("1.0#1", 1));
-        desk.order(order("1.1#1", 1));
-        begun(&mut desk);
-        assert!(!desk.recall(id("1.0#1")));
-        assert!(desk.recall(id("1.1#1")) && !desk.holds(id("1.1#1")));
-        assert!(desk.recall(id("9.9#9")), "it is not here, and never will be again");
-    }
-
-    #[test]
-    fn stopping_what_waits_ends_it_and_the_next_moves_up() {
-        let mut desk = Desk::new(1);
-        for attempt in ["1.0#1", "1.1#1", "1.2#1"] {
-            desk.order(order(attempt, 1));
-        }
-        begun(&mut desk);
-        assert_eq!(desk.stop(id("1.1#1"), "by ana".into(), UnixMillis(9)), Act::Report);
-        assert_eq!(desk.end_of(id("1.1#1")).unwrap().outcome, Outcome::Stopped { reason: "by ana".into() });
-        assert_eq!(desk.stop(id("1.0#1"), "by ana".into(), UnixMillis(9)), Act::Stop);
-        assert_eq!(desk.stop(id("7.0#1"), "by ana".into(), UnixMillis(9)), Act::Nothing);
-        desk.ended(end("1.0#1"));
-        assert_eq!(begun(&mut desk), ["1.2#1"]);
-        assert_eq!(desk.ack(id("1.1#1")), Some(Forget { keeper: false }), "the keeper never had it");
-        assert_eq!(desk.ack(id("1.0#1")), Some(Forget { keeper: true }));
-        assert_eq!(desk.ack(id("1.2#1")), None, "an ack kills nothing");
-    }
-
-    #[test]
-    fn what_is_discarded_holds_its_slots_until_it_is_dead_and_is_reported_to_nobody() {
-        let mut desk = Desk::new(1);
-        desk.order(order("1.0#1", 1));
-        desk.order(order("1.1#1", 1));
-        begun(&mut desk);
-        assert_eq!(desk.discard(id("1.0#1")), Discard::Kill);
-        assert_eq!(desk.discard(id("1.0#1")), Discard::Nothing);
-        assert_eq!(begun(&mut desk), [] as [&str; 0]);
-        assert!(!desk.ended(end("1.0#1")));
-        assert_eq!(begun(&mut desk), ["1.1#1"]);
-        desk.ended(end("1.1#1"));
-        assert_eq!(desk.discard(id("1.1#1")), Discard::Forget(Forget { keeper: true }));
-        assert!(desk.held(UnixMillis(1)).is_empty());
-    }
-
-    #[test]
-    fn a_lost_link_drops_what_waits_and_keeps_the_rest() {
-        let mut desk = Desk::new(1);
-        for attempt in ["1.0#1", "1.1#1"] {
-            desk.order(order(attempt, 1));
-        }
-        begun(&mut desk);
-        desk.unlinked();
-        assert_eq!(desk.held(UnixMillis(1)).iter().map(|held| held.attempt).collect::<Vec<_>>(), [id("1.0#1")]);
-        desk.order(order("1.1#1", 1));
-        desk.ended(end("1.0#1"));
-        assert_eq!(begun(&mut desk), ["1.1#1"]);
-    }
-
-    #[test]
-    fn what_could_not_be_prepared_is_a_fault_of_ours() {
-        let mut desk = Desk::new(1);
-        desk.order(order("1.0#1", 1));
-        begun(&mut desk);
-        desk.failed(id("1.0#1"), "no space".into(), UnixMillis(3));
-        assert_eq!(desk.end_of(id("1.0#1")).unwrap().outcome.code(), Some(125));
-        assert!(desk.is_idle());
-    }
-}
+mod tests;

@@ -38,6 +38,7 @@ mod tests {
             cpus: 1,
             command: ["true".to_owned()].into(),
             env: asked.into(),
+            files: Default::default(),
         };
         let words = of(&order, Path::new("/state/work/17.3#2"));
         for word in [

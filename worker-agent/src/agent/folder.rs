@@ -70,10 +70,15 @@ pub fn make(layout: &Layout, attempt: AttemptId, uid: Option<u32>) -> io::Result
         Err(error) => return Err(error.into()),
     }
     if let Some(uid) = uid {
-        let group = rustix::fs::Gid::from_raw(uid);
-        rustix::fs::chownat(CWD, &path, Some(Uid::from_raw(uid)), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+        hand_over(&path, uid)?;
     }
     Ok(path)
+}
+
+/// From now on it is the task's.
+pub fn hand_over(path: &Path, uid: u32) -> io::Result<()> {
+    let group = rustix::fs::Gid::from_raw(uid);
+    Ok(rustix::fs::chownat(CWD, path, Some(Uid::from_raw(uid)), Some(group), AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 pub fn remove_output(layout: &Layout, attempt: AttemptId) {
@@ -103,8 +108,8 @@ fn forgive(path: &Path, done: Result<(), Errno>) {
     }
 }
 
-/// Out of the way of a namesake, in one step.
-fn put_away(layout: &Layout, path: &Path) -> io::Result<()> {
+/// Out of the way of a namesake, in one step, and removed by [`empty_gone`].
+pub fn put_away(layout: &Layout, path: &Path) -> io::Result<()> {
     let gone = open_folder(CWD, layout.works().join(GONE))?;
     Ok(move_up(CWD, path, &gone)?)
 }

@@ -16,9 +16,12 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::backoff::Backoff;
 use super::bulk::{self, Bulk};
+use super::cache::Cache;
 use super::control::{self, Control};
 use super::desk::Desk;
+use super::fetch::{self, Fetches};
 use super::follow::{self, Followers};
+use super::given::PlacedFiles;
 use super::home::Home;
 use super::join::{self, JoinError, Way};
 use super::keeper::Keeper;
@@ -50,6 +53,8 @@ pub(super) struct Agent {
     pub(super) desk: Desk,
     pub(super) reports: Reports,
     pub(super) bulk: Bulk,
+    pub(super) cache: Cache,
+    pub(super) fetches: Fetches,
     pub(super) spares: Spares,
     pub(super) followers: Followers,
     pub(super) stop_grace_ms: u64,
@@ -63,8 +68,8 @@ pub(super) struct Agent {
     /// Work that others do for this loop, and its results.
     pub(super) errands: mpsc::Sender<Errand>,
     done: mpsc::Receiver<Errand>,
-    emptying: bool,
-    more_to_empty: bool,
+    pub(super) emptying: bool,
+    pub(super) more_to_empty: bool,
     /// When what an earlier agent left is removed, and what the start needed given back.
     settled_at: Option<Instant>,
 }
@@ -73,6 +78,8 @@ pub(super) struct Agent {
 pub(super) enum Errand {
     Put(bulk::Done),
     Followed(follow::Done),
+    Fetched(fetch::Done),
+    Placed(PlacedFiles),
     Interpreters(Finder, Vec<Interpreter>),
     GoneEmptied,
     /// Rebooting failed, with the reason.
@@ -88,6 +95,8 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
     let layout = &config.layout;
     let mut keeper = Keeper::new(keeper)?;
     folder::prepare(layout).with_context(|| format!("cannot prepare the folders in {}", layout.state.display()))?;
+    let cache = Cache::open(layout, config.work.cache_limit.map(|limit| limit.as_u64()))
+        .with_context(|| format!("cannot use the files kept in {}", layout.cache().display()))?;
     let hello = tokio::time::timeout(KEEPER_HELLO, keeper.next()).await.context("the keeper does not greet")??;
     let FromKeeper::Hello { boot_id, tasks, .. } = hello else {
         anyhow::bail!("the keeper does not greet; is it of another version?");
@@ -123,6 +132,8 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
         desk,
         reports: Reports::default(),
         bulk: Bulk::default(),
+        cache,
+        fetches: Fetches::default(),
         spares: Spares::default(),
         followers: Followers::default(),
         stop_grace_ms: STOP_GRACE_MS,
@@ -222,6 +233,7 @@ impl Agent {
             self.begin(order);
         }
         self.put_next();
+        self.fetch_next();
         self.say_reports();
         self.empty_gone();
     }
@@ -271,6 +283,7 @@ impl Agent {
             cpus: crate::facts::cpus().unwrap_or(1),
             slots: self.desk.slots(),
             shared_uid: !self.root,
+            takes_files: true,
             facts,
             held: self.desk.held(wall()),
         };
@@ -282,6 +295,7 @@ impl Agent {
         self.desk.unlinked();
         self.reports.clear();
         self.bulk.unlinked();
+        self.fetches.unlinked();
         self.early_follows.clear();
     }
 
@@ -313,6 +327,8 @@ impl Agent {
                     self.bulk.forget(attempt);
                 }
             }
+            Errand::Fetched(done) => self.fetched(done),
+            Errand::Placed(placed) => self.placed(placed),
             Errand::Followed(done) => self.followed(done),
             Errand::Interpreters(finder, found) => {
                 if let Some(facts) = self.pulse.found(finder, found) {
@@ -349,6 +365,7 @@ impl Agent {
             self.more_to_empty |= folder::sweep(&self.config.layout, |attempt| self.desk.holds(attempt));
         }
         self.bulk.expire();
+        self.tidy_cache();
         self.trim();
         self.tell_status();
     }

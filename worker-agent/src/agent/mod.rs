@@ -3,6 +3,7 @@
 //! - [`life`] is its one loop: whatever the keeper, the manager or the clock says is handled there, in turn, by one owner
 //!   on one thread.
 //! - [`desk`] decides what runs and what waits; [`folder`], [`spares`], [`spool`] and [`environment`] are what a task gets.
+//! - [`given`] sees to the files that orders have: [`fetch`] brings what is missing, [`cache`] keeps it and places it.
 //! - [`control`] is the link for orders and reports, [`bulk`] and [`follow`] are for what is large or watched, each on
 //!   connections of their own. [`join`] is how a node gets a manager, [`home`] how it remembers it.
 //! - [`pulse`] tells how the machine is; [`status`] how the agent is.
@@ -12,11 +13,15 @@
 
 mod backoff;
 mod bulk;
+mod cache;
+mod content;
 mod control;
 mod desk;
 mod environment;
+mod fetch;
 mod folder;
 mod follow;
+mod given;
 mod home;
 mod join;
 mod keeper;
@@ -54,7 +59,7 @@ pub fn run(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .max_blocking_threads(2)
+        .max_blocking_threads(4)
         .thread_stack_size(256 * 1024)
         .build()
         .context("the agent cannot start")?;

@@ -1,5 +1,6 @@
 //! What the manager and the keeper say, and what the agent does about it.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use protocol::OLDEST_PROTOCOL;
@@ -25,7 +26,7 @@ impl Agent {
             return;
         }
         match message {
-            ToAgent::Start(order) => self.desk.order(order),
+            ToAgent::Start(order) => self.take(order),
             ToAgent::Stop { attempt, reason } => self.stop(attempt, reason),
             ToAgent::Recall { attempt } => {
                 if self.desk.recall(attempt) {
@@ -64,6 +65,7 @@ impl Agent {
         home.name = welcome.node;
         self.remember_home();
         self.control.welcomed();
+        self.cache.drop_old_parts();
         self.begin_pulse();
         tracing::info!("linked to the manager at {} as {}", self.control.home().address, self.control.home().name);
         self.reports.drop_ends();
@@ -87,27 +89,33 @@ impl Agent {
 
     /// Hands an order that has its slots to the keeper.
     pub(super) fn begin(&mut self, order: Order) {
-        let attempt = order.attempt;
-        if let Err(why) = self.prepare(&order) {
-            self.desk.failed(attempt, format!("{attempt} could not be started on this node: {why}"), wall());
-            self.look_at_disk();
-            self.reports.finished(attempt);
+        // The manager gives every person a uid; root is nobody's.
+        if self.root && order.uid == 0 {
+            self.not_started(order.attempt, "it was to run as root");
+        } else if !order.files.is_empty() {
+            self.place(order);
+        } else if let Err(why) = self.begin_in_empty_folder(&order) {
+            self.not_started(order.attempt, &why);
         }
     }
 
-    fn prepare(&mut self, order: &Order) -> Result<(), String> {
-        let attempt = order.attempt;
-        // The manager gives every person a uid; root is nobody's.
-        if self.root && order.uid == 0 {
-            return Err("it was to run as root".into());
-        }
+    pub(super) fn not_started(&mut self, attempt: AttemptId, why: &str) {
+        self.desk.failed(attempt, format!("{attempt} could not be started on this node: {why}"), wall());
+        self.look_at_disk();
+        self.reports.finished(attempt);
+        self.follow_early_ones(attempt);
+    }
+
+    fn begin_in_empty_folder(&mut self, order: &Order) -> Result<(), String> {
         let uid = self.root.then_some(order.uid);
-        let home = self
-            .spares
-            .make(&self.config.layout, attempt, uid)
-            .map_err(|error| format!("its folder cannot be made: {error}"))?;
+        let home = self.spares.make(&self.config.layout, order.attempt, uid);
+        self.spawn(order, &home.map_err(|error| format!("its folder cannot be made: {error}"))?)
+    }
+
+    pub(super) fn spawn(&mut self, order: &Order, home: &Path) -> Result<(), String> {
+        let (attempt, uid) = (order.attempt, self.root.then_some(order.uid));
         let note = if order.cpus == 1 { serde_json::Value::Null } else { json!({ "cpus": order.cpus }) };
-        let env = environment::of(order, &home);
+        let env = environment::of(order, home);
         let spawn = Spawn { attempt, uid, command: order.command.to_vec(), env, note };
         self.tell_keeper(&ToKeeper::Spawn(spawn)).map_err(|error| error.to_string())
     }
@@ -138,7 +146,7 @@ impl Agent {
     }
 
     /// The journal is told first: whatever is left of files without an entry is swept by the next agent.
-    fn forget(&mut self, forgotten: Vec<(AttemptId, Forget)>) {
+    pub(super) fn forget(&mut self, forgotten: Vec<(AttemptId, Forget)>) {
         let kept = forgotten.iter().filter(|(_, forget)| forget.keeper);
         let attempts: Vec<AttemptId> = kept.map(|(attempt, _)| *attempt).collect();
         if !attempts.is_empty() {
@@ -178,7 +186,7 @@ impl Agent {
         }
     }
 
-    fn look_at_disk(&mut self) {
+    pub(super) fn look_at_disk(&mut self) {
         if self.control.is_welcome()
             && let Some(news) = self.pulse.look_at_disk()
         {
@@ -199,7 +207,7 @@ impl Agent {
         }
     }
 
-    fn follow_early_ones(&mut self, attempt: AttemptId) {
+    pub(super) fn follow_early_ones(&mut self, attempt: AttemptId) {
         if self.early_follows.is_empty() {
             return;
         }

@@ -71,6 +71,11 @@ impl Pulse {
         (!patch.is_empty()).then_some(FromAgent::Metrics(patch))
     }
 
+    /// As it was last told.
+    pub fn is_disk_full(&self) -> bool {
+        self.told_metrics.disk_full
+    }
+
     fn changed_facts(&mut self) -> Option<FromAgent> {
         let facts = self.sampler.facts();
         if facts == self.told_facts {

@@ -86,7 +86,7 @@ impl Reports {
 impl Agent {
     pub(super) fn say_reports(&mut self) {
         let (desk, reports) = (&self.desk, &mut self.reports);
-        if reports.may_wait(desk.waiting(), |attempt| desk.end_of(attempt).is_some(), Instant::now()) {
+        if reports.may_wait(desk.ready(), |attempt| desk.end_of(attempt).is_some(), Instant::now()) {
             return;
         }
         while self.control.is_welcome() && self.control.has_room() {

@@ -3,6 +3,7 @@
 // A helper of tests is no test to clippy.
 #![allow(clippy::unwrap_used)]
 
+mod given;
 mod joining;
 mod manager;
 mod output;
@@ -26,7 +27,7 @@ pub const TASK_UID: u32 = 1_900_000_001;
 
 pub fn order(attempt: &str, script: &str) -> Order {
     let command = ["sh", "-c", script].map(str::to_owned).to_vec().into();
-    Order { attempt: id(attempt), uid: TASK_UID, cpus: 1, command, env: Default::default() }
+    Order { attempt: id(attempt), uid: TASK_UID, cpus: 1, command, env: Default::default(), files: Default::default() }
 }
 
 pub fn start(attempt: &str, script: &str) -> ToAgent {

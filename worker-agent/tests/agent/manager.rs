@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use link::{Admission, Admit, Fingerprint, FrameReader, FrameWriter, Guard, Incoming, Key, ServerConfig, Stream};
 use protocol::agent::{
-    BULK, BulkHello, CONTROL, FollowFrame, FromAgent, Hello, JOIN, JOIN_USER, JoinReply, JoinRequest, PutReply,
-    ToAgent, WORKER_USER, Welcome,
+    BULK, BulkHello, CONTROL, FetchReply, FollowFrame, FromAgent, Hello, JOIN, JOIN_USER, JoinReply, JoinRequest,
+    PutReply, ToAgent, WORKER_USER, Welcome,
 };
+use protocol::file::ContentHash;
 use protocol::id::AttemptId;
 use protocol::job;
 use protocol::node::Role;
@@ -168,6 +169,21 @@ impl Manager {
         (hello, Bulk { read, write })
     }
 
+    /// The next content that is asked for.
+    pub async fn asked(&mut self) -> Fetch {
+        let (hello, bulk) = self.bulk().await;
+        let BulkHello::Fetch { attempt, hash, from } = hello else { panic!("a fetch, not {hello:?}") };
+        Fetch { attempt, hash, from, bulk }
+    }
+
+    /// Whether anybody opened a bulk stream that was not looked at.
+    pub fn has_bulk(&mut self) -> bool {
+        while let Ok(incoming) = self.incoming.try_recv() {
+            self.early.push(incoming);
+        }
+        self.early.iter().any(|incoming| incoming.subsystem == BULK)
+    }
+
     /// Takes one put and says that it is kept.
     pub async fn take_put(&mut self) -> (AttemptId, job::Stream, u64, Vec<u8>) {
         let (hello, bulk) = self.bulk().await;
@@ -241,6 +257,44 @@ impl Control {
     pub async fn closes(mut self) {
         let closed = async { while let Ok(Some(_)) = self.read.next::<FromAgent>().await {} };
         tokio::time::timeout(PATIENCE, closed).await.expect("the link is closed");
+    }
+}
+
+/// A content that somebody waits for.
+pub struct Fetch {
+    pub attempt: AttemptId,
+    pub hash: ContentHash,
+    pub from: u64,
+    bulk: Bulk,
+}
+
+impl Fetch {
+    /// All that lacks; then the agent closes it.
+    pub async fn give(mut self, all: &[u8]) {
+        self.give_some(all, all.len()).await;
+        self.closes().await;
+    }
+
+    /// Promises all of it, and gives it up to there.
+    pub async fn give_some(&mut self, all: &[u8], to: usize) {
+        let from = self.from as usize;
+        let mut write = FrameWriter::new(&mut self.bulk.write);
+        write.send(&FetchReply::Coming { bytes: (all.len() - from) as u64 }).await.unwrap();
+        let write = write.into_inner();
+        write.write_all(&all[from..to]).await.unwrap();
+        write.flush().await.unwrap();
+    }
+
+    pub async fn refuse(self, reason: &str, gone: bool) {
+        let refused = FetchReply::Refused { reason: reason.into(), gone };
+        FrameWriter::new(self.bulk.write).send(&refused).await.unwrap();
+    }
+
+    /// Until the agent closes it, or is gone.
+    pub async fn closes(self) {
+        let (_, mut read) = self.bulk.read.into_parts();
+        let closed = tokio::time::timeout(PATIENCE, read.read(&mut [0])).await.expect("the agent lets go of it");
+        assert!(matches!(closed, Ok(0) | Err(_)), "nothing more is said: {closed:?}");
     }
 }
 

@@ -46,6 +46,10 @@ impl Place {
         self.state().join("spool").join(name)
     }
 
+    pub fn cache(&self, name: &str) -> PathBuf {
+        self.state().join("cache").join(name)
+    }
+
     pub fn work(&self, attempt: &str) -> PathBuf {
         self.state().join("work").join(attempt)
     }
@@ -86,8 +90,12 @@ impl Place {
 impl Worker {
     /// One that has joined and is linked.
     pub async fn joined(manager: &mut Manager) -> (Worker, Control) {
-        let worker =
-            Place::new().start(&["--manager", &manager.address.to_string(), "--join", &manager.token(Role::Worker)]);
+        Self::joined_with(manager, &[]).await
+    }
+
+    pub async fn joined_with(manager: &mut Manager, more: &[&str]) -> (Worker, Control) {
+        let (address, token) = (manager.address.to_string(), manager.token(Role::Worker));
+        let worker = Place::new().start(&[&["--manager", &address, "--join", &token], more].concat());
         manager.let_join().await;
         let control = manager.linked().await;
         (worker, control)
