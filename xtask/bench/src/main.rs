@@ -10,6 +10,7 @@ mod comeback;
 mod console;
 mod door;
 mod figure;
+mod files;
 mod follow;
 mod growth;
 mod idle;
@@ -26,9 +27,10 @@ mod statistics;
 mod table;
 mod throughput;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
 
 /// Measures Bramble; started by `cargo xtask bench`, which builds what is measured
@@ -39,6 +41,8 @@ enum Line {
     Spine(Spine),
     /// The console: first paint, keys, frames, bytes to the terminal, CPU
     Console(Console),
+    /// Files: to the manager, back, and on to nodes, beside scp and rsync
+    Files(Files),
     /// Prints the monotonic clock, line by line: the task whose output is followed
     #[command(hide = true)]
     Stamp { lines: u32, interval_ms: u64 },
@@ -110,10 +114,38 @@ struct Console {
     bramble: PathBuf,
 }
 
+#[derive(Debug, clap::Args)]
+struct Files {
+    /// A tenth of everything, once: to see that it works, not how fast
+    #[arg(long)]
+    quick: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// How often everything is measured; medians are shown
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    runs: u32,
+    /// Where everything is kept meanwhile: a real disk with some GB of room
+    #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
+    state: PathBuf,
+    /// The `bramble` to measure
+    #[arg(long, value_name = "FILE", env = "BRAMBLE_BENCH_MANAGER", hide_env = true)]
+    manager: PathBuf,
+    /// The `worker-agent` to measure
+    #[arg(long, value_name = "FILE", env = "BRAMBLE_BENCH_WORKER", hide_env = true)]
+    worker: PathBuf,
+}
+
+/// The whole path of a program to measure.
+fn whole(program: &Path) -> anyhow::Result<PathBuf> {
+    program.canonicalize().with_context(|| format!("there is no program {}", program.display()))
+}
+
 fn main() -> ExitCode {
     let done = match Line::parse() {
         Line::Spine(args) => spine::run(&args),
         Line::Console(args) => console::run(&args),
+        Line::Files(args) => files::run(&args),
         Line::Cage { words } => peers::contain(&words),
         Line::Repeat { times, words } => peers::repeat(times, &words),
         Line::Stamp { lines, interval_ms } => stamp::print(lines, interval_ms),

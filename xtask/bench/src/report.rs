@@ -10,7 +10,7 @@ use crate::growth::Growth;
 use crate::machine::Machine;
 use crate::peers::Peer;
 use crate::row::{self, Goal, Mark, Rows};
-use crate::table::{number, than};
+use crate::table::{doubts, number, than};
 
 pub struct Measured<'a> {
     pub machine: &'a Machine,
@@ -46,10 +46,11 @@ fn page(measured: &Measured<'_>) -> String {
     if quick {
         out += "**A quick run, a tenth of everything: it shows that it works, not how fast.**\n\n";
     }
-    for doubt in machine.doubts() {
+    let doubts = doubts(machine, rows);
+    for doubt in &doubts {
         let _ = writeln!(out, "- Doubt: {doubt}.");
     }
-    if !machine.doubts().is_empty() {
+    if !doubts.is_empty() {
         out.push('\n');
     }
     out += "![Beside others, and how cost grows](performance.svg)\n\n";

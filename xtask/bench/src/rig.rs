@@ -200,14 +200,14 @@ impl Worker {
 }
 
 /// A process that ends with its value.
-struct Process {
+pub struct Process {
     child: Child,
     name: String,
     log: PathBuf,
 }
 
 impl Process {
-    fn start(mut command: Command, log: PathBuf) -> anyhow::Result<Self> {
+    pub fn start(mut command: Command, log: PathBuf) -> anyhow::Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let file = fs::File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
         let both = file.try_clone().context("no more files can be opened")?;
@@ -222,7 +222,11 @@ impl Process {
         self.child.id()
     }
 
-    fn wait_until<T>(&mut self, what: &str, mut so: impl FnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
+    pub fn wait_until<T>(
+        &mut self,
+        what: &str,
+        mut so: impl FnMut() -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
         let until = Instant::now() + UP;
         loop {
             if let Some(found) = so()? {

@@ -92,6 +92,8 @@ pub const TASKS_10K: Goal = Goal {
 pub const RATIO: Goal =
     Goal { key: "ratio", name: "  against bare", unit: "×", better: Better::More, must: Some(0.45), aim: Some(0.65) };
 pub const TASK_CPU: Goal = Goal::less("task_cpu", "  CPU of one: all our processes and the task", "ms", 0.9, 0.75);
+/// The goals of the one above, over [`REFERENCE_SPAWN_MS`].
+pub const CPU_RATIO: Goal = Goal::less("cpu_ratio", "  against the CPU of a bare one", "×", 1.76, 1.47);
 pub const SOCKET_P50: Goal = Goal::less("socket_p50", "submit → known done, idle, by socket, p50", "ms", 2.0, 1.2);
 pub const SOCKET_P99: Goal = Goal::told("socket_p99", "  p99", "ms");
 pub const VERB_P50: Goal = Goal::less("verb_p50", "submit → known done, idle, by verb, p50", "ms", 6.0, 3.0);
@@ -159,6 +161,57 @@ pub const TICK_BYTES: Goal = Goal::less("tick_bytes", "bytes of a tick of metric
 pub const CONSOLE_CPU: Goal = Goal::told("console_cpu", "console CPU, nothing happens", "%");
 pub const CONSOLE_CPU_64: Goal = Goal::told("console_cpu_64", "  64 nodes' metrics each second", "%");
 
+/// What is measured of files of one size.
+#[derive(Debug, Clone, Copy)]
+pub struct Sized {
+    pub size: &'static str,
+    /// Ours, scp, rsync, how many times as quick as scp.
+    pub put: [Goal; 4],
+    pub get: [Goal; 4],
+    /// To one node and against scp, to several at once and each against scp to one, to one that has it.
+    pub deliver: [Goal; 5],
+}
+
+macro_rules! sized {
+    ($size:literal, $must:expr, $aim:expr) => {{
+        const fn told(key: &'static str, name: &'static str) -> Goal {
+            Goal::told(key, name, "ms")
+        }
+        const fn ratio(key: &'static str, must: Option<f64>, aim: Option<f64>) -> Goal {
+            Goal { key, name: "  times as quick as scp to one", unit: "×", better: Better::More, must, aim }
+        }
+        Sized {
+            size: $size,
+            put: [
+                told(concat!("put ", $size), concat!($size, ": put")),
+                told(concat!("put scp ", $size), "  scp"),
+                told(concat!("put rsync ", $size), "  rsync"),
+                ratio(concat!("put ratio ", $size), None, None),
+            ],
+            get: [
+                told(concat!("get ", $size), concat!($size, ": get")),
+                told(concat!("get scp ", $size), "  scp"),
+                told(concat!("get rsync ", $size), "  rsync"),
+                ratio(concat!("get ratio ", $size), None, None),
+            ],
+            deliver: [
+                told(concat!("deliver ", $size), concat!($size, ": a task with it, done on a node")),
+                ratio(concat!("deliver ratio ", $size), $must, $aim),
+                told(concat!("deliver 3 ", $size), "  on three more at once, the last of them"),
+                ratio(concat!("deliver 3 ratio ", $size), $must, $aim),
+                told(concat!("deliver again ", $size), "  once more, where it is already"),
+            ],
+        }
+    }};
+}
+
+pub const SMALL: Sized = sized!("1 KB", None, None);
+pub const MIDDLE: Sized = sized!("1 MB", None, None);
+pub const LARGE: Sized = sized!("1 GB", Some(0.5), Some(1.0));
+
+/// CPU of a bare spawn on the machine for which times were called for.
+const REFERENCE_SPAWN_MS: f64 = 0.51;
+
 /// What was measured of each goal, in the order in which it was measured first.
 #[derive(Debug, Default)]
 pub struct Rows(Vec<Row>);
@@ -184,6 +237,17 @@ impl Rows {
 
     pub fn iter(&self) -> impl Iterator<Item = &Row> {
         self.0.iter()
+    }
+
+    /// What makes the times worth less, and the ratios not.
+    pub fn doubt(&self) -> Option<String> {
+        let times = self.get(&BARE_CPU)? / REFERENCE_SPAWN_MS;
+        (times > 1.25).then(|| {
+            format!(
+                "a bare spawn took {times:.1} × the CPU it took where the times in milliseconds and the tasks/s were called \
+                 for: look at what is against bare"
+            )
+        })
     }
 }
 
@@ -223,5 +287,20 @@ mod tests {
         rows.add(PIPES, 7.0);
         let shown: Vec<f64> = rows.iter().map(Row::value).collect();
         assert_eq!(shown, [2.0, 7.0]);
+    }
+
+    #[test]
+    fn a_slow_machine_is_told_by_what_a_bare_spawn_takes() {
+        let rows = |cpu_ms| {
+            let mut rows = Rows::default();
+            rows.add(BARE_CPU, cpu_ms);
+            rows
+        };
+        assert_eq!(Rows::default().doubt(), None);
+        assert_eq!(rows(0.55).doubt(), None);
+        assert!(rows(1.02).doubt().unwrap().contains("took 2.0 × the CPU"));
+        let goals = [TASK_CPU.must, TASK_CPU.aim].map(|goal| goal.unwrap() / REFERENCE_SPAWN_MS);
+        let of_ratio = [CPU_RATIO.must, CPU_RATIO.aim].map(Option::unwrap);
+        assert!(goals.into_iter().zip(of_ratio).all(|(a, b)| (a - b).abs() < 0.01), "{goals:?}");
     }
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
-
 use crate::growth::{self, Growth};
 use crate::report::{self, Measured};
 use crate::rig::{Ground, Manager, Programs, Worker};
@@ -91,7 +89,7 @@ const QUICK: Size = Size {
 
 pub fn run(args: &Spine) -> anyhow::Result<()> {
     let machine = machine::Machine::look(&args.state);
-    let programs = Programs { bramble: whole(&args.manager)?, worker: whole(&args.worker)? };
+    let programs = Programs { bramble: crate::whole(&args.manager)?, worker: crate::whole(&args.worker)? };
     let (size, runs) = if args.quick { (QUICK, 1) } else { (WHOLE, args.runs) };
     let mut rows = Rows::default();
     for n in 1..=runs {
@@ -121,10 +119,6 @@ pub fn run(args: &Spine) -> anyhow::Result<()> {
         report::write(&measured, &args.docs)?;
     }
     Ok(())
-}
-
-fn whole(program: &std::path::Path) -> anyhow::Result<std::path::PathBuf> {
-    program.canonicalize().with_context(|| format!("there is no program {}", program.display()))
 }
 
 fn once(programs: &Programs, args: &Spine, size: &Size, rows: &mut Rows) -> anyhow::Result<()> {
@@ -183,6 +177,7 @@ fn work(programs: &Programs, ground: &Ground, size: &Size, rows: &mut Rows) -> a
     rows.add(row::TASKS_10K, many.per_second);
     rows.add(row::RATIO, many.per_second / alone.per_second);
     rows.add(row::TASK_CPU, many.cpu_ms);
+    rows.add(row::CPU_RATIO, many.cpu_ms / alone.cpu_ms);
 
     eprintln!("  one task at a time");
     let by_socket = latency::by_socket(&manager, size.by_socket)?;

@@ -19,7 +19,7 @@ pub fn text(machine: &Machine, rows: &Rows, runs: u32, quick: bool) -> String {
     if quick {
         out += "quick: a tenth of everything; the rows are called as if it were whole\n";
     }
-    for doubt in machine.doubts() {
+    for doubt in doubts(machine, rows) {
         out += &format!("doubt: {doubt}\n");
     }
     out += &format!("\n{:<50} {:>10} {:<8} {:>9} {:>8}\n", "", "measured", "", "must", "aim");
@@ -27,6 +27,10 @@ pub fn text(machine: &Machine, rows: &Rows, runs: u32, quick: bool) -> String {
         out += &line(row);
     }
     out
+}
+
+pub fn doubts(machine: &Machine, rows: &Rows) -> Vec<String> {
+    machine.doubts().into_iter().chain(rows.doubt()).collect()
 }
 
 fn line(row: &Row) -> String {
@@ -72,6 +76,7 @@ pub fn number(value: f64) -> String {
 }
 
 pub fn json(machine: &Machine, rows: &Rows, quick: bool) -> serde_json::Value {
+    let doubts = doubts(machine, rows);
     let rows: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -87,7 +92,7 @@ pub fn json(machine: &Machine, rows: &Rows, quick: bool) -> serde_json::Value {
             })
         })
         .collect();
-    json!({ "machine": machine, "doubts": machine.doubts(), "quick": quick, "rows": rows })
+    json!({ "machine": machine, "doubts": doubts, "quick": quick, "rows": rows })
 }
 
 #[cfg(test)]

@@ -41,8 +41,7 @@ const KEYS: [&str; 14] = ["j", "j", "k", "k", "\t", "j", "j", "k", "k", "\t", "j
 
 pub fn run(args: &Console) -> anyhow::Result<()> {
     let machine = machine::Machine::look(&args.state);
-    let bramble = args.bramble.canonicalize();
-    let bramble = bramble.with_context(|| format!("there is no program {}", args.bramble.display()))?;
+    let bramble = crate::whole(&args.bramble)?;
     let (size, runs) = if args.quick { (QUICK, 1) } else { (WHOLE, args.runs) };
     let mut rows = Rows::default();
     for n in 1..=runs {

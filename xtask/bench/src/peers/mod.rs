@@ -59,7 +59,7 @@ pub fn measure(ground: &Ground, load: Load) -> Vec<Peer> {
 }
 
 /// Sees to it that a program is there, from a Debian package.
-fn provide(program: &str, package: &str) -> anyhow::Result<()> {
+pub fn provide(program: &str, package: &str) -> anyhow::Result<()> {
     if on_path(program) {
         return Ok(());
     }
@@ -83,7 +83,7 @@ fn on_path(program: &str) -> bool {
 }
 
 /// Runs it to its end; what it printed is shown only where it fails.
-fn succeeds(command: &mut Command) -> anyhow::Result<String> {
+pub fn succeeds(command: &mut Command) -> anyhow::Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let done = command.stdin(Stdio::null()).output().with_context(|| format!("{name} cannot be started"))?;
     if !done.status.success() {
