@@ -12,6 +12,7 @@ mod common;
 mod kit;
 
 mod broken;
+mod delivered;
 mod folders;
 mod full;
 mod gate;

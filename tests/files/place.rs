@@ -8,12 +8,14 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::common::{BRAMBLE, folder, said, until};
-use crate::kit::Manager;
+use crate::kit::{Manager, Worker};
 
 pub struct Place {
     pub here: tempfile::TempDir,
     manager: Option<Manager>,
     more: String,
+    /// Where nodes look for its manager.
+    ssh: String,
 }
 
 impl Place {
@@ -25,13 +27,18 @@ impl Place {
     pub fn with(more: &str) -> Self {
         let here = folder();
         std::fs::create_dir(here.path().join("work")).unwrap();
-        let mut place = Self { here, manager: None, more: more.into() };
+        let mut place = Self { here, manager: None, more: more.into(), ssh: "127.0.0.1:0".into() };
         place.start();
         place
     }
 
     pub fn start(&mut self) {
-        self.manager = Some(Manager::with(self.here.path(), &self.more, |_| {}));
+        let (here, more) = (self.here.path(), &self.more);
+        self.manager = Some(Manager::on(here, &here.join("state"), &self.ssh, |_| {
+            let config = here.join("manager.toml");
+            let text = std::fs::read_to_string(&config).unwrap();
+            std::fs::write(&config, text + more).unwrap();
+        }));
     }
 
     pub fn manager(&self) -> &Manager {
@@ -43,6 +50,19 @@ impl Place {
         let mut manager = self.manager.take().expect("a manager that runs");
         manager.signal(Signal::KILL);
         manager.child.wait().unwrap();
+    }
+
+    /// So that its nodes find the next one.
+    pub fn kill_and_keep_the_port(&mut self) {
+        self.ssh = self.manager().ssh.clone();
+        self.kill();
+    }
+
+    /// One that is up.
+    pub fn worker(&self, name: &str) -> Worker {
+        let worker = self.manager().worker(name, &self.here.path().join(name));
+        until("it is up", || self.manager().is_up(name).then_some(()));
+        worker
     }
 
     pub fn pid(&self) -> u32 {

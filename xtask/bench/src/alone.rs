@@ -119,6 +119,7 @@ impl Driver {
             cpus: SLOTS,
             slots: SLOTS,
             shared_uid: false,
+            takes_files: true,
             facts: Facts::default(),
             held: vec![],
         });
