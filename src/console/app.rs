@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::document::Mistake;
+use crate::document::Mistake;
 use super::event::{Effect, Event, Left};
 use super::feed::{self, News, Resolve};
 use super::keep::{Folders, Keeper};

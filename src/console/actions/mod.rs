@@ -17,7 +17,7 @@ mod work;
 
 use protocol::api::Right;
 
-use super::document::did_you_mean;
+use crate::document::did_you_mean;
 use super::event::Effect;
 use super::keymap::Vocabulary;
 use super::state::State;
