@@ -64,7 +64,6 @@ const HEAD_START: Duration = Duration::from_millis(5);
 const SOON: Duration = Duration::from_secs(1);
 
 pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
-    let (waits, single) = (args.wait, args.array.is_none());
     let spec = JobSpec {
         name: args.name,
         command: args.command,
@@ -72,8 +71,15 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
         cpus: args.cpus,
         node: args.node,
         array: args.array,
+        files: vec![],
     };
+    carry_out(spec, args.wait, context).await
+}
+
+/// Submits a job, whatever verb it comes from, and with `waits` stands in for it until it has ended.
+pub async fn carry_out(spec: JobSpec, waits: bool, context: &Context) -> Result<Exit, Failure> {
     spec.check().map_err(Failure::usage)?;
+    let single = spec.array.is_none();
     if !waits {
         return submit(spec, context).await;
     }

@@ -47,10 +47,21 @@ pub async fn put(args: PutArgs, context: &Context) -> Result<Exit, Failure> {
         None => name_of(&args.path)?,
     };
     let source = Source::look(&args.path, args.most)?;
-    let mut progress = Progress::new(name.as_str(), source.size(), context);
-    let kept = until_kept(&address, &name, &source, &mut progress, context).await?;
-    progress.clear();
+    let kept = keep(&address, &name, &source, context).await?;
     tell(&kept, context)
+}
+
+/// Keeps it under this name, in place of what had that name before.
+pub async fn keep(
+    address: &ManagerAddress,
+    name: &FileName,
+    source: &Source,
+    context: &Context,
+) -> Result<FileKept, Failure> {
+    let mut progress = Progress::new(name.as_str(), source.size(), context);
+    let kept = until_kept(address, name, source, &mut progress, context).await?;
+    progress.clear();
+    Ok(kept)
 }
 
 fn name_of(path: &Path) -> Result<FileName, Failure> {
@@ -133,7 +144,13 @@ async fn once(
     progress: &mut Progress,
     tries: &mut Tries<'_>,
 ) -> Result<FileKept, Stopped> {
-    let put = FilePut { name: name.clone(), kind: source.kind(), size: source.size(), tag: source.tag() };
+    let put = FilePut {
+        name: name.clone(),
+        kind: source.kind(),
+        executable: source.executable(),
+        size: source.size(),
+        tag: source.tag(),
+    };
     let (mut upload, ready) = Upload::begin(address, put).await?;
     tries.went_on();
     let Begun { mut pieces, mut hasher, from, rest } = begin(source, &ready).await?;

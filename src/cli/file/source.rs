@@ -19,7 +19,7 @@ const AHEAD: usize = 4;
 #[derive(Debug, Clone)]
 pub enum Source {
     Stdin,
-    File { path: PathBuf, looked: Looked },
+    File { path: PathBuf, looked: Looked, executable: bool },
     Folder { path: PathBuf, measured: Measured, most: u64 },
 }
 
@@ -55,7 +55,19 @@ impl Source {
                 format!("{} is neither a file nor a folder; put what comes out of it with: file put -", path.display());
             return Err(Failure::usage(told));
         }
-        Ok(Source::File { path: whole, looked: Looked::at(&meta) })
+        Ok(Source::File { path: whole, looked: Looked::at(&meta), executable: meta.mode() & 0o111 != 0 })
+    }
+
+    /// A program, whatever its mode says here.
+    pub fn started_as_it_is(mut self) -> Self {
+        if let Source::File { executable, .. } = &mut self {
+            *executable = true;
+        }
+        self
+    }
+
+    pub fn executable(&self) -> bool {
+        matches!(self, Source::File { executable: true, .. })
     }
 
     pub fn kind(&self) -> FileKind {
@@ -75,7 +87,7 @@ impl Source {
         let mut hasher = Hasher::new();
         match self {
             Source::Stdin => return None,
-            Source::File { path, looked } => {
+            Source::File { path, looked, .. } => {
                 hasher.update(path.as_os_str().as_encoded_bytes()).update(format!("\0{looked:?}").as_bytes());
             }
             Source::Folder { path, measured, .. } => {
@@ -105,7 +117,7 @@ impl Source {
                 let told = |error: io::Error| Failure::new(Kind::Fault, format_args!("stdin cannot be read: {error}"));
                 copy(io::stdin().lock(), to).map_err(told)
             }
-            Source::File { path, looked } => {
+            Source::File { path, looked, .. } => {
                 let failed = |error: io::Error| unreadable(path, &error);
                 let file = File::open(path).map_err(failed)?;
                 let same = |file: &File| Ok(Looked::at(&file.metadata()?) == *looked);
