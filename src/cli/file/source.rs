@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
@@ -55,7 +55,8 @@ impl Source {
                 format!("{} is neither a file nor a folder; put what comes out of it with: file put -", path.display());
             return Err(Failure::usage(told));
         }
-        Ok(Source::File { path: whole, looked: Looked::at(&meta), executable: meta.mode() & 0o111 != 0 })
+        let executable = meta.permissions().mode() & 0o100 != 0;
+        Ok(Source::File { path: whole, looked: Looked::at(&meta), executable })
     }
 
     /// A program, whatever its mode says here.
@@ -66,12 +67,13 @@ impl Source {
         self
     }
 
-    pub fn executable(&self) -> bool {
-        matches!(self, Source::File { executable: true, .. })
-    }
-
     pub fn kind(&self) -> FileKind {
         if matches!(self, Source::Folder { .. }) { FileKind::Folder } else { FileKind::File }
+    }
+
+    /// Its owner may run it. A folder keeps this for each file in it.
+    pub fn executable(&self) -> bool {
+        matches!(self, Source::File { executable: true, .. })
     }
 
     pub fn size(&self) -> Option<u64> {
