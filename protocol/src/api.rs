@@ -12,6 +12,7 @@ pub use watch::{Changes, NodeMetrics, Picture};
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::Given;
 use crate::bytes::Blob;
 use crate::event::Event;
 use crate::file::{
@@ -359,6 +360,9 @@ pub struct JobView {
     pub ended_at: Option<UnixMillis>,
     pub state: TaskState,
     pub counts: Counts,
+    /// What each task is given; told only where this one job was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Given>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -139,7 +139,9 @@ impl JobSpec {
         let mut names = BTreeSet::new();
         if let Some(twice) = self.files.iter().find(|file| !names.insert(file.name())) {
             let (file, name) = (twice.file.to_string(), twice.name());
-            return bad(format!("two files would be called {name:?} in the task's folder; call one otherwise, as in: --file {file:?} --as other"));
+            return bad(format!(
+                "two files would be called {name:?} in the task's folder; call one otherwise, as in: --file {file:?}=other"
+            ));
         }
         Ok(())
     }
@@ -341,7 +343,9 @@ mod tests {
         assert!(refused(&|s: &mut JobSpec| s.cpus = 0).contains("1 to"));
         assert!(refused(&|s: &mut JobSpec| s.array = Some(Array { first: 9, last: 5 })).contains("5-9"));
         assert!(refused(&|s: &mut JobSpec| s.array = Some(Array { first: 0, last: u32::MAX })).contains("split"));
-        assert!(refused(&|s: &mut JobSpec| drop(s.env.insert("BRAMBLE_JOB".into(), "1".into()))).contains("Bramble itself"));
+        assert!(
+            refused(&|s: &mut JobSpec| drop(s.env.insert("BRAMBLE_JOB".into(), "1".into()))).contains("Bramble itself")
+        );
         assert!(refused(&|s: &mut JobSpec| drop(s.env.insert("A=B".into(), "1".into()))).contains("KEY=VALUE"));
         assert!(refused(&|s: &mut JobSpec| s.command.push("x".repeat(2 << 20))).contains("bytes"));
         let two = ["data", "ana/data"].map(|name| JobFile::of(name.parse().unwrap()));

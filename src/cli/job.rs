@@ -3,10 +3,13 @@
 use std::str::FromStr;
 
 use clap::Args;
+use protocol::agent::Given;
 use protocol::api::{JobQuery, JobView, Reply, Request, TaskQuery, TaskView};
+use protocol::file::FileKind;
 use protocol::id::{JobId, Target};
 use protocol::job::TaskState;
 use protocol::name::PersonName;
+use protocol::unit::Bytes;
 
 use super::context::{Context, ask};
 use super::exit::{Exit, Failure, Kind};
@@ -165,6 +168,7 @@ fn sheet(job: &JobView, only: Option<&TaskView>, context: &Context) -> String {
     }
     sheet.line("owner", job.owner.as_str());
     sheet.line("needs", needs(job));
+    sheet.line("files", given(&job.files));
     sheet.line("submitted", at(job.submitted_at));
     sheet.line("started", Cell::maybe(job.started_at.map(at)));
     sheet.line("ended", Cell::maybe(job.ended_at.map(at)));
@@ -172,6 +176,22 @@ fn sheet(job: &JobView, only: Option<&TaskView>, context: &Context) -> String {
         sheet.line("took", took(ended.since(started)));
     }
     sheet.render(context.look)
+}
+
+/// Files that one job's page names.
+const SOME_FILES: usize = 20;
+
+fn given(files: &[Given]) -> String {
+    let one = |file: &Given| {
+        let slash = if file.kind == FileKind::Folder { "/" } else { "" };
+        let own = if file.writable { ", writable" } else { "" };
+        format!("{}{slash} ({}{own})", file.name, Bytes(file.size))
+    };
+    let mut named = files.iter().take(SOME_FILES).map(one).collect::<Vec<_>>().join(", ");
+    if files.len() > SOME_FILES {
+        named += &format!(" and {} more", files.len() - SOME_FILES);
+    }
+    named
 }
 
 fn needs(job: &JobView) -> String {

@@ -5,9 +5,13 @@ use std::time::{Duration, SystemTime};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
+use protocol::file::FileRef;
 use protocol::id::{BadId, JobId, Target};
-use protocol::job::{Array, TaskState};
+use protocol::job::{Array, JobFile, TaskState};
+use protocol::name::FileName;
 use protocol::time::UnixMillis;
+
+use super::text::shell_line;
 
 /// Plain digits, and what is wrong with them in plain words.
 pub fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
@@ -70,6 +74,21 @@ pub fn variable(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(format!("{text:?} is not a variable; write --env KEY=VALUE")),
     }
+}
+
+/// `NAME`, or `NAME=AS`: the last `=` counts, so that a name with one in it can be given another.
+pub fn job_file(text: &str) -> Result<JobFile, String> {
+    let (file, called) = text.rsplit_once('=').map_or((text, None), |(file, called)| (file, Some(called)));
+    let called = called.map(|name| name.parse::<FileName>().map_err(|bad| format!("{name:?}: {bad}"))).transpose()?;
+    let file = file.parse::<FileRef>().map_err(|bad| match file.trim_end_matches('/').rsplit_once('/') {
+        Some((_, last)) if !last.is_empty() => format!(
+            "{file:?} is a path, and a job is given what is kept on the manager; keep it with: bramble file put {}, then write: --file {}",
+            shell_line(&[file.to_owned()]),
+            shell_line(&[last.to_owned()])
+        ),
+        _ => bad.to_string(),
+    })?;
+    Ok(JobFile { called, ..JobFile::of(file) })
 }
 
 pub fn state(text: &str) -> Result<TaskState, String> {

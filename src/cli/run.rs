@@ -1,11 +1,12 @@
 //! `run`: submit, and with `--wait` stand in for the program until it has ended.
 
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
 use protocol::api::{LogQuery, Reply, Request, TaskQuery, Waited};
 use protocol::id::{JobId, Target, TaskId};
-use protocol::job::{Array, JobSpec, TaskState};
+use protocol::job::{Array, JobFile, JobSpec, TaskState};
 use protocol::name::{JobName, NodeName};
 
 use super::comeback;
@@ -14,7 +15,7 @@ use super::exit::{Exit, Failure, Kind};
 use super::following::Following;
 use super::interrupt::{Interrupts, Wish};
 use super::output::{Paths, pass_on};
-use super::text::count;
+use super::text::{count, shell_line};
 use super::{parse, wait};
 use crate::client::{Client, ClientError};
 
@@ -25,9 +26,12 @@ use crate::client::{Client, ClientError};
   bramble run --wait -- uname -a
   bramble run --node pi-3 --cpus 4 --name bake -- ./bake.sh cake
   bramble run --array 0-99 --env RATE=0.1 -- ./sweep.sh
+  bramble run --file data.csv --file ana/set=input -- python3 fit.py data.csv input
 
 The command is run as it is, without a shell: for pipes and variables write -- sh -c '…'. A task finds BRAMBLE_JOB, \
-BRAMBLE_TASK, BRAMBLE_ATTEMPT and BRAMBLE_INDEX in its environment, and starts in an empty folder of its own.
+BRAMBLE_TASK, BRAMBLE_ATTEMPT and BRAMBLE_INDEX in its environment, and starts in a folder of its own, where there is nothing but the \
+files it is given. Those are kept on the manager (bramble file put) and are what they were when the job was submitted, \
+whatever becomes of them there; somebody else's are named with their owner, as in ana/set.
 
 With --wait, one task's output is passed on as it comes and its exit code is ours: 128 + n for signal n, 127 for a \
 program that is not there, 126 for one that may not be run, 125 for a fault of Bramble's own, 1 where it was stopped or \
@@ -48,6 +52,12 @@ pub struct RunArgs {
     /// A variable of the task's environment (may be repeated)
     #[arg(long, short, value_name = "KEY=VALUE", value_parser = parse::variable)]
     env: Vec<(String, String)>,
+    /// A file kept on the manager that each task finds in its folder, there called AS (may be repeated)
+    #[arg(long, value_name = "NAME[=AS]", value_parser = parse::job_file)]
+    file: Vec<JobFile>,
+    /// The same, as a copy of each task's own, which it may change
+    #[arg(long, value_name = "NAME[=AS]", value_parser = parse::job_file)]
+    writable_file: Vec<JobFile>,
     /// Pass on the output, and wait for the end
     #[arg(long, short)]
     wait: bool,
@@ -64,6 +74,7 @@ const HEAD_START: Duration = Duration::from_millis(5);
 const SOON: Duration = Duration::from_secs(1);
 
 pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
+    let writable = args.writable_file.into_iter().map(|file| JobFile { writable: true, ..file });
     let spec = JobSpec {
         name: args.name,
         command: args.command,
@@ -71,7 +82,7 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
         cpus: args.cpus,
         node: args.node,
         array: args.array,
-        files: vec![],
+        files: args.file.into_iter().chain(writable).collect(),
     };
     carry_out(spec, args.wait, context).await
 }
@@ -87,9 +98,29 @@ pub async fn carry_out(spec: JobSpec, waits: bool, context: &Context) -> Result<
     if single { outcome.map_err(Failure::beside_a_program) } else { outcome }
 }
 
+/// What was read as somebody's file may have been meant as a path.
+fn not_taken(error: ClientError, files: &[JobFile]) -> Failure {
+    let failure = Failure::from(error);
+    let named = |file: &&JobFile| failure.message.contains(&format!("{:?}", file.file.to_string()));
+    let other = files.iter().filter(|file| file.file.owner.is_some()).find(named);
+    match other {
+        Some(other) if failure.kind == Kind::NotFound && Path::new(&other.file.to_string()).exists() => {
+            let path = shell_line(&[other.file.to_string()]);
+            let name = shell_line(&[other.file.name.to_string()]);
+            let message = format!(
+                "{}; to give it the one in this folder, bring it with: bramble file put {path}, then write: --file {name}",
+                failure.message
+            );
+            Failure { message, ..failure }
+        }
+        _ => failure,
+    }
+}
+
 async fn submit(spec: JobSpec, context: &Context) -> Result<Exit, Failure> {
     let client = context.client().await?;
-    let reply = client.call(Request::Submit(spec)).await?;
+    let files = spec.files.clone();
+    let reply = client.call(Request::Submit(spec)).await.map_err(|error| not_taken(error, &files))?;
     let Reply::Submitted { job, tasks } = reply else { return Err(unfit(&reply)) };
     if context.json {
         context.print_json(&serde_json::json!({ "job": job, "tasks": tasks }))?;
@@ -106,10 +137,11 @@ async fn submit(spec: JobSpec, context: &Context) -> Result<Exit, Failure> {
 
 async fn submit_and_wait(spec: JobSpec, context: &Context) -> Result<Exit, Failure> {
     let (single, first) = (spec.array.is_none(), spec.array.map_or(0, |array| array.first));
+    let files = spec.files.clone();
     let mut interrupts = Interrupts::watch().map_err(|error| Failure::new(Kind::Fault, error))?;
     let client = context.client().await?;
     let reply = tokio::select! {
-        reply = client.call(Request::Submit(spec)) => reply?,
+        reply = client.call(Request::Submit(spec)) => reply.map_err(|error| not_taken(error, &files))?,
         () = interrupts.next() => {
             context.note("left before the manager answered; see whether it took the job with: bramble job");
             return Ok(Exit::INTERRUPTED);

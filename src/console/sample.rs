@@ -260,6 +260,7 @@ fn job(id: u32, count: u32) -> JobView {
         ended_at: state.ended().then_some(UnixMillis(submitted + 61_000)),
         state,
         counts: Counts { queued, starting, running, succeeded, failed, stopped, lost },
+        files: vec![],
     }
 }
 

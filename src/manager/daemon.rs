@@ -134,7 +134,14 @@ impl Manager {
             closing: closing.clone(),
         });
         let output_limit = config.output_limit.as_u64();
-        let agents = Agents { heart: heart.clone(), outputs, follows, output_limit, budgets: Budgets::default() };
+        let agents = Agents {
+            heart: heart.clone(),
+            outputs,
+            follows,
+            files: files.clone(),
+            output_limit,
+            budgets: Budgets::default(),
+        };
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             owner.run().await;

@@ -29,9 +29,9 @@ use super::store::{Outputs, Reader, Space, database};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Manager {
-    state: TempDir,
-    files: Room,
-    heart: Heart,
+    pub(super) state: TempDir,
+    pub(super) files: Room,
+    pub(super) heart: Heart,
     running: JoinHandle<()>,
 }
 
@@ -75,6 +75,17 @@ impl Manager {
             self.heart.ask(|call| Input::MakeToken { call, caller: admin(), hash, role: Role::Worker, ttl_ms }).await;
         assert!(matches!(told, Ok(Told::Token { .. })), "{told:?}");
         kept
+    }
+
+    /// A node with one slot, up; and what it is told.
+    pub(super) async fn node(&self) -> mpsc::Receiver<ToAgent> {
+        let hash = self.token().await;
+        self.join(hash).await.unwrap().unwrap();
+        let (to, orders) = mpsc::channel(16);
+        let (link, key) = (self.heart.new_link(), Fingerprint::from("SHA256:abc".to_owned()));
+        let way = Orders { to, cut: Arc::default() };
+        self.heart.linked(link, way, hello().node, &key, "10.0.0.1".into(), hello()).await;
+        orders
     }
 
     async fn until(&self, what: &str, condition: impl Fn() -> bool) {
@@ -124,6 +135,7 @@ fn hello() -> Hello {
         cpus: 1,
         slots: 1,
         shared_uid: false,
+        takes_files: true,
         facts: Facts::default(),
         held: vec![],
     }

@@ -29,6 +29,7 @@ pub fn job(id: u32, state: TaskState, tasks: u32) -> JobView {
         ended_at: None,
         state: counts.state(),
         counts,
+        files: vec![],
     }
 }
 

@@ -15,7 +15,7 @@ pub fn hash(bytes: &[u8]) -> ContentHash {
 }
 
 pub fn upload(name: &str, size: Option<u64>, tag: Option<&str>) -> FilePut {
-    FilePut { name: name.parse().unwrap(), kind: FileKind::File, size, tag: tag.map(str::to_owned) }
+    FilePut { name: name.parse().unwrap(), kind: FileKind::File, executable: false, size, tag: tag.map(str::to_owned) }
 }
 
 impl Wire {

@@ -118,6 +118,7 @@ impl Agent {
             boot_id: "one".into(),
             cpus: SLOTS,
             slots: SLOTS,
+            takes_files: true,
             shared_uid: false,
             facts: Default::default(),
             held: runs.chain(ended).collect(),

@@ -36,7 +36,8 @@ pub fn put(person: &Person, dice: &mut Dice) -> Result<FileKept, Trouble> {
     let (name, bytes) = (name(dice), content(dice));
     let mut person = person.another();
     let tag = dice.chance(50).then(|| "tag".to_owned());
-    person.ask(Request::FilePut(FilePut { name, kind: FileKind::File, size: Some(bytes.len() as u64), tag }))?;
+    let size = Some(bytes.len() as u64);
+    person.ask(Request::FilePut(FilePut { name, kind: FileKind::File, executable: false, size, tag }))?;
     person.say(Request::FileSend { from: 0 })?;
     for chunk in bytes.chunks(10_000) {
         person.write(&(chunk.len() as u32).to_be_bytes())?;

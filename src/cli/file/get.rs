@@ -111,7 +111,7 @@ async fn file(name: &FileRef, view: &FileView, target: &Path, force: bool, conte
     let came = fetch.run(from, hasher, &mut progress, async |bytes| partial.write(bytes)).await;
     drop(progress);
     match came? == view.hash {
-        true => partial.finish(force).map(|()| false),
+        true => partial.finish(force, view.executable).map(|()| false),
         false => {
             partial.throw_away();
             Err(damaged(view))

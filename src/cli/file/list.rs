@@ -44,7 +44,7 @@ async fn one(client: &Client, file: FileRef, context: &Context) -> Result<Exit, 
     let mut sheet = Sheet::default();
     sheet.line("file", view.name.as_str());
     sheet.line("owner", view.owner.as_str());
-    sheet.line("kind", view.kind.word());
+    sheet.line("kind", if view.executable { "file, executable" } else { view.kind.word() });
     sheet.line("size", format!("{} ({} bytes)", Bytes(view.size), view.size));
     sheet.line("BLAKE3", view.hash.to_string());
     sheet.line("version", view.version.to_string());
@@ -94,6 +94,8 @@ fn grid(files: &[FileView], context: &Context) -> String {
             file.owner.as_str().into(),
             readers(file).into(),
             match file.kind {
+                // As ls -F shows it.
+                FileKind::File if file.executable => format!("{}*", file.name).into(),
                 FileKind::File => file.name.to_string().into(),
                 FileKind::Folder => format!("{}/", file.name).into(),
             },

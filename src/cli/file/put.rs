@@ -1,13 +1,14 @@
 //! `file put`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
 use clap::Args;
-use protocol::file::{ContentHash, FileKept, FilePut, FileReady};
+use protocol::file::{ContentHash, FileKept, FilePut, FileReady, FileView};
 use protocol::name::FileName;
 use protocol::unit::Bytes;
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::change::shown;
@@ -16,24 +17,27 @@ use super::source::{Piece, Source};
 use super::tries::Tries;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, Kind};
+use crate::cli::many::{self, Outcome};
 use crate::client::{ClientError, ManagerAddress, Upload};
 use crate::packing::MOST_ENTRIES;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   bramble file put data.csv
+  bramble file put data.csv fit.py experiment/
   bramble file put results/ --name results-of-may
   pg_dump db | bramble file put - --name db.sql
 
-What had that name before is replaced. A folder is packed on the way; devices, sockets and
-links that lead out of it are refused. Should the connection break, it is taken up again for
-about a minute; after that, the same command goes on where it stopped, except from stdin.")]
+What had that name before is replaced, but for jobs that were given it. A folder is packed on
+the way; devices, sockets and links that lead out of it are refused. A program stays one: who
+gets it may run it. Should the connection break, it is taken up again for about a minute; after
+that, the same command goes on where it stopped, except from stdin.")]
 pub struct PutArgs {
-    /// A file, a folder, or - for stdin
-    #[arg(value_name = "PATH")]
-    path: PathBuf,
-    /// Keep it under this name [default: its own]
-    #[arg(long, value_name = "NAME")]
+    /// Files, folders, or - for stdin
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Keep it under this name, where there is one path [default: its own]
+    #[arg(long, alias = "as", value_name = "NAME")]
     name: Option<FileName>,
     /// The most that may be in a folder
     #[arg(long, value_name = "N", default_value_t = MOST_ENTRIES)]
@@ -41,14 +45,44 @@ pub struct PutArgs {
 }
 
 pub async fn put(args: PutArgs, context: &Context) -> Result<Exit, Failure> {
+    let PutArgs { paths, name, most } = args;
+    if name.is_some() && paths.len() > 1 {
+        return Err(Failure::usage("--name is for one path; put the others by a command of their own"));
+    }
+    // Before anything is sent.
+    let named = |path: PathBuf| Ok((name.clone().map_or_else(|| name_of(&path), Ok)?, path));
+    let named = paths.into_iter().map(named).collect::<Result<Vec<_>, Failure>>()?;
+    let mut names = BTreeSet::new();
+    if let Some((twice, _)) = named.iter().find(|(name, _)| !names.insert(name)) {
+        let told =
+            format!("two of these would be kept as {:?}; put one of them by itself, with --name", twice.as_str());
+        return Err(Failure::usage(told));
+    }
+    if let [(name, path)] = &named[..] {
+        let kept = one(name, path, most, context).await?;
+        return tell(&kept, context);
+    }
+    let mut outcomes = vec![];
+    for (name, path) in named {
+        let result = one(&name, &path, most, context).await;
+        outcomes.push(Outcome { target: path.display().to_string(), result });
+    }
+    many::tell(context, "path", &outcomes, |_, kept| sentence(kept))
+}
+
+/// The file as it is kept now, and whether these bytes were there before.
+#[derive(Debug, Serialize)]
+struct Put {
+    #[serde(flatten)]
+    file: FileView,
+    known: bool,
+}
+
+async fn one(name: &FileName, path: &Path, most: u64, context: &Context) -> Result<Put, Failure> {
     let address = context.address()?;
-    let name = match args.name {
-        Some(name) => name,
-        None => name_of(&args.path)?,
-    };
-    let source = Source::look(&args.path, args.most)?;
-    let kept = keep(&address, &name, &source, context).await?;
-    tell(&kept, context)
+    let source = Source::look(path, most)?;
+    let FileKept { file, known } = keep(&address, name, &source, context).await?;
+    Ok(Put { file, known })
 }
 
 /// Keeps it under this name, in place of what had that name before.
@@ -59,9 +93,7 @@ pub async fn keep(
     context: &Context,
 ) -> Result<FileKept, Failure> {
     let mut progress = Progress::new(name.as_str(), source.size(), context);
-    let kept = until_kept(address, name, source, &mut progress, context).await?;
-    progress.clear();
-    Ok(kept)
+    until_kept(address, name, source, &mut progress, context).await
 }
 
 fn name_of(path: &Path) -> Result<FileName, Failure> {
@@ -80,19 +112,18 @@ fn name_of(path: &Path) -> Result<FileName, Failure> {
     })
 }
 
-fn tell(kept: &FileKept, context: &Context) -> Result<Exit, Failure> {
-    let FileKept { file, known } = kept;
+fn tell(kept: &Put, context: &Context) -> Result<Exit, Failure> {
     if context.json {
-        let mut view = serde_json::to_value(file).unwrap_or_default();
-        if let Some(fields) = view.as_object_mut() {
-            fields.insert("known".into(), json!(known));
-        }
-        context.print_json(&view)?;
+        context.print_json(kept)?;
     } else {
-        let again = if *known { ", these bytes were there already" } else { "" };
-        context.print(shown(format!("{}: kept, {}{again}", file.name, Bytes(file.size))) + "\n")?;
+        context.print(sentence(kept) + "\n")?;
     }
     Ok(Exit::OK)
+}
+
+fn sentence(Put { file, known }: &Put) -> String {
+    let again = if *known { ", these bytes were there already" } else { "" };
+    shown(format!("{}: kept, {}{again}", file.name, Bytes(file.size)))
 }
 
 async fn until_kept(

@@ -1,4 +1,5 @@
-//! Bulk streams: live output on its way to a follower, and large outputs of ended attempts.
+//! Bulk streams: live output on its way to a follower, large outputs of ended attempts, and what attempts are given
+//! ([`fetch`]).
 
 use std::io::Write;
 
@@ -11,7 +12,7 @@ use protocol::name::NodeName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::{Agents, FIRST_FRAME};
+use super::{Agents, FIRST_FRAME, fetch};
 use crate::manager::cluster::Caller;
 
 const PART: usize = 256 * 1024;
@@ -42,6 +43,10 @@ pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
             if writer.send(&reply).await.is_ok() {
                 let _ = writer.into_inner().shutdown().await;
             }
+        }
+        Ok(Ok(Some(BulkHello::Fetch { attempt, hash, from }))) => {
+            let (_, wire) = reader.into_parts();
+            fetch::serve(agents, &node, fetch::Wanted { attempt, hash, from }, wire).await;
         }
         Ok(Ok(None)) | Err(_) => {}
         Ok(Err(error)) => tracing::warn!("a bulk stream of {node} made no sense: {error}"),

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod control;
+mod fetch;
 mod follows;
 mod join;
 
@@ -18,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::cluster::LinkId;
 use super::config::Config;
+use super::files::Room;
 use super::heart::{Heart, Keys};
 use super::store::Outputs;
 
@@ -36,6 +38,7 @@ pub struct Agents {
     pub heart: Heart,
     pub outputs: Outputs,
     pub follows: Follows,
+    pub files: Room,
     /// The most a node may hand in of one stream of a task.
     pub output_limit: u64,
     pub budgets: Budgets,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::agent::Output;
+use protocol::agent::{Given, Output};
 use protocol::file::{ContentHash, FileKind};
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::{JobSpec, Outcome, TaskState};
@@ -36,7 +36,7 @@ pub enum Change {
     /// A version of a file, by its number; renamed or shared, it keeps that.
     File(FileRow),
     FileGone(u64),
-    /// No version has this content any more. Its bytes go after the commit.
+    /// No version has this content any more, and no job was given it. Its bytes go after the commit.
     ContentGone(ContentHash),
 }
 
@@ -90,6 +90,8 @@ pub struct JobRow {
     pub owner: PersonName,
     pub submitted_at: UnixMillis,
     pub spec: JobSpec,
+    /// What the names in its `spec.files` stood for when it was submitted.
+    pub given: Arc<[Given]>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -127,6 +129,7 @@ pub struct FileRow {
     pub owner: PersonName,
     pub name: FileName,
     pub kind: FileKind,
+    pub executable: bool,
     pub size: u64,
     pub hash: ContentHash,
     pub kept_at: UnixMillis,

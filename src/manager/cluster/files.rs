@@ -1,7 +1,7 @@
 //! Files: who may keep, see and change them, and how much anybody may keep.
 //!
 //! A name has one version, the newest. One that was replaced goes at once by [`Cluster::retire`], the one place where
-//! versions go: whatever comes to refer to versions by their numbers holds them there.
+//! versions go. What jobs were given is held by its content and not by its version ([`super::supplies`]).
 
 use std::collections::BTreeSet;
 
@@ -30,6 +30,7 @@ const MOST_BYTES: usize = 2 << 20;
 pub struct Upload {
     pub name: FileName,
     pub kind: FileKind,
+    pub executable: bool,
     pub size: u64,
     pub hash: ContentHash,
     /// The content was there before.
@@ -37,7 +38,8 @@ pub struct Upload {
 }
 
 impl Cluster {
-    /// How many bytes an upload of this name may have.
+    /// How many bytes an upload of this name may have. What the name had before goes with it; should that still be held
+    /// by a job, it is found out when the new content is known.
     pub(super) fn plan_put(&self, caller: &Caller, name: &FileName, size: Option<u64>) -> Result<u64, Refusal> {
         let shelf = self.files.of(&caller.person);
         let replaced = shelf.and_then(|shelf| shelf.get(name)).map(|file| file.size);
@@ -46,28 +48,38 @@ impl Cluster {
                 format!("you keep {MOST_FILES} files already, which is as many as anybody may; remove some first");
             return Err(Refusal::refused(many));
         }
-        let used = shelf.map_or(0, |shelf| shelf.used()).saturating_sub(replaced.unwrap_or(0));
-        let quota = self.config.files_quota;
-        let room = quota.saturating_sub(used);
+        let used = self.files.used_by(&caller.person).saturating_sub(replaced.unwrap_or(0));
+        let room = self.config.files_quota.saturating_sub(used);
         match size {
-            Some(size) if size > room => Err(Refusal::refused(format!(
-                "{name:?} has {}, and of the {} you may keep {} are left; make room first, with: bramble file rm",
-                Bytes(size),
-                Bytes(quota),
-                Bytes(room)
-            ))),
+            Some(size) if size > room => Err(self.too_large(caller, name, size, room)),
             _ => Ok(room),
         }
     }
 
+    fn too_large(&self, caller: &Caller, name: &FileName, size: u64, room: u64) -> Refusal {
+        let (size, quota, room) = (Bytes(size), Bytes(self.config.files_quota), Bytes(room));
+        let held = match self.files.held_nameless(&caller.person) {
+            0 => String::new(),
+            held => format!(" (your jobs still hold {} that no name has any more)", Bytes(held)),
+        };
+        Refusal::refused(format!(
+            "{name:?} has {size}, and of the {quota} you may keep {room} are left{held}; make room first, with: bramble file rm"
+        ))
+    }
+
     pub(super) fn keep_file(&mut self, caller: &Caller, upload: Upload, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
-        let Upload { name, kind, size, hash, known } = upload;
+        let Upload { name, kind, executable, size, hash, known } = upload;
         // Others may have been kept since it began.
-        self.plan_put(caller, &name, Some(size))?;
+        self.plan_put(caller, &name, None)?;
+        let beside = self.files.used_beside(&caller.person, &name, &hash);
+        let room = self.config.files_quota.saturating_sub(beside);
+        if size > room {
+            return Err(self.too_large(caller, &name, size, room));
+        }
         let owner = &caller.person;
         let version = self.files.next_version();
         let shared_with = self.files.get(owner, &name).map(|before| before.shared_with.clone()).unwrap_or_default();
-        let file = File { version, kind, size, hash, kept_at: turn.now.wall, shared_with };
+        let file = File { version, kind, executable, size, hash, kept_at: turn.now.wall, shared_with };
         let view = file.view(owner, &name);
         turn.persist(Change::File(file.row(owner, &name)));
         if let Some(before) = self.files.put(owner, name.clone(), file) {
@@ -77,11 +89,15 @@ impl Cluster {
         Ok(Reply::FileKept(FileKept { file: view, known }))
     }
 
-    /// A version that no name leads to any more, and the content that only it had.
+    /// A version that no name leads to any more, and the content that nobody else has.
     fn retire(&self, file: &File, turn: &mut Turn<'_>) {
         turn.persist(Change::FileGone(file.version));
-        if !self.files.refers_to(&file.hash) {
-            turn.persist(Change::ContentGone(file.hash));
+        self.let_go_unless_referred(file.hash, turn);
+    }
+
+    pub(super) fn let_go_unless_referred(&self, content: ContentHash, turn: &mut Turn<'_>) {
+        if !self.files.refers_to(&content) {
+            turn.persist(Change::ContentGone(content));
         }
     }
 
@@ -188,12 +204,12 @@ impl Cluster {
             }
             total += 1;
         }
-        let used = mine.map_or(0, |shelf| shelf.used());
+        let used = self.files.used_by(&caller.person);
         Reply::Files(FileList { total, files, used, quota: self.config.files_quota })
     }
 
     /// One that this person may see. Of others it is not even told whether there are any.
-    fn find(&self, caller: &Caller, file: &FileRef) -> Result<(PersonName, &File), Refusal> {
+    pub(super) fn find(&self, caller: &Caller, file: &FileRef) -> Result<(PersonName, &File), Refusal> {
         let owner = file.owner.as_ref().unwrap_or(&caller.person);
         let found = self.files.get(owner, &file.name).filter(|found| {
             *owner == caller.person || caller.right == Right::Admin || found.shared_with.contains(&caller.person)

@@ -48,7 +48,10 @@ impl Cluster {
     /// The node does not have an attempt that was given to it.
     fn missing(&mut self, ix: NodeIx, id: TaskId, phase: Phase, rebooted: bool, turn: &mut Turn<'_>) {
         let running = self.jobs.task(id).is_some_and(|(_, task)| task.state == TaskState::Running);
-        let draining = self.nodes.get(ix).is_some_and(|node| node.draining);
+        let node = self.nodes.get(ix);
+        let draining = node.is_some_and(|node| node.draining);
+        // Its agent may be an older one now.
+        let unfit = self.jobs.get(id.job).is_some_and(|job| job.files) && node.is_some_and(|node| !node.takes_files);
         let stopping = self.jobs.stopping.contains_key(&id);
         if rebooted {
             // Whether it had begun before is not known: it may run a second time, so that is said.
@@ -58,7 +61,7 @@ impl Cluster {
         } else if stopping {
             self.take_order(ix, id);
             self.end_stopped(id, "", turn);
-        } else if draining {
+        } else if draining || unfit {
             self.take_order(ix, id);
             self.unassign(id, turn);
         }

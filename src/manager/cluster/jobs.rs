@@ -29,6 +29,8 @@ pub struct Job {
     pub name: Option<JobName>,
     pub command: Command,
     pub env: Option<Arc<BTreeMap<String, String>>>,
+    /// It is given some; which, is elsewhere.
+    pub files: bool,
     pub counts: Counts,
     /// Its place among the ended jobs.
     ended: u64,
@@ -51,6 +53,7 @@ impl Job {
             name: spec.name.clone(),
             command: Command::new(&spec.command, queued),
             env: (!spec.env.is_empty()).then(|| Arc::new(spec.env.clone())),
+            files: !spec.files.is_empty(),
             counts: Counts { queued, ..Counts::default() },
             ended: 0,
             touched: vec![],

@@ -124,6 +124,7 @@ impl Cluster {
         let Some(node) = self.nodes.get_mut(ix) else { return false };
         let rebooted = node.facts.boot_id.as_ref().is_some_and(|boot| *boot != hello.boot_id);
         node.newest_link = Some(link);
+        node.takes_files = hello.takes_files;
         node.lease = None;
         node.down_since = None;
         node.trouble = None;

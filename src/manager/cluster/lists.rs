@@ -111,6 +111,10 @@ impl Cluster {
         } else {
             self.jobs.newest().for_each(|(id, job)| look(id, job));
         }
+        // Of many jobs they would not fit.
+        if let ([id], [job]) = (&query.ids[..], &mut jobs[..]) {
+            job.files = self.supplies.of(*id).to_vec();
+        }
         Reply::Jobs { total, jobs }
     }
 

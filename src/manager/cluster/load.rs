@@ -36,6 +36,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
         files: Shelves::load(image.files, image.last_file),
         last_event: image.last_event,
         ignored: 0,
+        supplies: Default::default(),
         no_env: Arc::new(BTreeMap::new()),
         config,
     };
@@ -46,6 +47,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
     image.nodes.into_iter().for_each(|row| cluster.load_node(row));
     for row in image.jobs {
         let owner = cluster.people.intern(&row.owner);
+        cluster.supply(row.id, &row.owner, row.given);
         let pin = row.spec.node.as_ref().map(|name| cluster.nodes.intern(name));
         cluster.jobs.add(row.id, Job::new(&row.spec, owner, pin, row.submitted_at));
     }

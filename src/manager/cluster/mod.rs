@@ -7,7 +7,7 @@
 //! Where to look: `port` is what goes in and comes out, `change` what is kept. A request enters by `requests`
 //! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`, `files`); an agent by `links` and `hello`, then
 //! `reports`. `ends` is how an attempt is over, `placement` what goes where, `recall` and `reserve` its two
-//! exceptions. Below them lie the tables (`jobs` and their `tally`, `nodes`, `people`, `shelves`) and the indexes (`queue`, `orders`, `openings`).
+//! exceptions. Below them lie the tables (`jobs` and their `tally`, `nodes`, `people`, `shelves`, `supplies`) and the indexes (`queue`, `orders`, `openings`).
 
 mod admin;
 mod change;
@@ -42,6 +42,7 @@ mod sane;
 mod shelves;
 mod stop;
 mod submit;
+mod supplies;
 mod tally;
 mod targets;
 mod task;
@@ -86,6 +87,7 @@ pub struct Cluster {
     waits: waiting::Waits,
     lookers: output::Lookers,
     files: shelves::Shelves,
+    supplies: supplies::Supplies,
     last_event: u64,
     ignored: u64,
     no_env: Arc<BTreeMap<String, String>>,
@@ -151,6 +153,10 @@ impl Cluster {
             Input::KeepFile { call, caller, upload } => {
                 let kept = self.keep_file(&caller, upload, turn);
                 turn.answer(call, kept);
+            }
+            Input::FindGiven { call, node, attempt, hash } => {
+                let found = self.find_given(&node, attempt, &hash);
+                turn.tell(call, found.map_or_else(Told::Refused, Told::Given));
             }
             Input::MakeToken { call, caller, hash, role, ttl_ms } => {
                 self.make_token(call, &caller, hash, role, ttl_ms, turn);

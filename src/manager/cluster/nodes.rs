@@ -44,6 +44,8 @@ pub struct Node {
     pub reserved_for: Option<ClassIx>,
     /// CPUs' worth of orders called back from other nodes for this one.
     pub expecting: u64,
+    /// As its agent said in its hello.
+    pub takes_files: bool,
     /// Replaced attempts it holds ended: their late results are on the way.
     pub late: BTreeSet<AttemptId>,
     pub complaints: Valve,
@@ -78,6 +80,7 @@ impl Node {
             finished: 0,
             reserved_for: None,
             expecting: 0,
+            takes_files: false,
             late: BTreeSet::new(),
             complaints: Valve::default(),
             trouble: None,

@@ -58,7 +58,7 @@ impl Cluster {
             if free == 0 {
                 return;
             }
-            let fits = |key: &Key| key.cpus <= free && self.welcome(ix, node, key.owner);
+            let fits = |key: &Key| key.cpus <= free && self.suits(ix, node, key);
             let heads = self.queue.heads_for(ix).take_while(|(task, _)| self.may_use(node, *task));
             let mut heads = heads.filter_map(|(_, class)| self.queue.head(class));
             let Some((task, key)) = heads.find(|(_, key)| fits(key)) else { return };
@@ -82,7 +82,7 @@ impl Cluster {
             if !node.orders.has_backlog_room(backlog) {
                 return;
             }
-            let may_wait = |key: &Key| node.orders.may_wait(key.cpus, backlog) && self.welcome(ix, node, key.owner);
+            let may_wait = |key: &Key| node.orders.may_wait(key.cpus, backlog) && self.suits(ix, node, key);
             let mut heads = self.queue.heads_for(ix).filter_map(|(_, class)| self.queue.head(class));
             let Some((task, key)) = heads.find(|(_, key)| may_wait(key)) else { return };
             drop(heads);
@@ -95,7 +95,7 @@ impl Cluster {
     fn roomiest(&self, task: TaskId, key: &Key) -> Option<NodeIx> {
         let takes = |ix: NodeIx| {
             let node = self.nodes.get(ix)?;
-            (self.may_use(node, task) && self.welcome(ix, node, key.owner)).then_some(ix)
+            (self.may_use(node, task) && self.suits(ix, node, key)).then_some(ix)
         };
         match key.pin {
             Some(ix) => {
@@ -109,13 +109,18 @@ impl Cluster {
     fn shortest_backlog(&self, key: &Key) -> Option<NodeIx> {
         let may_wait = |ix: NodeIx| {
             let node = self.nodes.get(ix)?;
-            let open = node.open() && node.reserved_for.is_none() && self.welcome(ix, node, key.owner);
+            let open = node.open() && node.reserved_for.is_none() && self.suits(ix, node, key);
             (open && node.orders.may_wait(key.cpus, self.config.backlog_of(node.slots))).then_some(ix)
         };
         match key.pin {
             Some(ix) => may_wait(ix),
             None => self.openings.with_backlog_room().find_map(may_wait),
         }
+    }
+
+    /// Whether a node takes work of this kind at all.
+    pub(super) fn suits(&self, ix: NodeIx, node: &Node, key: &Key) -> bool {
+        (node.takes_files || !key.files) && self.welcome(ix, node, key.owner)
     }
 
     /// Whether a node takes this person's work: where tasks share the agent's uid they could reach into each
@@ -160,6 +165,7 @@ impl Cluster {
             cpus: job.cpus,
             command: job.command.shared(),
             env: job.env.as_ref().unwrap_or(&self.no_env).clone(),
+            files: self.supplies.of(id.job).clone(),
         })
     }
 

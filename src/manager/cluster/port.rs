@@ -3,6 +3,7 @@
 use protocol::agent::{FromAgent, Hello, JoinReply, ToAgent};
 use protocol::api::{Refusal, Reply, Request, Right};
 use protocol::event::Event;
+use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId, Target};
 use protocol::name::{FileName, NodeName, PersonName};
 use protocol::node::{Facts, MetricsPatch, Role};
@@ -80,6 +81,13 @@ pub enum Input {
         caller: Caller,
         upload: Upload,
     },
+    /// A node asks for a content that this attempt was given. Answered with [`Told::Given`].
+    FindGiven {
+        call: CallId,
+        node: NodeName,
+        attempt: AttemptId,
+        hash: ContentHash,
+    },
     MakeToken {
         call: CallId,
         caller: Caller,
@@ -153,6 +161,8 @@ pub enum Told {
     Place(Place),
     /// In bytes.
     Room(u64),
+    /// The size of a content.
+    Given(u64),
 }
 
 /// Where the output of a task is to be had.

@@ -16,11 +16,13 @@ pub struct Key {
     pub pin: Option<NodeIx>,
     /// Matters on nodes that take one person's work only.
     pub owner: PersonIx,
+    /// Only for nodes that take files.
+    pub files: bool,
 }
 
 impl Key {
     pub fn of(job: &Job) -> Self {
-        Self { cpus: job.cpus, pin: job.pin, owner: job.owner }
+        Self { cpus: job.cpus, pin: job.pin, owner: job.owner, files: job.files }
     }
 }
 

@@ -9,6 +9,7 @@ use protocol::job::TaskState;
 use super::Cluster;
 use super::ids::NodeIx;
 use super::orders::{Order, Phase, Recall};
+use super::queue::Key;
 use super::turn::Turn;
 
 impl Cluster {
@@ -37,7 +38,7 @@ impl Cluster {
             let wanted = |(task, order): &(TaskId, &Order)| {
                 let fits = order.movable && order.recall.is_none() && u64::from(order.cpus) <= room;
                 fits && self.may_use(node, *task)
-                    && self.jobs.get(task.job).is_some_and(|job| self.welcome(ix, node, job.owner))
+                    && self.jobs.get(task.job).is_some_and(|job| self.suits(ix, node, &Key::of(job)))
             };
             let (task, _) = self.nodes.get(from)?.orders.waiting_youngest().find(wanted)?;
             Some((from, task))

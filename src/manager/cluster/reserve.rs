@@ -39,7 +39,7 @@ impl Cluster {
 
     fn could_use(&self, class: ClassIx, ix: NodeIx) -> bool {
         let (Some((_, key)), Some(node)) = (self.queue.head(class), self.nodes.get(ix)) else { return false };
-        node.open() && node.orders.slots() >= key.cpus && self.welcome(ix, node, key.owner)
+        node.open() && node.orders.slots() >= key.cpus && self.suits(ix, node, &key)
     }
 
     pub(super) fn patience_due(&mut self, class: ClassIx, turn: &mut Turn<'_>) {

@@ -1,5 +1,8 @@
 //! The table of files: who keeps what under which name, who else may see it, and what all of it takes. The bytes are
-//! elsewhere; here a content is only a hash, and how many versions have it.
+//! elsewhere; here a content is only a hash, and who refers to it: versions, and jobs that were given it.
+//!
+//! What somebody takes of their quota is the size of all they keep under a name, and of each content that is held by jobs
+//! of theirs and that nobody keeps under any name, once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +16,19 @@ use super::change::FileRow;
 pub struct Shelves {
     shelves: BTreeMap<PersonName, Shelf>,
     shown_to: BTreeMap<PersonName, BTreeSet<(PersonName, FileName)>>,
-    contents: BTreeMap<ContentHash, u32>,
+    contents: BTreeMap<ContentHash, Content>,
+    /// Bytes held by jobs of each, that no name has any more.
+    nameless: BTreeMap<PersonName, u64>,
     last_version: u64,
+}
+
+/// Who refers to it; one that nobody refers to is not here.
+#[derive(Debug)]
+struct Content {
+    size: u64,
+    versions: u32,
+    /// Jobs that were given it, of each person that has some.
+    jobs: BTreeMap<PersonName, u32>,
 }
 
 /// What one person keeps.
@@ -28,6 +42,7 @@ pub struct Shelf {
 pub struct File {
     pub version: u64,
     pub kind: FileKind,
+    pub executable: bool,
     pub size: u64,
     pub hash: ContentHash,
     pub kept_at: UnixMillis,
@@ -41,6 +56,7 @@ impl File {
             owner: owner.clone(),
             name: name.clone(),
             kind: self.kind,
+            executable: self.executable,
             size: self.size,
             hash: self.hash,
             kept_at: self.kept_at,
@@ -53,6 +69,7 @@ impl File {
             owner: owner.clone(),
             name: name.clone(),
             kind: self.kind,
+            executable: self.executable,
             size: self.size,
             hash: self.hash,
             version: self.version,
@@ -86,8 +103,9 @@ impl Shelves {
         let mut all = Self { last_version, ..Self::default() };
         for row in rows {
             all.last_version = all.last_version.max(row.version);
-            let FileRow { version, owner, name, kind, size, hash, kept_at, shared_with } = row;
-            let file = File { version, kind, size, hash, kept_at, shared_with: shared_with.into_iter().collect() };
+            let FileRow { version, owner, name, kind, executable, size, hash, kept_at, shared_with } = row;
+            let shared_with = shared_with.into_iter().collect();
+            let file = File { version, kind, executable, size, hash, kept_at, shared_with };
             all.put(&owner, name, file);
         }
         all
@@ -117,7 +135,7 @@ impl Shelves {
 
     /// In the place of what had that name, which is returned.
     pub fn put(&mut self, owner: &PersonName, name: FileName, file: File) -> Option<File> {
-        *self.contents.entry(file.hash).or_default() += 1;
+        self.name_content(file.hash, file.size);
         for person in &file.shared_with {
             self.shown_to.entry(person.clone()).or_default().insert((owner.clone(), name.clone()));
         }
@@ -126,7 +144,7 @@ impl Shelves {
         let before = shelf.files.insert(name.clone(), file);
         if let Some(before) = &before {
             shelf.used = shelf.used.saturating_sub(before.size);
-            self.let_go(before.hash);
+            self.unname_content(before.hash);
         }
         before
     }
@@ -138,7 +156,7 @@ impl Shelves {
         if shelf.files.is_empty() {
             self.shelves.remove(owner);
         }
-        self.let_go(file.hash);
+        self.unname_content(file.hash);
         let key = (owner.clone(), name.clone());
         for person in &file.shared_with {
             if let Some(shown) = self.shown_to.get_mut(person) {
@@ -155,12 +173,103 @@ impl Shelves {
         self.contents.contains_key(content)
     }
 
-    fn let_go(&mut self, content: ContentHash) {
-        if let Some(count) = self.contents.get_mut(&content) {
-            *count -= 1;
-            if *count == 0 {
-                self.contents.remove(&content);
+    /// Of their quota.
+    pub fn used_by(&self, person: &PersonName) -> u64 {
+        let named = self.of(person).map_or(0, Shelf::used);
+        named.saturating_add(self.held_nameless(person))
+    }
+
+    /// Of everybody's: under names, and held by jobs alone.
+    #[cfg(test)]
+    pub fn used(&self) -> (Vec<(&PersonName, u64)>, &BTreeMap<PersonName, u64>) {
+        (self.owners().map(|(owner, shelf)| (owner, shelf.used())).collect(), &self.nameless)
+    }
+
+    /// The part of it that only jobs hold.
+    pub fn held_nameless(&self, person: &PersonName) -> u64 {
+        self.nameless.get(person).copied().unwrap_or(0)
+    }
+
+    /// What somebody takes beside a file of this name, once it has this content.
+    pub fn used_beside(&self, owner: &PersonName, name: &FileName, content: &ContentHash) -> u64 {
+        let held = |content: &ContentHash, versions: u32| {
+            let found = self.contents.get(content).filter(|found| found.versions == versions);
+            found.filter(|found| found.jobs.contains_key(owner)).map_or(0, |found| found.size)
+        };
+        let mut used = self.used_by(owner);
+        if let Some(before) = self.get(owner, name) {
+            used = used.saturating_sub(before.size);
+            if before.hash != *content {
+                used = used.saturating_add(held(&before.hash, 1));
             }
+        }
+        used.saturating_sub(held(content, 0))
+    }
+
+    /// A job of this person is given it.
+    pub fn hold(&mut self, person: &PersonName, content: ContentHash, size: u64) {
+        let found = self.contents.entry(content).or_insert_with(|| Content::of(size));
+        let jobs = found.jobs.entry(person.clone()).or_default();
+        *jobs += 1;
+        if *jobs == 1 && found.versions == 0 {
+            add(&mut self.nameless, person, found.size);
+        }
+    }
+
+    /// Such a job is forgotten.
+    pub fn release(&mut self, person: &PersonName, content: &ContentHash) {
+        let Some(found) = self.contents.get_mut(content) else { return };
+        let Some(jobs) = found.jobs.get_mut(person) else { return };
+        *jobs -= 1;
+        if *jobs == 0 {
+            found.jobs.remove(person);
+            if found.versions == 0 {
+                subtract(&mut self.nameless, person, found.size);
+            }
+        }
+        self.forget_unless_referred(content);
+    }
+
+    fn name_content(&mut self, content: ContentHash, size: u64) {
+        let found = self.contents.entry(content).or_insert_with(|| Content::of(size));
+        found.versions += 1;
+        if found.versions == 1 {
+            found.jobs.keys().for_each(|person| subtract(&mut self.nameless, person, found.size));
+        }
+    }
+
+    fn unname_content(&mut self, content: ContentHash) {
+        let Some(found) = self.contents.get_mut(&content) else { return };
+        found.versions -= 1;
+        if found.versions == 0 {
+            found.jobs.keys().for_each(|person| add(&mut self.nameless, person, found.size));
+        }
+        self.forget_unless_referred(&content);
+    }
+
+    fn forget_unless_referred(&mut self, content: &ContentHash) {
+        if self.contents.get(content).is_some_and(|found| found.versions == 0 && found.jobs.is_empty()) {
+            self.contents.remove(content);
+        }
+    }
+}
+
+impl Content {
+    fn of(size: u64) -> Self {
+        Self { size, versions: 0, jobs: BTreeMap::new() }
+    }
+}
+
+fn add(to: &mut BTreeMap<PersonName, u64>, person: &PersonName, bytes: u64) {
+    let sum = to.entry(person.clone()).or_default();
+    *sum = sum.saturating_add(bytes);
+}
+
+fn subtract(from: &mut BTreeMap<PersonName, u64>, person: &PersonName, bytes: u64) {
+    if let Some(sum) = from.get_mut(person) {
+        *sum = sum.saturating_sub(bytes);
+        if *sum == 0 {
+            from.remove(person);
         }
     }
 }

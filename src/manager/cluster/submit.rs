@@ -19,6 +19,7 @@ impl Cluster {
     pub(super) fn submit(&mut self, caller: &Caller, spec: JobSpec, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         spec.check().map_err(|bad| Refusal::usage(bad.to_string()))?;
         let pin = spec.node.as_ref().map(|name| self.pin(name)).transpose()?;
+        let given = self.resolve(caller, &spec.files)?;
         let Some(id) = self.jobs.next_id() else {
             return Err(Refusal::refused("all job numbers there are have been given"));
         };
@@ -27,10 +28,11 @@ impl Cluster {
         let job = Job::new(&spec, owner, pin, turn.now.wall);
         let (key, first, last, tasks) = (Key::of(&job), job.first, job.last, job.tasks());
         let name = job.name.clone();
-        let row = JobRow { id, owner: caller.person.clone(), submitted_at: turn.now.wall, spec };
+        let row = JobRow { id, owner: caller.person.clone(), submitted_at: turn.now.wall, spec, given: given.clone() };
         turn.persist(Change::Job(Arc::new(row)));
         turn.publish_of(Some(caller.person.clone()), What::JobSubmitted { job: id, tasks, name });
         turn.touch_job(id);
+        self.supply(id, &caller.person, given);
         self.jobs.add(id, job);
         self.agenda.fresh.extend(self.queue.insert_range(key, id, first, last));
         Ok(Reply::Submitted { job: id, tasks })

@@ -20,6 +20,7 @@ impl Cluster {
             let followed: Vec<TaskId> = self.lookers.tasks_of(id);
             self.jobs.forget(id);
             turn.persist(Change::JobGone(id));
+            self.end_supply(id, turn);
             turn.publish(What::JobForgotten { job: id });
             turn.touch_job(id);
             for task in followed {

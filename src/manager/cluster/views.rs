@@ -90,6 +90,7 @@ impl Cluster {
             ended_at: job.ended_at(),
             state: job.counts.state(),
             counts: job.counts,
+            files: vec![],
         }
     }
 

@@ -80,12 +80,20 @@ impl Cluster {
             };
         }
         let usable = |(ix, node): &&(NodeIx, &Node)| {
-            node.open() && node.orders.slots() >= key.cpus && self.welcome(*ix, node, key.owner)
+            node.open() && node.orders.slots() >= key.cpus && self.suits(*ix, node, key)
         };
         if !meant().any(|one| usable(&one)) {
             return match pinned {
                 Some((ix, name, Some(node))) => {
                     format!("waits for {name}: {}{after}", self.why_not(ix, node, key, id, now))
+                }
+                _ if key.files
+                    && meant().any(|(_, node)| node.open())
+                    && !meant().any(|(_, node)| takes_files(node)) =>
+                {
+                    format!(
+                        "waits for a worker that takes files: the agents of all that are up are older; upgrade one{after}"
+                    )
                 }
                 _ => format!("waits for a worker: none takes it now{after}"),
             };
@@ -120,6 +128,9 @@ impl Cluster {
         }
         if largest < key.cpus {
             return format!("the task needs {}, it has {}", cpus(key.cpus), slots(node));
+        }
+        if key.files && !node.takes_files {
+            return "its agent is older and takes no files; upgrade it".into();
         }
         if !self.welcome(ix, node, key.owner) {
             let by = node.taken_by.map(|by| self.people.name(by).to_string()).unwrap_or_default();
@@ -187,6 +198,10 @@ fn ended(state: TaskState, reason: &str) -> String {
 
 fn cpus(n: u32) -> String {
     if n == 1 { "1 CPU".into() } else { format!("{n} CPUs") }
+}
+
+fn takes_files(node: &Node) -> bool {
+    node.open() && node.takes_files
 }
 
 /// How many CPUs a node gives to tasks: its slots.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use blake3::Hasher;
 use link::{Budget, ChunkReader, FrameReader, FrameWriter};
 use protocol::api::{Answer, Body, Call, Refusal, RefusalKind, Reply, Request};
-use protocol::file::{ContentHash, FilePut, FileReady};
+use protocol::file::{ContentHash, FileKind, FilePut, FileReady};
 use protocol::unit;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -153,8 +153,9 @@ where
         Ok(kept) => kept,
         Err(error) => return answer(out, id, Body::Error(failed(error))).await,
     };
-    let FilePut { name, kind, .. } = put;
-    let upload = Upload { name, kind, size, hash, known };
+    let FilePut { name, kind, executable, .. } = put;
+    let executable = executable && kind == FileKind::File;
+    let upload = Upload { name, kind, executable, size, hash, known };
     let body = match door.heart.ask(|call| Input::KeepFile { call, caller, upload }).await {
         Ok(Told::Reply(reply)) => Body::Reply(reply),
         Ok(Told::Refused(refusal)) => Body::Error(refusal),

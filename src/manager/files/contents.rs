@@ -1,4 +1,4 @@
-//! Contents: each once, as `content/ab/abcd…`, by its hash. What is here and no version has goes: after the commit that
+//! Contents: each once, as `content/ab/abcd…`, by its hash. What is here and neither a version has nor a job holds, goes: after the commit that
 //! let it go, or at the next start.
 //!
 //! A content that is on its way into a version is *held*: from before it gets its place until the core has decided. What

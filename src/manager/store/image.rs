@@ -1,5 +1,6 @@
 //! Everything the core is loaded from.
 
+use protocol::agent::Given;
 use protocol::file::FileKind;
 use protocol::id::{JobId, TaskId};
 use protocol::job::TaskState;
@@ -89,6 +90,7 @@ fn job(c: &Columns) -> Result<JobRow, StoreError> {
         owner: c.parse("owner")?,
         submitted_at: c.time("submitted_at")?,
         spec: c.json("spec")?,
+        given: c.json_opt::<Vec<Given>>("given")?.unwrap_or_default().into(),
     })
 }
 
@@ -129,6 +131,7 @@ fn file(c: &Columns) -> Result<FileRow, StoreError> {
         owner: c.parse("owner")?,
         name: c.parse("name")?,
         kind: kind.ok_or_else(|| StoreError::Unreadable { table: c.table, what: format!("kind: {word}") })?,
+        executable: c.get("executable")?,
         size: c.number("size")?,
         hash: c.parse("hash")?,
         kept_at: c.time("kept_at")?,

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// One step a version; a step is never changed once released, only followed by another.
-const STEPS: [&str; 4] = ["
+const STEPS: [&str; 6] = ["
 CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE person (name TEXT PRIMARY KEY, serial INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
 CREATE TABLE node (
@@ -52,6 +52,11 @@ CREATE TABLE file (
     version INTEGER PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, size INTEGER NOT NULL,
     hash TEXT NOT NULL, kept_at INTEGER NOT NULL, shared_with TEXT NOT NULL
 );
+", "
+-- What a job was given, by content; NULL where it was given nothing.
+ALTER TABLE job ADD COLUMN given TEXT;
+", "
+ALTER TABLE file ADD COLUMN executable INTEGER NOT NULL DEFAULT 0;
 "];
 
 pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 use std::path::Path;
-use std::sync::mpsc as sync;
+use std::sync::{Arc, mpsc as sync};
 
-use protocol::agent::Output;
+use protocol::agent::{Given, Output};
 use protocol::api::EventQuery;
 use protocol::bytes::Blob;
 use protocol::event::{Event, What};
@@ -31,7 +31,21 @@ fn job(id: u32) -> JobRow {
         owner: "ana".parse().unwrap(),
         submitted_at: UnixMillis(5),
         spec: JobSpec::of(["echo", "ünïcode \n 'quotes'"]),
+        given: given(id),
     }
+}
+
+/// Nothing where the number is even.
+fn given(job: u32) -> Arc<[Given]> {
+    let one = Given {
+        name: "data".parse().unwrap(),
+        kind: FileKind::File,
+        size: 7,
+        hash: ContentHash([9; 32]),
+        executable: true,
+        writable: true,
+    };
+    if job.is_multiple_of(2) { Arc::new([]) } else { Arc::new([one]) }
 }
 
 fn task(id: TaskId) -> TaskRow {
@@ -87,6 +101,7 @@ fn rows() -> Image {
         owner: "ana".parse().unwrap(),
         name: "two\nlines".parse().unwrap(),
         kind: FileKind::Folder,
+        executable: true,
         size: 1 << 40,
         hash: ContentHash([7; 32]),
         kept_at: UnixMillis(3),
@@ -248,11 +263,61 @@ async fn a_file_of_the_first_schema_is_brought_forward_with_all_that_is_in_it() 
     commit(&writer, changes(&rows), vec![event(41)]).await;
     writer.close().await;
     let db = rusqlite::Connection::open(database(state.path())).unwrap();
-    db.execute_batch("DROP TABLE history; DROP TABLE file; PRAGMA user_version = 1;").unwrap();
+    db.execute_batch(
+        "DROP TABLE history; DROP TABLE file; ALTER TABLE job DROP COLUMN given; PRAGMA user_version = 1;",
+    )
+    .unwrap();
     drop(db);
     let (writer, loaded, _alarm) = start(state.path());
     assert_eq!((loaded.nodes.len(), loaded.tasks.len(), loaded.last_event), (1, 1, 41));
     assert_eq!(Reader::open(&database(state.path())).unwrap().history().unwrap(), []);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn a_file_from_before_jobs_were_given_files_is_brought_forward() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, ..) = start(state.path());
+    commit(&writer, changes(&rows()), vec![]).await;
+    writer.close().await;
+    let db = rusqlite::Connection::open(database(state.path())).unwrap();
+    let older = "ALTER TABLE job DROP COLUMN given; ALTER TABLE file DROP COLUMN executable; PRAGMA user_version = 4;";
+    db.execute_batch(older).unwrap();
+    drop(db);
+    let (writer, loaded, _alarm) = start(state.path());
+    assert!(loaded.jobs[0].given.is_empty() && !loaded.files[0].executable);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn a_job_that_is_given_nothing_has_nothing_in_its_column() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, ..) = start(state.path());
+    commit(&writer, vec![Change::Job(job(1).into()), Change::Job(job(2).into())], vec![]).await;
+    writer.close().await;
+    let db = rusqlite::Connection::open(database(state.path())).unwrap();
+    let without: Vec<u32> = {
+        let mut jobs = db.prepare("SELECT id FROM job WHERE given IS NULL").unwrap();
+        jobs.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(without, [2]);
+}
+
+#[tokio::test]
+async fn a_start_leaves_what_jobs_were_given() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, ..) = start(state.path());
+    commit(&writer, vec![Change::Job(job(1).into())], vec![]).await;
+    let contents = writer.contents();
+    writer.close().await;
+    let hashes = [job(1).given[0].hash, ContentHash([8; 32])];
+    for hash in hashes {
+        let name = hash.to_string();
+        std::fs::create_dir_all(state.path().join("content").join(&name[..2])).unwrap();
+        std::fs::write(state.path().join("content").join(&name[..2]).join(&name), "content").unwrap();
+    }
+    let (writer, ..) = start(state.path());
+    assert_eq!(hashes.map(|hash| contents.open(&hash).is_ok()), [true, false]);
     writer.close().await;
 }
 

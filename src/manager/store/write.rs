@@ -126,10 +126,11 @@ fn token(db: &Connection, row: &TokenRow) -> Result<(), StoreError> {
 }
 
 fn job(db: &Connection, row: &JobRow) -> Result<(), StoreError> {
+    let given = (!row.given.is_empty()).then(|| json(&row.given)).transpose()?;
     run(
         db,
-        "INSERT OR REPLACE INTO job VALUES (?1, ?2, ?3, ?4)",
-        params![row.id.0, row.owner.as_str(), int(row.submitted_at.0), json(&row.spec)?],
+        "INSERT OR REPLACE INTO job VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![row.id.0, row.owner.as_str(), int(row.submitted_at.0), json(&row.spec)?, given],
     )
 }
 
@@ -156,7 +157,7 @@ fn task(db: &Connection, row: &TaskRow) -> Result<(), StoreError> {
 fn file(db: &Connection, row: &FileRow) -> Result<(), StoreError> {
     run(
         db,
-        "INSERT OR REPLACE INTO file VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT OR REPLACE INTO file VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             int(row.version),
             row.owner.as_str(),
@@ -165,7 +166,8 @@ fn file(db: &Connection, row: &FileRow) -> Result<(), StoreError> {
             int(row.size),
             row.hash.to_string(),
             int(row.kept_at.0),
-            json(&row.shared_with)?
+            json(&row.shared_with)?,
+            row.executable
         ],
     )
 }

@@ -1,11 +1,13 @@
 //! The one thread that writes. Batches come in order; whatever has arrived is committed as one; only then are
 //! replies, orders and events let out. After a failed commit nothing is believed until [`Writer::reload`].
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use protocol::event::Event;
+use protocol::file::ContentHash;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -46,6 +48,13 @@ impl Batch {
     fn writes(&self) -> bool {
         !(self.changes.is_empty() && self.events.is_empty() && self.pages.is_empty())
     }
+}
+
+/// Contents that a version has, or that a job was given.
+fn wanted(image: &Image) -> HashSet<ContentHash> {
+    let named = image.files.iter().map(|file| file.hash);
+    let given = image.jobs.iter().flat_map(|job| job.given.iter()).map(|given| given.hash);
+    named.chain(given).collect()
 }
 
 enum Message {
@@ -95,7 +104,7 @@ impl Writer {
             tracing::warn!("what an earlier manager left of outputs stays: {error}");
         }
         let contents = Contents::new(state);
-        if let Err(error) = contents.sweep(&image.files.iter().map(|file| file.hash).collect()) {
+        if let Err(error) = contents.sweep(&wanted(&image)) {
             tracing::warn!("what an earlier manager left of files stays: {error}");
         }
         let mut thread = Thread {

@@ -1,8 +1,8 @@
 //! Where a download becomes a file: beside its place, under a name that says of what it is a part.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
@@ -57,8 +57,15 @@ impl Partial {
     }
 
     /// It is whole: to the disk with it, and to its place.
-    pub fn finish(self, force: bool) -> Result<(), Failure> {
-        self.file.sync_all().map_err(|error| unwritable(&self.path, &error))?;
+    pub fn finish(self, force: bool, executable: bool) -> Result<(), Failure> {
+        let synced = || {
+            if executable {
+                let mode = self.file.metadata()?.permissions().mode();
+                self.file.set_permissions(Permissions::from_mode(runnable(mode)))?;
+            }
+            self.file.sync_all()
+        };
+        synced().map_err(|error| unwritable(&self.path, &error))?;
         rename(&self.path, &self.target, force)
     }
 
@@ -66,6 +73,11 @@ impl Partial {
         // It would be thrown away the next time.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// 0755 without what the umask took from others when the file was made: who may read it may run it.
+fn runnable(mode: u32) -> u32 {
+    (mode | (mode & 0o444) >> 2) & 0o755
 }
 
 /// `data.csv.0123456789abcdef.part`.
@@ -117,6 +129,13 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_may_read_a_program_may_run_it_and_nobody_else() {
+        for (made, is) in [(0o100644, 0o755), (0o100664, 0o755), (0o100640, 0o750), (0o100600, 0o700)] {
+            assert_eq!(runnable(made), is, "{made:o}");
+        }
+    }
 
     #[test]
     fn a_part_has_a_name_that_fits_however_long_its_file_is_called() {

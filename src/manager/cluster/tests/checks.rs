@@ -80,14 +80,14 @@ pub fn no_cpu_idles(core: &Cluster) {
         let free = node.orders.free();
         let heads = core.queue.heads_for(ix).filter_map(|(_, class)| core.queue.head(class));
         for (id, key) in heads {
-            let takes = key.cpus <= free && core.welcome(ix, node, key.owner);
+            let takes = key.cpus <= free && core.suits(ix, node, &key);
             assert!(!takes, "{id} waits while {} has {free} CPUs free", core.nodes.name(ix));
         }
         let room = u64::from(free).saturating_sub(node.expecting);
         for (_, other) in core.nodes.iter().filter(|(other, node)| *other != ix && node.up()) {
             for (id, order) in other.orders.waiting_youngest() {
-                let owner = core.jobs.get(id.job).unwrap().owner;
-                let could = order.movable && u64::from(order.cpus) <= room && core.welcome(ix, node, owner);
+                let key = Key::of(core.jobs.get(id.job).unwrap());
+                let could = order.movable && u64::from(order.cpus) <= room && core.suits(ix, node, &key);
                 assert!(!could || order.recall.is_some(), "{id} waits in a backlog, {} is idle", core.nodes.name(ix));
             }
         }
@@ -100,6 +100,7 @@ pub fn disk_and_memory_agree(core: &Cluster, again: &Cluster) {
     for (id, job) in core.jobs.newest() {
         let other = again.jobs.get(id).unwrap_or_else(|| panic!("job {id} is not on the disk"));
         assert_eq!(job.counts, other.counts, "job {id}");
+        assert_eq!(core.supplies.of(id), again.supplies.of(id), "job {id}");
         for index in job.first..=job.last {
             let (a, b) = (job.task(index), other.task(index));
             let say = |core: &Cluster, t: &crate::manager::cluster::task::Task| {
@@ -110,6 +111,7 @@ pub fn disk_and_memory_agree(core: &Cluster, again: &Cluster) {
         }
     }
     assert_eq!(core.jobs.stopping, again.jobs.stopping);
+    assert_eq!(core.files.used(), again.files.used());
     assert_eq!(core.jobs.past.len(), again.jobs.past.len());
     assert_eq!(core.queue.len(), again.queue.len());
     for (ix, a) in core.nodes.iter() {

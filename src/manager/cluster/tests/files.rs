@@ -26,7 +26,7 @@ fn viewer(person: &str) -> Caller {
 }
 
 impl World {
-    fn room(&mut self, caller: &Caller, name: &str, size: Option<u64>) -> Result<u64, Refusal> {
+    pub fn room(&mut self, caller: &Caller, name: &str, size: Option<u64>) -> Result<u64, Refusal> {
         let call = self.new_call();
         self.put(Input::PlanPut { call, caller: caller.clone(), name: called(name), size });
         match self.answers.remove(&call) {
@@ -37,10 +37,10 @@ impl World {
     }
 
     /// A file of so many bytes, whose content is told by a letter.
-    fn keep(&mut self, caller: &Caller, name: &str, size: u64, content: u8) -> Result<FileView, Refusal> {
+    pub fn keep(&mut self, caller: &Caller, name: &str, size: u64, content: u8) -> Result<FileView, Refusal> {
         let call = self.new_call();
         let hash = ContentHash([content; 32]);
-        let upload = Upload { name: called(name), kind: FileKind::File, size, hash, known: false };
+        let upload = Upload { name: called(name), kind: FileKind::File, executable: false, size, hash, known: false };
         self.put(Input::KeepFile { call, caller: caller.clone(), upload });
         match self.told(call).expect("an answer at once")? {
             Reply::FileKept(FileKept { file, .. }) => Ok(file),
@@ -48,7 +48,7 @@ impl World {
         }
     }
 
-    fn list(&mut self, caller: &Caller, query: FileQuery) -> FileList {
+    pub fn list(&mut self, caller: &Caller, query: FileQuery) -> FileList {
         match self.ask_as(caller, Request::Files(query)) {
             Ok(Reply::Files(list)) => list,
             other => panic!("no list: {other:?}"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use protocol::agent::Output;
 use protocol::event::Event;
+use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::name::{NodeName, PersonName};
 
@@ -53,9 +54,15 @@ impl Kept {
             }
             Change::FileGone(version) => drop(self.files.remove(&version)),
             Change::ContentGone(hash) => {
-                assert!(!self.files.values().any(|row| row.hash == hash), "a content that is referred to is let go");
+                assert!(!self.refers_to(&hash), "a content that is referred to is let go");
             }
         }
+    }
+
+    /// A version has it, or a job was given it.
+    pub fn refers_to(&self, hash: &ContentHash) -> bool {
+        let mut given = self.jobs.values().flat_map(|job| job.given.iter());
+        self.files.values().any(|row| row.hash == *hash) || given.any(|given| given.hash == *hash)
     }
 
     pub fn event(&mut self, event: &Event) {

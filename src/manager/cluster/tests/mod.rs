@@ -22,6 +22,7 @@ mod placement;
 mod scale;
 mod simulator;
 mod stopping;
+mod supplies;
 mod tasks;
 mod trim;
 mod waiting;

@@ -256,6 +256,7 @@ impl World {
             cpus: slots,
             slots,
             shared_uid: false,
+            takes_files: true,
             facts: Default::default(),
             held,
         }
@@ -299,6 +300,14 @@ impl World {
     /// The attempts among them that are to be started, in order; nothing else may have been sent.
     pub fn starts(&mut self, node: &str) -> Vec<String> {
         self.start_orders(node).iter().map(|order| order.attempt.to_string()).collect()
+    }
+
+    /// The same, behind the welcome of a new link.
+    pub fn starts_after_welcome(&mut self, node: &str) -> Vec<String> {
+        let link = self.links[node];
+        let first = self.sent.get_mut(&link).map(|sent| sent.remove(0));
+        assert!(matches!(first, Some(ToAgent::Welcome(_))), "{first:?}");
+        self.starts(node)
     }
 
     pub fn start_orders(&mut self, node: &str) -> Vec<Order> {

@@ -23,6 +23,9 @@ impl Sim {
         machine.waiting.clear();
         machine.unbegun.clear();
         let life = machine.life;
+        if self.noise && self.plan.older > 0 && self.dice.chance(30) {
+            self.machines[at].takes_files ^= true;
+        }
         // Sometimes the keeper with it: what runs goes on, but its end will be nobody's to know.
         let keeper_too = self.noise && self.dice.chance(20);
         if keeper_too {
@@ -185,6 +188,9 @@ impl Sim {
         self.say(|sim| format!("{} reads {}", sim.machines[at].name, shown(&order)));
         let now = self.now();
         let machine = &mut self.machines[at];
+        if let ToAgent::Start(order) = &order {
+            self.promises.given(&self.manager.disk, machine, order);
+        }
         match order {
             ToAgent::Start(order) if !machine.holds(order.attempt) => machine.waiting.push_back(order),
             ToAgent::Stop { attempt, reason } => {

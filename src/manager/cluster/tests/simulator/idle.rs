@@ -82,7 +82,8 @@ impl Sim {
         let owner_may = !machine.shared_uid
             || taken_by.is_none_or(|by| *by == class.owner)
             || self.manager.config.allow_shared_uid.contains(&machine.name);
-        owner_may && class.pin.as_ref().is_none_or(|pin| *pin == machine.name)
+        let files_may = machine.takes_files || !class.files;
+        owner_may && files_may && class.pin.as_ref().is_none_or(|pin| *pin == machine.name)
     }
 
     /// The oldest that waits at another machine for slots, and could run here.

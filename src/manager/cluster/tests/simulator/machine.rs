@@ -23,6 +23,8 @@ pub struct Machine {
     /// With which it began, and ends.
     pub usual_slots: u32,
     pub shared_uid: bool,
+    /// Its agent does. Another one may be there after a crash.
+    pub takes_files: bool,
     pub liar: bool,
     pub powered: bool,
     pub boot: u32,
@@ -79,6 +81,7 @@ impl Machine {
                     slots,
                     usual_slots: slots,
                     shared_uid: dice.chance(plan.shared),
+                    takes_files: !dice.chance(plan.older),
                     liar: liar == Some(n),
                     powered: true,
                     boot: 1,
@@ -150,6 +153,7 @@ impl Machine {
             cpus: self.slots,
             slots: self.slots,
             shared_uid: self.shared_uid,
+            takes_files: self.takes_files,
             facts: Default::default(),
             held: runs.chain(ended).collect(),
         }

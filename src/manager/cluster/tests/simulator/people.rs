@@ -5,15 +5,21 @@ use std::collections::BTreeMap;
 
 use protocol::agent::{FromAgent, JoinReply};
 use protocol::api::{self, RefusalKind, Request};
+use protocol::file::{ContentHash, FileKind, FileRef};
 use protocol::id::{JobId, Target, TaskId};
-use protocol::job::{Array, JobSpec};
+use protocol::job::{Array, JobFile, JobSpec};
 use protocol::name::NodeName;
 use protocol::node::Role;
 
 use super::super::words::{admin, hash, key, operator};
 use super::agenda::{MS, SECOND};
 use super::world::{Happening, Sim};
-use crate::manager::cluster::{CallId, Caller, Input, Place, Told};
+use crate::manager::cluster::{CallId, Caller, Input, Place, Told, Upload};
+
+const PEOPLE: [&str; 3] = ["ana", "bob", "eve"];
+const NAMES: [&str; 3] = ["data", "set", "tool"];
+/// Few, so that the same bytes have several names.
+const CONTENTS: usize = 6;
 
 #[derive(Default)]
 pub struct People {
@@ -39,6 +45,7 @@ pub struct Call {
 pub enum Ask {
     Request(Request),
     Look { target: Target, unlike: Option<Place> },
+    Keep(Upload),
     // On the way of a machine into the cluster, in this order.
     Remove { machine: usize },
     Token { machine: usize, secret: String },
@@ -80,7 +87,11 @@ impl Sim {
     }
 
     fn a_wish(&mut self) -> (Caller, Option<Ask>) {
-        let person = operator(["ana", "bob", "eve"][self.dice.below(3)]);
+        let person = operator(PEOPLE[self.dice.below(3)]);
+        if self.plan.given > 0 && self.dice.chance(self.plan.about_files) {
+            let ask = self.about_files();
+            return (person, Some(ask));
+        }
         let (tasks, nodes, looks) = (self.plan.about_tasks, self.plan.about_nodes, self.plan.looks);
         let which = self.dice.below(100);
         if which < tasks {
@@ -116,7 +127,43 @@ impl Sim {
         if self.dice.chance(10) {
             spec.env.insert("BY".into(), person.person.to_string());
         }
+        if self.dice.chance(self.plan.given) {
+            spec.files.push(JobFile { writable: self.dice.chance(20), ..JobFile::of(self.some_file()) });
+            if self.dice.chance(30) {
+                let called = Some("other".parse().unwrap());
+                spec.files.push(JobFile { called, ..JobFile::of(self.some_file()) });
+            }
+        }
         spec
+    }
+
+    /// One's own or somebody else's; it may not be there, or not be shared.
+    fn some_file(&mut self) -> FileRef {
+        let owner = self.dice.chance(40).then(|| PEOPLE[self.dice.below(3)].parse().unwrap());
+        FileRef { owner, name: NAMES[self.dice.below(NAMES.len())].parse().unwrap() }
+    }
+
+    fn about_files(&mut self) -> Ask {
+        let file = FileRef { owner: None, ..self.some_file() };
+        match self.dice.below(10) {
+            0 => Ask::Request(Request::FileRemove { file }),
+            1 => Ask::Request(Request::FileRename { file, to: self.some_file().name }),
+            2 | 3 => {
+                let with = vec![PEOPLE[self.dice.below(3)].parse().unwrap()];
+                Ask::Request(Request::FileShare { file, with, on: self.dice.chance(70) })
+            }
+            _ => {
+                let content = self.dice.below(CONTENTS) as u8;
+                Ask::Keep(Upload {
+                    name: file.name,
+                    kind: FileKind::File,
+                    executable: self.dice.chance(20),
+                    size: 10 + u64::from(content),
+                    hash: ContentHash([content; 32]),
+                    known: false,
+                })
+            }
+        }
     }
 
     /// Of a job that somebody was told of, or that never was.
@@ -204,6 +251,7 @@ impl Sim {
         let of = |machine: usize| self.machines[machine].name.clone();
         let input = match call_row.ask {
             Ask::Request(request) => Input::Request { call: id, caller, request },
+            Ask::Keep(upload) => Input::KeepFile { call: id, caller, upload },
             Ask::Look { target, unlike } => Input::FindOutput { call: id, caller, target, unlike },
             Ask::Remove { machine } => {
                 Input::Request { call: id, caller, request: Request::RemoveNode { node: of(machine) } }

@@ -19,6 +19,8 @@ pub struct Plan {
     pub most_slots: usize,
     /// Percent of the machines on which tasks share the agent's uid.
     pub shared: usize,
+    /// Percent of the machines whose agent is too old to take files.
+    pub older: usize,
     pub liar: bool,
 
     // People.
@@ -28,6 +30,9 @@ pub struct Plan {
     /// Percent of the jobs that ask for several CPUs, or for a node.
     pub wide: usize,
     pub pinned: usize,
+    /// Percent of the jobs that are given files, and of the wishes that are about files.
+    pub given: usize,
+    pub about_files: usize,
     /// Of a hundred requests, how many are about tasks, about nodes, and mere looks; the rest is new work.
     pub about_tasks: usize,
     pub about_nodes: usize,
@@ -88,11 +93,14 @@ impl Plan {
             config,
             most_slots: [1, 4, 4, 6][d.below(4)],
             shared: [0, 0, 30, 100][d.below(4)],
+            older: [0, 0, 40][d.below(3)],
             liar: d.chance(15),
             asking: Some(if large { 100 * MS } else { [200, 700, 2_000][d.below(3)] * MS }),
             largest: if large { nodes * 2 } else { [1, 6, 30][d.below(3)] },
             wide: [0, 25, 60][d.below(3)],
             pinned: [0, 15, 40][d.below(3)],
+            given: [0, 30, 60][d.below(3)],
+            about_files: [5, 20][d.below(2)],
             about_tasks: [0, 15, 40][d.below(3)],
             about_nodes: [0, 2, 10][d.below(3)],
             looks: [5, 20][d.below(2)],

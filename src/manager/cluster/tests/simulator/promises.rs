@@ -5,13 +5,15 @@
 //! - Every row follows from the one before in one of the few ways a task goes; an attempt ends once.
 //! - No attempt begins twice, none unbeknown to the disk, none beside another of its task that was not declared over.
 //! - No node is given more than it has slots and backlog for; none that is drained or revoked is given anything.
+//! - A job is given what its files were when it was submitted, and that stays for as long as the job does; no longer.
 //! - Nothing is given up for lost before its lease has lapsed or its machine was started anew, nor kept long after.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::agent::Finished;
+use protocol::agent::{Finished, Order};
 use protocol::api::{self, Request};
 use protocol::event::What;
+use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId, Target, TaskId};
 use protocol::job::{Outcome, TaskState};
 use protocol::name::{NodeName, PersonName};
@@ -29,6 +31,7 @@ pub struct Class {
     pub cpus: u32,
     pub pin: Option<NodeName>,
     pub owner: PersonName,
+    pub files: bool,
 }
 
 pub struct Promises {
@@ -52,6 +55,8 @@ pub struct Promises {
     /// The most slots a node ever had.
     widest: BTreeMap<NodeName, u32>,
     pub unfinished: u64,
+    /// Contents whose bytes are on the disk.
+    contents: BTreeSet<ContentHash>,
 }
 
 impl Promises {
@@ -71,6 +76,7 @@ impl Promises {
             queued: BTreeMap::new(),
             widest: BTreeMap::new(),
             unfinished: 0,
+            contents: BTreeSet::new(),
         }
     }
 
@@ -146,17 +152,57 @@ impl Promises {
                 assert_eq!(live, 0, "promise broken: {name} is removed with what it runs");
             }
             Change::Person(_) | Change::Token(_) | Change::TokenGone(_) | Change::Output { .. } => {}
-            Change::File(_) | Change::FileGone(_) | Change::ContentGone(_) => {}
+            Change::File(row) => drop(self.contents.insert(row.hash)),
+            Change::FileGone(_) => {}
+            // That nobody refers to it is what `Kept` looks at.
+            Change::ContentGone(hash) => {
+                assert!(self.contents.remove(hash), "promise broken: a content goes twice");
+            }
         }
     }
 
     fn new_job(&mut self, disk: &Kept, row: &JobRow, now: Instant) {
         assert!(row.id.0 > disk.last_job, "promise broken: the number of job {} was given before", row.id);
+        self.given_what_was_named(disk, row);
         let tasks = self.queued.entry(class(row)).or_default();
         for index in row.spec.indices() {
             tasks.insert(TaskId { job: row.id, index }, now);
             self.unfinished += 1;
         }
+    }
+
+    /// A job is given what its names stand for at that moment, and whoever submits it may see.
+    fn given_what_was_named(&self, disk: &Kept, row: &JobRow) {
+        assert_eq!(row.given.len(), row.spec.files.len(), "promise broken: job {} lacks files", row.id);
+        for (wanted, given) in row.spec.files.iter().zip(row.given.iter()) {
+            let owner = wanted.file.owner.as_ref().unwrap_or(&row.owner);
+            let named = disk.files.values().find(|file| file.owner == *owner && file.name == wanted.file.name);
+            let seen = named.filter(|file| file.owner == row.owner || file.shared_with.contains(&row.owner));
+            let so = seen.is_some_and(|file| (file.hash, file.size) == (given.hash, given.size));
+            assert!(so, "promise broken: job {} is given {given:?}, and {wanted:?} is {named:?}", row.id);
+            assert_eq!((wanted.name(), wanted.writable), (&given.name, given.writable));
+        }
+    }
+
+    /// An order arrives with what the job was given, at an agent that takes it.
+    pub fn given(&self, disk: &Kept, machine: &Machine, order: &Order) {
+        let (attempt, name) = (order.attempt, &machine.name);
+        assert!(
+            machine.takes_files || order.files.is_empty(),
+            "promise broken: {attempt} has files, {name} takes none"
+        );
+        let Some(job) = disk.jobs.get(&attempt.task.job) else { return };
+        assert_eq!(order.files, job.given, "promise broken: the files of {attempt}");
+        let there = order.files.iter().all(|given| self.contents.contains(&given.hash));
+        assert!(there, "promise broken: contents of {attempt} are gone");
+    }
+
+    /// Each content is there that somebody refers to, and no other.
+    pub fn contents_are_those(&self, disk: &Kept) {
+        let named = disk.files.values().map(|file| file.hash);
+        let given = disk.jobs.values().flat_map(|job| job.given.iter()).map(|given| given.hash);
+        let referred: BTreeSet<ContentHash> = named.chain(given).collect();
+        assert_eq!(self.contents, referred, "promise broken: these contents are there, and those are referred to");
     }
 
     fn task(&mut self, disk: &Kept, row: &TaskRow, events: &[What], now: Instant) {
@@ -405,7 +451,7 @@ fn fresh(id: TaskId) -> TaskRow {
 }
 
 pub fn class(row: &JobRow) -> Class {
-    Class { cpus: row.spec.cpus, pin: row.spec.node.clone(), owner: row.owner.clone() }
+    Class { cpus: row.spec.cpus, pin: row.spec.node.clone(), owner: row.owner.clone(), files: !row.given.is_empty() }
 }
 
 fn tasks_of(disk: &Kept, targets: &[Target]) -> BTreeSet<TaskId> {

@@ -38,8 +38,10 @@ impl Sim {
         for at in 0..self.machines.len() {
             let machine = &mut self.machines[at];
             (machine.blocked_up, machine.blocked_down) = (0, 0);
-            if machine.slots != machine.usual_slots {
+            // All agents are brought up to date.
+            if machine.slots != machine.usual_slots || !machine.takes_files {
                 machine.slots = machine.usual_slots;
+                machine.takes_files = true;
                 self.agent_dies(at);
             }
         }
@@ -88,6 +90,7 @@ impl Sim {
         assert!(self.at_rest(), "promise broken: it moves again after it had come to rest");
         let disk = &self.manager.disk;
         self.promises.nothing_is_forgotten(disk);
+        self.promises.contents_are_those(disk);
         self.promises.ended_truly(disk, &self.machines);
         // Who still asks where output is to be had hangs up; everybody else was answered.
         let calls: Vec<_> = self.people.calls.iter().map(|(id, call)| (*id, call.clone())).collect();
@@ -125,6 +128,7 @@ impl Sim {
         let small = self.machines.len() <= 20;
         if self.dice.below(1000) < if small { 150 } else { 3 } {
             self.promises.nothing_is_forgotten(&self.manager.disk);
+            self.promises.contents_are_those(&self.manager.disk);
             self.core_agrees();
         }
     }
