@@ -45,6 +45,9 @@ fn what_a_submission_names_is_kept_and_the_job_has_it() {
     let files = json!([{ "file": "run.sh" }, { "file": "two words.csv" }, { "file": "ünïcode ✓" }]);
     assert_eq!(job, json!({ "name": "night run", "command": ["./run.sh"], "files": files }));
     assert_eq!(place.names(), ["run.sh", "two words.csv", "ünïcode ✓"]);
+    let view = place.manager().json(&["job", "1", "--json"]);
+    let given: Vec<&Value> = view["files"].as_array().unwrap().iter().map(|file| &file["name"]).collect();
+    assert_eq!(given, ["run.sh", "two words.csv", "ünïcode ✓"]);
     let list = place.list();
     let kinds: Vec<&Value> = list["files"].as_array().unwrap().iter().map(|file| &file["kind"]).collect();
     assert_eq!(kinds, ["file", "file", "folder"]);
