@@ -4,6 +4,7 @@ pub mod cli;
 pub mod client;
 pub mod console;
 pub mod demo;
+pub mod document;
 pub mod install;
 pub mod manager;
 pub mod text;

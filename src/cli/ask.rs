@@ -4,11 +4,12 @@ use clap::Subcommand;
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Kind};
-use super::{event, file, job, join_token, logs, node, run, stop, task, wait, why};
+use super::{event, file, job, join_token, logs, node, run, stop, submit, task, wait, why};
 
 #[derive(Debug, Subcommand)]
 pub enum Ask {
     Run(run::RunArgs),
+    Submit(submit::SubmitArgs),
     Logs(logs::LogsArgs),
     Stop(stop::StopArgs),
     Wait(wait::WaitArgs),
@@ -38,6 +39,7 @@ pub fn ask(verb: Ask, context: &Context) -> Result<Exit, Failure> {
     runtime.block_on(async {
         match verb {
             Ask::Run(args) => run::run(args, context).await,
+            Ask::Submit(args) => submit::submit(args, context).await,
             Ask::Logs(args) => logs::logs(args, context).await,
             Ask::Stop(args) => stop::stop(args, context).await,
             Ask::Retry(args) => stop::retry(args, context).await,

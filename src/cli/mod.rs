@@ -26,6 +26,7 @@ mod reboot;
 mod remove;
 mod run;
 mod stop;
+mod submit;
 mod table;
 mod task;
 mod usage;

@@ -74,7 +74,6 @@ const HEAD_START: Duration = Duration::from_millis(5);
 const SOON: Duration = Duration::from_secs(1);
 
 pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
-    let (waits, single) = (args.wait, args.array.is_none());
     let writable = args.writable_file.into_iter().map(|file| JobFile { writable: true, ..file });
     let spec = JobSpec {
         name: args.name,
@@ -85,7 +84,13 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
         array: args.array,
         files: args.file.into_iter().chain(writable).collect(),
     };
+    carry_out(spec, args.wait, context).await
+}
+
+/// Submits a job, whatever verb it comes from, and with `waits` stands in for it until it has ended.
+pub async fn carry_out(spec: JobSpec, waits: bool, context: &Context) -> Result<Exit, Failure> {
     spec.check().map_err(Failure::usage)?;
+    let single = spec.array.is_none();
     if !waits {
         return submit(spec, context).await;
     }

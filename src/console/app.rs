@@ -16,7 +16,6 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::document::Mistake;
 use super::event::{Effect, Event, Left};
 use super::feed::{self, News, Resolve};
 use super::keep::{Folders, Keeper};
@@ -26,6 +25,7 @@ use super::state::{Look, Now, State, toast};
 use super::terminal::{self, Command, Frame, Input, Painter, Report, Signal, Terminal, TerminalError};
 use super::theme::ColorChoice;
 use crate::client::Client;
+use crate::document::Mistake;
 use looks::Looks;
 use pace::{Pace, Urgency};
 

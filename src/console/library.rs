@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::document::{Document, Mistake, did_you_mean};
+use crate::document::{Document, Mistake, did_you_mean};
 
 /// What is laid under a person's file that does not say over what it is laid.
 const ROOT: &str = "default";

@@ -6,7 +6,6 @@
 
 pub mod actions;
 mod app;
-mod document;
 pub mod event;
 mod feed;
 mod keep;

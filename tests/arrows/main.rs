@@ -25,9 +25,10 @@ const CRATES: &[(&str, &[&str])] = &[
 /// The rooms of the root crate, and which of ours each may name: rooms, then crates. `main.rs`, `lib.rs` and
 /// `demo` may see everyone.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("cli", &["cli", "client", "packing", "text", "protocol", "link"]),
+    ("cli", &["cli", "client", "document", "packing", "text", "protocol", "link"]),
     ("client", &["client", "protocol", "link"]),
-    ("console", &["console", "client", "text", "protocol", "link"]),
+    ("console", &["console", "client", "document", "text", "protocol", "link"]),
+    ("document", &["document"]),
     ("install", &["install", "protocol"]),
     ("manager", &["manager", "protocol", "link"]),
     ("text", &["text", "protocol"]),

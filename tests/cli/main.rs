@@ -14,4 +14,5 @@ mod many;
 mod rest;
 mod run;
 mod sample;
+mod submit;
 mod trouble;

@@ -22,5 +22,6 @@ mod memory;
 mod names;
 mod people;
 mod place;
+mod submitting;
 mod together;
 mod wire;

@@ -6,10 +6,12 @@ mod get;
 mod list;
 mod progress;
 mod put;
-mod source;
+pub mod source;
 mod tries;
 
 use clap::{Args, Subcommand};
+
+pub use put::keep;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};

@@ -81,9 +81,19 @@ struct Put {
 async fn one(name: &FileName, path: &Path, most: u64, context: &Context) -> Result<Put, Failure> {
     let address = context.address()?;
     let source = Source::look(path, most)?;
-    let mut progress = Progress::new(name.as_str(), source.size(), context);
-    let FileKept { file, known } = until_kept(&address, name, &source, &mut progress, context).await?;
+    let FileKept { file, known } = keep(&address, name, &source, context).await?;
     Ok(Put { file, known })
+}
+
+/// Keeps it under this name, in place of what had that name before.
+pub async fn keep(
+    address: &ManagerAddress,
+    name: &FileName,
+    source: &Source,
+    context: &Context,
+) -> Result<FileKept, Failure> {
+    let mut progress = Progress::new(name.as_str(), source.size(), context);
+    until_kept(address, name, source, &mut progress, context).await
 }
 
 fn name_of(path: &Path) -> Result<FileName, Failure> {

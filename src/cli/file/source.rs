@@ -59,6 +59,14 @@ impl Source {
         Ok(Source::File { path: whole, looked: Looked::at(&meta), executable })
     }
 
+    /// A program, whatever its mode says here.
+    pub fn started_as_it_is(mut self) -> Self {
+        if let Source::File { executable, .. } = &mut self {
+            *executable = true;
+        }
+        self
+    }
+
     pub fn kind(&self) -> FileKind {
         if matches!(self, Source::Folder { .. }) { FileKind::Folder } else { FileKind::File }
     }

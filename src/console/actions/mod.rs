@@ -17,10 +17,10 @@ mod work;
 
 use protocol::api::Right;
 
-use super::document::did_you_mean;
 use super::event::Effect;
 use super::keymap::Vocabulary;
 use super::state::State;
+use crate::document::did_you_mean;
 
 pub use targets::listed;
 

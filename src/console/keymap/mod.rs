@@ -13,7 +13,7 @@ pub use source::Source;
 use std::collections::BTreeMap;
 
 /// `FILE:LINE: what is wrong and what is allowed.`
-pub type KeymapError = super::document::Mistake;
+pub type KeymapError = crate::document::Mistake;
 
 /// Of a layer, an action and its arguments.
 type Check<'a> = dyn Fn(&str, &str, &[String]) -> Result<(), String> + 'a;

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Binding, Chord, KeymapError, Layer, Vocabulary};
-use crate::console::document::{Document, did_you_mean, rows};
+use crate::document::{Document, did_you_mean, rows};
 
 /// Bound to this, keys do nothing.
 const NOOP: &str = "noop";

@@ -15,7 +15,7 @@ pub use source::Source;
 pub use styles::Styles;
 
 /// `FILE:LINE: what is wrong and what is allowed.`
-pub type ThemeError = super::document::Mistake;
+pub type ThemeError = crate::document::Mistake;
 
 #[derive(Clone, Debug)]
 pub struct Theme {

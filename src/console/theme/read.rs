@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::styles::HEAT_STEPS;
 use super::{Styles, ThemeError, color};
-use crate::console::document::{Document, did_you_mean, rows};
+use crate::document::{Document, did_you_mean, rows};
 
 /// The names a theme may use for its colours, those it inherits included.
 pub type Palette = BTreeMap<String, Color>;

@@ -1,0 +1,81 @@
+//! `submit --check`: what would run, told without asking any manager.
+
+use protocol::job::{Array, JobFile};
+use protocol::unit::Bytes;
+use serde_json::{Value, json};
+
+use super::plan::{Plan, Upload};
+use super::start::Start;
+use crate::cli::context::Context;
+use crate::cli::exit::Failure;
+use crate::text::{clean, shell_line};
+
+pub fn tell(plan: &Plan, context: &Context) -> Result<(), Failure> {
+    if context.json { context.print_json(&as_json(plan)) } else { context.print(as_text(plan)) }
+}
+
+fn as_json(plan: &Plan) -> Value {
+    let kept_first: Vec<Value> = plan.uploads.iter().map(upload_json).collect();
+    json!({ "job": plan.spec, "tasks": tasks(plan), "kept_first": kept_first })
+}
+
+fn upload_json(upload: &Upload) -> Value {
+    json!({
+        "name": upload.name,
+        "path": upload.written,
+        "kind": upload.source.kind().word(),
+        "size": upload.source.size(),
+        "executable": upload.source.executable(),
+    })
+}
+
+fn as_text(plan: &Plan) -> String {
+    let spec = &plan.spec;
+    let mut lines = vec![("command", shell_line(&spec.command)), ("started", started(plan))];
+    lines.extend(spec.name.iter().map(|name| ("name", name.to_string())));
+    lines.extend(plan.uploads.iter().map(|upload| ("file", brought(upload))));
+    lines.extend(spec.files[plan.uploads.len()..].iter().map(|file| ("file", kept(file))));
+    let words = spec.env.iter().map(|(name, value)| shell_line(&[format!("{name}={value}")]));
+    lines.extend(words.map(|word| ("env", word)));
+    lines.push(("node", spec.node.as_ref().map_or_else(|| "any that fits".to_owned(), ToString::to_string)));
+    lines.push(("cpus", spec.cpus.to_string()));
+    lines.push(("tasks", told_tasks(plan)));
+    // Every line is somebody's words, and none may command the terminal or begin another line.
+    lines.iter().map(|(what, said)| format!("{what:<8} {}\n", clean(said))).collect()
+}
+
+fn started(plan: &Plan) -> String {
+    match &plan.start {
+        Start::ByTheNode => "as a program that the node finds in its PATH, since no such file is here".to_owned(),
+        Start::Itself => "as the program it is, brought along".to_owned(),
+        Start::FirstLine(line) => format!("by its first line, {line}"),
+        Start::Interpreter(interpreter) => format!("by {interpreter}, because of its extension"),
+    }
+}
+
+fn brought(upload: &Upload) -> String {
+    let size = upload.source.size().map_or_else(|| "of unknown size".to_owned(), |size| Bytes(size).to_string());
+    let kind = upload.source.kind();
+    let from =
+        if upload.written == upload.name.as_str() { String::new() } else { format!(", from {}", upload.written) };
+    format!("{}, {kind} of {size}{from}", upload.name)
+}
+
+fn kept(file: &JobFile) -> String {
+    let called = file.called.as_ref().map_or_else(String::new, |called| format!("{called}, "));
+    let writable = if file.writable { ", writable" } else { "" };
+    format!("{called}kept already as {}{writable}", file.file)
+}
+
+fn tasks(plan: &Plan) -> u32 {
+    let indices = plan.spec.indices();
+    indices.end().saturating_sub(*indices.start()).saturating_add(1)
+}
+
+fn told_tasks(plan: &Plan) -> String {
+    let n = tasks(plan);
+    match plan.spec.array {
+        Some(Array { first, last }) => format!("{n}, BRAMBLE_INDEX {first} to {last}"),
+        None => n.to_string(),
+    }
+}

@@ -1,0 +1,158 @@
+//! What a submission file says, checked as far as that can be done without looking at any other file.
+
+use protocol::file::FileRef;
+use protocol::job::{Array, JobSpec};
+use protocol::name::{FileName, JobName, NodeName};
+
+use super::shape::{At, Variable, Wrong};
+use crate::cli::parse;
+
+/// The program, of which nothing is checked but the words that are added.
+const ANY: &str = "true";
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Draft {
+    pub executable: Option<At<String>>,
+    pub args: Vec<At<String>>,
+    pub data: Vec<At<String>>,
+    pub files: Vec<At<KeptFile>>,
+    pub env: Vec<Variable>,
+    pub cpus: Option<u32>,
+    pub node: Option<NodeName>,
+    pub name: Option<At<JobName>>,
+    pub array: Option<Array>,
+}
+
+/// One of `files`, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub file: At<String>,
+    pub called: Option<At<String>>,
+    pub writable: bool,
+}
+
+/// One of `files`, as it is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFile {
+    pub file: FileRef,
+    pub called: Option<FileName>,
+    pub writable: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Indices {
+    Count(u32),
+    Range(String),
+}
+
+impl Draft {
+    pub fn executable(&mut self, text: At<String>) -> Result<(), Wrong> {
+        if text.value.trim().is_empty() {
+            return Err(text.wrong("executable is empty; name a program or a script, as in: executable = \"run.py\""));
+        }
+        self.executable = Some(without_zero("executable", text)?);
+        Ok(())
+    }
+
+    pub fn args(&mut self, args: Vec<At<String>>) -> Result<(), Wrong> {
+        self.args = args.into_iter().map(|arg| without_zero("an argument", arg)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    pub fn data(&mut self, paths: Vec<At<String>>) -> Result<(), Wrong> {
+        if let Some(empty) = paths.iter().find(|path| path.value.is_empty()) {
+            return Err(empty.wrong("a path of data is empty; name a file or a folder, or leave it out"));
+        }
+        self.data = paths.into_iter().map(|path| without_zero("a path of data", path)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    pub fn files(&mut self, files: Vec<Kept>) -> Result<(), Wrong> {
+        self.files = files.into_iter().map(meant).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    pub fn env(&mut self, env: Vec<Variable>) -> Result<(), Wrong> {
+        for (name, value) in &env {
+            let mut spec = JobSpec::of([ANY]);
+            spec.env.insert(name.value.clone(), value.value.clone());
+            spec.check().map_err(|bad| name.wrong(bad.to_string()))?;
+        }
+        self.env = env;
+        Ok(())
+    }
+
+    pub fn cpus(&mut self, cpus: At<u32>) -> Result<(), Wrong> {
+        self.cpus = Some(cpus.value);
+        Ok(())
+    }
+
+    pub fn node(&mut self, node: At<String>) -> Result<(), Wrong> {
+        let parsed = node.value.parse().map_err(|bad| {
+            node.wrong(format!("{bad}; `bramble node` lists those there are, and without node any that fits is taken"))
+        })?;
+        self.node = Some(parsed);
+        Ok(())
+    }
+
+    pub fn name(&mut self, name: At<String>) -> Result<(), Wrong> {
+        if self.name.is_some() {
+            return Err(name.wrong("name and client both name the job; leave client out"));
+        }
+        let parsed =
+            name.value.parse().map_err(|bad| name.wrong(format!("{bad}; give it another, or leave it out")))?;
+        self.name = Some(At::new(parsed, name.span));
+        Ok(())
+    }
+
+    pub fn client(&mut self, client: At<String>) -> Result<(), Wrong> {
+        // Who left that line empty wanted no name.
+        if client.value.trim().is_empty() { Ok(()) } else { self.name(client) }
+    }
+
+    pub fn email(&mut self, email: At<String>) -> Result<(), Wrong> {
+        if email.value.trim().is_empty() {
+            return Ok(());
+        }
+        Err(email.wrong("mail cannot be sent yet; leave email out, and wait for the end with: bramble wait JOB"))
+    }
+
+    pub fn array(&mut self, indices: At<Indices>) -> Result<(), Wrong> {
+        let array = match &indices.value {
+            Indices::Count(n) => Array { first: 0, last: n.saturating_sub(1) },
+            Indices::Range(text) if text.contains('-') => {
+                parse::array(text).map_err(|_| not_a_range(&indices, text))?
+            }
+            Indices::Range(text) => return Err(not_a_range(&indices, text)),
+        };
+        let spec = JobSpec { array: Some(array), ..JobSpec::of([ANY]) };
+        spec.check().map_err(|bad| indices.wrong(bad.to_string()))?;
+        self.array = Some(array);
+        Ok(())
+    }
+}
+
+/// A number in quotes could be meant as a count or as an index; it is taken for neither.
+fn not_a_range(indices: &At<Indices>, text: &str) -> Wrong {
+    indices
+        .wrong(format!("array is a number of tasks or a range, and not {text:?}; write array = 10 or array = \"5-9\""))
+}
+
+fn without_zero(what: &str, text: At<String>) -> Result<At<String>, Wrong> {
+    match text.value.contains('\0') {
+        true => Err(text.wrong(format!("{what} has a zero byte, which no program can be given; leave it out"))),
+        false => Ok(text),
+    }
+}
+
+fn meant(kept: Kept) -> Result<At<KeptFile>, Wrong> {
+    let file: FileRef = kept.file.value.parse().map_err(|bad| {
+        let sentence =
+            format!("{bad}; a file is named as `bramble file` lists it, as in \"data.csv\" or \"ana/data.csv\"");
+        kept.file.wrong(sentence)
+    })?;
+    let called = kept.called.map(|called| {
+        called.value.parse().map_err(|bad| called.wrong(format!("{bad}; write a name without a folder after as")))
+    });
+    Ok(At::new(KeptFile { file, called: called.transpose()?, writable: kept.writable }, kept.file.span))
+}

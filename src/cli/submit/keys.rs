@@ -1,0 +1,63 @@
+//! The one table of the keys of a submission file. The reader, the JSON Schema and the test of `docs/submit.md` go by it.
+
+use protocol::job::MOST_CPUS;
+
+use super::draft::Draft;
+use super::shape::Shape;
+
+pub struct Key {
+    pub name: &'static str,
+    pub shape: Shape,
+    /// For editors, which show it beside the key.
+    pub means: &'static str,
+    /// One of the classic four lines.
+    pub classic: bool,
+}
+
+const fn key(name: &'static str, shape: Shape, means: &'static str) -> Key {
+    Key { name, shape, means, classic: false }
+}
+
+const fn classic(name: &'static str, shape: Shape, means: &'static str) -> Key {
+    Key { name, shape, means, classic: true }
+}
+
+pub const EXECUTABLE: &str = "executable";
+
+pub const KEYS: &[Key] = &[
+    classic(
+        EXECUTABLE,
+        Shape::Text(Draft::executable),
+        "The program: a file beside this one, or else the name of a program that the node has",
+    ),
+    key("args", Shape::Texts(Draft::args), "Its arguments, each as it is; no shell looks at them"),
+    classic(
+        "data",
+        Shape::OneOrMore(Draft::data),
+        "Files and folders of this machine that each task finds in its folder",
+    ),
+    key("files", Shape::Files(Draft::files), "The same of what is kept on the manager already"),
+    key("env", Shape::Variables(Draft::env), "Variables of the environment"),
+    key("cpus", Shape::Number(MOST_CPUS, Draft::cpus), "CPUs that each task needs; 1 where nothing is said"),
+    key("node", Shape::Text(Draft::node), "On this node, instead of any that fits"),
+    key("name", Shape::Text(Draft::name), "What to call the job"),
+    key("array", Shape::Indices(Draft::array), "How many tasks, or their first and last BRAMBLE_INDEX as in \"5-9\""),
+    classic("client", Shape::Text(Draft::client), "An older word for name"),
+    classic("email", Shape::Text(Draft::email), "Nothing is sent yet: empty, or left out"),
+];
+
+/// Keys that will mean something, and what to do until then.
+pub const LATER: &[(&str, &str)] = &[
+    ("mem", "leave it out, and choose a node that has enough with node"),
+    ("gpus", "leave it out, and choose a node that has one with node"),
+    ("labels", "leave it out, and choose the node with node"),
+    ("retries", "leave it out, and try a failed task again with: bramble retry TASK"),
+    ("after", "leave it out, and submit the second when the first has ended: bramble wait JOB && bramble submit FILE"),
+    ("time_limit", "leave it out, and run the program under timeout: executable = \"timeout\", args = [\"10m\", …]"),
+    ("notify", "leave it out, and do what is to be done after: bramble wait JOB"),
+    ("secrets", "leave it out, and give a file that only you are given, with files"),
+    ("step", "leave it out, and submit each step as a job of its own, with bramble wait JOB in between"),
+    ("split", "leave it out, and give each task its part by its BRAMBLE_INDEX, with array"),
+    ("sweep", "leave it out, and choose what to try by BRAMBLE_INDEX, with array"),
+    ("output", "leave it out, and print what is to be kept; it is there with: bramble logs JOB"),
+];

@@ -1,0 +1,122 @@
+//! `submit`: a job from a file. [`read`] makes a [`draft`] of its text by the table of [`keys`], or by the [`classic`] four
+//! lines; [`plan`] looks at the files it names; then they are kept on the manager, and the job is submitted as `run`
+//! does it.
+
+mod check;
+mod classic;
+mod draft;
+mod keys;
+mod plan;
+mod read;
+mod schema;
+mod shape;
+mod start;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use protocol::unit::Bytes;
+
+use self::plan::{Plan, Upload};
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::{file, run};
+use crate::document::Mistake;
+
+/// Submit a job from a file, with the files it needs
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  bramble submit primes.toml            the job's number; what it needs is kept on the manager first
+  bramble submit primes.toml --check    what would run, without asking anybody
+  bramble submit primes.toml --wait     its output and its exit code, as with run --wait
+  make-submission | bramble submit -    from stdin
+  bramble submit --schema > submission.json
+
+A submission file says what to run and what it needs:
+  executable = \"primes.py\"       a file beside it, or a program that the node has
+  args = [\"100000\"]
+  data = [\"a.csv\", \"set/\"]       files and folders that each task finds in its folder
+  files = [\"kept.csv\"]           the same of what is kept on the manager already
+  env = { RATE = \"0.1\" }
+  cpus = 2
+  node = \"pi-3\"
+  name = \"primes\"
+  array = 10                     ten tasks; or \"5-9\"
+
+Paths begin in the folder of the file. A script is started by its first line; without one, .py
+by python3 and .sh by bash. The classic four lines (executable, data, email, client) are read
+too, and need no quotes.
+
+Exit codes: 0 submitted, 2 the file is wrong or something it names is missing, 3 refused,
+  4 manager not reachable; with --wait those of run --wait")]
+pub struct SubmitArgs {
+    /// The submission file, or - for stdin
+    #[arg(value_name = "FILE", required_unless_present = "schema")]
+    file: Option<PathBuf>,
+    /// Say what would run; keep and submit nothing
+    #[arg(long, conflicts_with = "wait")]
+    check: bool,
+    /// Pass on the output, and wait for the end
+    #[arg(long, short)]
+    wait: bool,
+    /// Print the JSON Schema of a submission file, for editors
+    #[arg(long, conflicts_with_all = ["file", "check", "wait"])]
+    schema: bool,
+}
+
+pub async fn submit(args: SubmitArgs, context: &Context) -> Result<Exit, Failure> {
+    let Some(path) = args.file.filter(|_| !args.schema) else {
+        context.print(format_args!("{:#}\n", schema::schema()))?;
+        return Ok(Exit::OK);
+    };
+    let plan = plan_of(&path).map_err(Failure::usage)?;
+    if args.check {
+        check::tell(&plan, context)?;
+        return Ok(Exit::OK);
+    }
+    let alone = args.wait && plan.spec.array.is_none();
+    let kept = keep(&plan.uploads, context).await;
+    // From here on the exit code is the program's.
+    if alone { kept.map_err(Failure::beside_a_program) } else { kept }?;
+    run::carry_out(plan.spec, args.wait, context).await
+}
+
+fn plan_of(path: &Path) -> Result<Plan, Mistake> {
+    let (file, bytes, beside) = match path == Path::new("-") {
+        true => ("stdin".to_owned(), bytes(io::stdin().lock()), PathBuf::from(".")),
+        false => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            (path.display().to_string(), File::open(path).and_then(bytes), parent.to_owned())
+        }
+    };
+    let bytes = bytes.map_err(|error| {
+        let sentence = format!("this submission file cannot be read: {error}");
+        Mistake { file: file.clone(), line: None, sentence }
+    })?;
+    let document = read::document(&file, bytes)?;
+    let draft = read::draft(&document)?;
+    Plan::of(draft, &beside).map_err(|wrong| read::mistake(&document, &wrong))
+}
+
+/// One byte more than may be tells that there are more.
+fn bytes(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![];
+    from.take(read::MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+async fn keep(uploads: &[Upload], context: &Context) -> Result<(), Failure> {
+    if uploads.is_empty() {
+        return Ok(());
+    }
+    let address = context.address()?;
+    for upload in uploads {
+        let kept = file::keep(&address, &upload.name, &upload.source, context).await?.file;
+        context.hint(format_args!("{}: kept, {}", kept.name, Bytes(kept.size)));
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! `bramble submit`: what its file names is kept, and the job has it.
+
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::common::{BRAMBLE, said};
+use crate::place::{Place, told};
+
+fn submit(place: &Place, words: &[&str]) -> Output {
+    let mut command = Command::new(BRAMBLE);
+    command.arg("--manager").arg(format!("unix://{}", place.socket().display()));
+    command.arg("submit").args(words).current_dir(place.work()).stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+/// The job that is submitted so, as its manager wrote it down.
+fn job(place: &Place, words: &[&str]) -> Value {
+    let done = submit(place, &[words, &["--json"]].concat());
+    assert!(done.status.success(), "{}", said(&done));
+    let told: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let state = place.here.path().join("state/bramble.db");
+    let db = rusqlite::Connection::open_with_flags(state, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let id = told["job"].as_i64().unwrap();
+    let spec: String = db.query_row("SELECT spec FROM job WHERE id = ?1", [id], |row| row.get(0)).unwrap();
+    serde_json::from_str(&spec).unwrap()
+}
+
+/// A script and two things for it, one of them a folder, both called otherwise than plainly.
+fn place() -> Place {
+    let place = Place::new();
+    std::fs::write(place.path("run.sh"), "#!/bin/sh\ncat 'two words.csv'\n").unwrap();
+    place.write("two words.csv", 3000);
+    std::fs::create_dir(place.path("ünïcode ✓")).unwrap();
+    place.write("ünïcode ✓/x", 10);
+    let text = "executable = \"run.sh\"\ndata = [\"two words.csv\", \"ünïcode ✓/\"]\nname = \"night run\"\n";
+    std::fs::write(place.path("job.toml"), text).unwrap();
+    place
+}
+
+#[test]
+fn what_a_submission_names_is_kept_and_the_job_has_it() {
+    let place = place();
+    let job = job(&place, &["job.toml"]);
+    let files = json!([{ "file": "run.sh" }, { "file": "two words.csv" }, { "file": "ünïcode ✓" }]);
+    assert_eq!(job, json!({ "name": "night run", "command": ["./run.sh"], "files": files }));
+    assert_eq!(place.names(), ["run.sh", "two words.csv", "ünïcode ✓"]);
+    let view = place.manager().json(&["job", "1", "--json"]);
+    let given: Vec<&Value> = view["files"].as_array().unwrap().iter().map(|file| &file["name"]).collect();
+    assert_eq!(given, ["run.sh", "two words.csv", "ünïcode ✓"]);
+    let list = place.list();
+    let kinds: Vec<&Value> = list["files"].as_array().unwrap().iter().map(|file| &file["kind"]).collect();
+    assert_eq!(kinds, ["file", "file", "folder"]);
+    assert_eq!(list["files"][0]["executable"], true, "its first line starts it, whatever its mode is here");
+    assert_eq!(place.does(&["cat", "two words.csv"]), std::fs::read(place.path("two words.csv")).unwrap());
+}
+
+#[test]
+fn submitted_again_each_content_is_kept_once() {
+    let place = place();
+    job(&place, &["job.toml"]);
+    let contents = place.contents();
+    job(&place, &["job.toml"]);
+    assert_eq!((place.contents().len(), place.names().len()), (contents.len(), 3));
+}
+
+#[test]
+fn what_is_kept_already_is_referred_to() {
+    let place = place();
+    place.does(&["put", "two words.csv", "--name", "kept"]);
+    let text = "executable = \"cat\"\nfiles = [{ file = \"kept\", as = \"in\", writable = true }]\n";
+    std::fs::write(place.path("kept.toml"), text).unwrap();
+    let job = job(&place, &["kept.toml"]);
+    let files = json!([{ "file": "kept", "as": "in", "writable": true }]);
+    assert_eq!(job, json!({ "command": ["cat"], "files": files }));
+    assert_eq!(place.names(), ["kept"]);
+}
+
+#[test]
+fn what_is_wrong_keeps_and_submits_nothing() {
+    let place = place();
+    let text = "executable = \"run.sh\"\ndata = [\"two words.csv\", \"nothere\"]\n";
+    std::fs::write(place.path("wrong.toml"), text).unwrap();
+    let (code, why) = told(&submit(&place, &["wrong.toml"]));
+    assert_eq!((code, why.starts_with("bramble: wrong.toml:2: nothere is not there")), (2, true), "{why}");
+    assert!(submit(&place, &["job.toml", "--check"]).status.success());
+    assert_eq!(place.names(), Vec::<String>::new());
+    assert_eq!(place.manager().json(&["job", "--json"]), json!([]));
+}
