@@ -78,6 +78,7 @@ impl Fake {
             cpus: 1,
             slots: 1,
             shared_uid: false,
+            takes_files: true,
             facts: Facts::default(),
             held: vec![],
         }

@@ -14,7 +14,7 @@ use super::shape::{At, Wrong};
 use super::start::{Start, is_named_like_a_script};
 use crate::cli::file::source::Source;
 use crate::document::did_you_mean;
-use crate::packing::MOST_ENTRIES;
+use packing::MOST_ENTRIES;
 
 /// So many names of a folder are looked through for one that was meant.
 const LOOKED_THROUGH: usize = 2000;

@@ -162,10 +162,9 @@ impl Fetches {
                 }
             }
             FetchError::Here(here) => {
-                let reason = here.to_string();
                 return match here.want_of_room() {
-                    Some(lack) => After::NoRoom { lack, reason },
-                    None => After::Hopeless(reason),
+                    Some(lack) => After::NoRoom { lack, reason: here.to_string() },
+                    None => After::Hopeless(here.to_string()),
                 };
             }
             _ => {}

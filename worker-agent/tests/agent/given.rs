@@ -196,6 +196,8 @@ async fn a_lost_link_ends_its_fetches_and_the_order_sent_again_goes_on_with_them
     control.say(order.clone()).await;
     let mut asked = manager.asked().await;
     asked.give_some(&data, 200_000).await;
+    let part = worker.place.cache(&part(&file("data", &data)));
+    until("some of it is here", || std::fs::metadata(&part).is_ok_and(|meta| meta.len() > 0)).await;
     drop(control);
     asked.closes().await;
     let mut control = manager.linked().await;

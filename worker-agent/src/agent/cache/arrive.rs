@@ -24,12 +24,30 @@ pub const CHUNK: usize = 64 * 1024;
 pub enum ArriveError {
     #[error("there is not enough room for it on the node's disk: it needs {needed} more, and {free} are free")]
     NoRoom { needed: Bytes, free: Bytes },
+    /// Found out only by writing.
+    #[error("there is no room left for it on the node's disk")]
+    Full,
     #[error("its bytes are not those of that hash")]
     Wrong,
     #[error(transparent)]
     Unpack(UnpackError),
     #[error("it cannot be written on the node: {0}")]
-    Write(#[from] io::Error),
+    Write(io::Error),
+}
+
+impl From<io::Error> for ArriveError {
+    fn from(error: io::Error) -> Self {
+        if is_want_of_room(&error) { ArriveError::Full } else { ArriveError::Write(error) }
+    }
+}
+
+impl From<UnpackError> for ArriveError {
+    fn from(error: UnpackError) -> Self {
+        match error {
+            UnpackError::Write { source, .. } if is_want_of_room(&source) => ArriveError::Full,
+            other => ArriveError::Unpack(other),
+        }
+    }
 }
 
 impl ArriveError {
@@ -37,22 +55,13 @@ impl ArriveError {
     pub fn want_of_room(&self) -> Option<u64> {
         match self {
             ArriveError::NoRoom { needed, free } => Some(needed.0.saturating_sub(free.0)),
-            _ => self.is_want_of_room().then_some(1),
-        }
-    }
-
-    pub fn is_want_of_room(&self) -> bool {
-        match self {
-            ArriveError::NoRoom { .. } => true,
-            ArriveError::Write(error) | ArriveError::Unpack(UnpackError::Write { source: error, .. }) => {
-                is_want_of_room(error)
-            }
-            _ => false,
+            ArriveError::Full => Some(1),
+            _ => None,
         }
     }
 }
 
-pub fn is_want_of_room(error: &io::Error) -> bool {
+fn is_want_of_room(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::NOSPC | Errno::DQUOT))
 }
@@ -121,7 +130,7 @@ impl Part {
         if fs::symlink_metadata(&new).is_ok() {
             folder::put_away(&layout, &new)?;
         }
-        if matches!(error, ArriveError::Wrong | ArriveError::Unpack(_)) && !error.is_want_of_room() {
+        if matches!(error, ArriveError::Wrong | ArriveError::Unpack(_)) {
             fs::remove_file(part)?;
         }
         Err(error)
@@ -153,7 +162,7 @@ impl Part {
 fn unpack(part: &Path, into: &Path) -> Result<(), ArriveError> {
     let tree = into.join("tree");
     fs::create_dir(&tree)?;
-    packing::unpack(File::open(part)?, &tree, MOST_ENTRIES).map_err(ArriveError::Unpack)?;
+    packing::unpack(File::open(part)?, &tree, MOST_ENTRIES)?;
     let bytes = settle(&tree)?;
     fs::rename(&tree, into.join(format!("{TREE}{bytes}")))?;
     Ok(())

@@ -109,7 +109,7 @@ fn what_finds_no_room_says_how_much_it_lacks() {
     let _cache = Cache::open(&layout, None).unwrap();
     let data = file("data", b"x");
     let Err(error) = Part::open(&layout, Content::of(&data), 1 << 60) else { panic!("there is no such disk") };
-    assert!(error.is_want_of_room());
+    assert!(error.want_of_room().is_some_and(|lack| lack > 1 << 59));
     assert!(error.to_string().contains("it needs 1024 PiB more, and "), "{error}");
 }
 
@@ -191,7 +191,7 @@ fn a_hostile_folder_is_refused_and_leaves_nothing() {
     header[..6].copy_from_slice(b"../out");
     let bad = given("bad", FileKind::Folder, &header);
     let error = arrive(&layout, &bad, &header).unwrap_err();
-    assert!(matches!(error, ArriveError::Unpack(_)) && !error.is_want_of_room(), "{error}");
+    assert!(matches!(error, ArriveError::Unpack(_)), "{error}");
     assert!(!part_path(&layout, Content::of(&bad)).exists());
     assert_eq!(names(&layout.cache()), [""; 0]);
     let empty = given("empty", FileKind::Folder, &[0; 1024]);

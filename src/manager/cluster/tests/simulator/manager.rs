@@ -411,6 +411,7 @@ fn call_of(input: &Input) -> Option<CallId> {
     match input {
         Input::Request { call, .. }
         | Input::FindOutput { call, .. }
+        | Input::KeepFile { call, .. }
         | Input::MakeToken { call, .. }
         | Input::Join { call, .. } => Some(*call),
         _ => None,
