@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use protocol::api::{More, Refusal, Reply, Request, Waited};
 use protocol::id::TaskId;
-use protocol::job::{Array, Counts, JobSpec, Stream, TaskState};
+use protocol::job::{Array, Counts, JobFile, JobSpec, Stream, TaskState};
 
 use crate::common::screen::Terminal;
 use crate::fake::{Fake, Gate, Ran, Say};

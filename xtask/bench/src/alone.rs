@@ -118,6 +118,7 @@ impl Driver {
             boot_id: format!("boot of {name}"),
             cpus: SLOTS,
             slots: SLOTS,
+            takes_files: false,
             shared_uid: false,
             takes_files: true,
             facts: Facts::default(),
