@@ -77,7 +77,6 @@ impl Fake {
             boot_id: "boot".into(),
             cpus: 1,
             slots: 1,
-            takes_files: true,
             shared_uid: false,
             takes_files: true,
             facts: Facts::default(),

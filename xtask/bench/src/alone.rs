@@ -118,9 +118,8 @@ impl Driver {
             boot_id: format!("boot of {name}"),
             cpus: SLOTS,
             slots: SLOTS,
-            takes_files: false,
-            shared_uid: false,
             takes_files: true,
+            shared_uid: false,
             facts: Facts::default(),
             held: vec![],
         });
