@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::file::FileRef;
+use crate::file::{ContentHash, FileRef};
 use crate::name::{FileName, JobName, NodeName};
 
 /// The most tasks one array may have.
@@ -47,11 +47,14 @@ pub struct JobFile {
     /// Each task has a copy of its own, which it may change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub writable: bool,
+    /// Only while it has this content: who has put it a moment ago means that, and not what another put made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<ContentHash>,
 }
 
 impl JobFile {
     pub fn of(file: FileRef) -> Self {
-        Self { file, called: None, writable: false }
+        Self { file, called: None, writable: false, hash: None }
     }
 
     /// Its name in the folder of a task.
@@ -271,6 +274,8 @@ pub enum NotStarted {
     NotFound,
     NotExecutable,
     Fault,
+    /// The node has no room for its files. Only of tasks that are given some, so an older manager never hears it.
+    NoRoom,
 }
 
 impl Outcome {
@@ -293,7 +298,7 @@ impl Outcome {
             Outcome::OutOfMemory => Some(137),
             Outcome::NotStarted { kind: NotStarted::NotFound, .. } => Some(127),
             Outcome::NotStarted { kind: NotStarted::NotExecutable, .. } => Some(126),
-            Outcome::NotStarted { kind: NotStarted::Fault, .. } => Some(125),
+            Outcome::NotStarted { kind: NotStarted::Fault | NotStarted::NoRoom, .. } => Some(125),
             Outcome::Stopped { .. } | Outcome::Lost { .. } => None,
         }
     }

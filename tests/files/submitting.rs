@@ -42,17 +42,29 @@ fn place() -> Place {
 fn what_a_submission_names_is_kept_and_the_job_has_it() {
     let place = place();
     let job = job(&place, &["job.toml"]);
-    let files = json!([{ "file": "run.sh" }, { "file": "two words.csv" }, { "file": "ünïcode ✓" }]);
+    let list = place.list();
+    let of = |n: usize| json!({ "file": list["files"][n]["name"], "hash": list["files"][n]["hash"] });
+    let files = json!([of(0), of(1), of(2)]);
     assert_eq!(job, json!({ "name": "night run", "command": ["./run.sh"], "files": files }));
     assert_eq!(place.names(), ["run.sh", "two words.csv", "ünïcode ✓"]);
     let view = place.manager().json(&["job", "1", "--json"]);
     let given: Vec<&Value> = view["files"].as_array().unwrap().iter().map(|file| &file["name"]).collect();
     assert_eq!(given, ["run.sh", "two words.csv", "ünïcode ✓"]);
-    let list = place.list();
     let kinds: Vec<&Value> = list["files"].as_array().unwrap().iter().map(|file| &file["kind"]).collect();
     assert_eq!(kinds, ["file", "file", "folder"]);
     assert_eq!(list["files"][0]["executable"], true, "its first line starts it, whatever its mode is here");
     assert_eq!(place.does(&["cat", "two words.csv"]), std::fs::read(place.path("two words.csv")).unwrap());
+}
+
+#[test]
+fn its_tasks_run_with_what_was_brought() {
+    let place = place();
+    let _worker = place.worker("pi-1");
+    for _ in 0..2 {
+        let done = submit(&place, &["job.toml", "--wait"]);
+        assert!(done.status.success(), "{}", said(&done));
+        assert!(done.stdout == std::fs::read(place.path("two words.csv")).unwrap());
+    }
 }
 
 #[test]

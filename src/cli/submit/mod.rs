@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use protocol::unit::Bytes;
 
-use self::plan::{Plan, Upload};
+use self::plan::Plan;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::{file, run};
@@ -73,13 +73,13 @@ pub async fn submit(args: SubmitArgs, context: &Context) -> Result<Exit, Failure
         context.print(format_args!("{:#}\n", schema::schema()))?;
         return Ok(Exit::OK);
     };
-    let plan = plan_of(&path).map_err(Failure::usage)?;
+    let mut plan = plan_of(&path).map_err(Failure::usage)?;
     if args.check {
         check::tell(&plan, context)?;
         return Ok(Exit::OK);
     }
     let alone = args.wait && plan.spec.array.is_none();
-    let kept = keep(&plan.uploads, context).await;
+    let kept = keep(&mut plan, context).await;
     // From here on the exit code is the program's.
     if alone { kept.map_err(Failure::beside_a_program) } else { kept }?;
     run::carry_out(plan.spec, args.wait, context).await
@@ -109,13 +109,15 @@ fn bytes(from: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-async fn keep(uploads: &[Upload], context: &Context) -> Result<(), Failure> {
-    if uploads.is_empty() {
+/// The job is given what is kept here, and not what another puts under the same name in the next moment.
+async fn keep(plan: &mut Plan, context: &Context) -> Result<(), Failure> {
+    if plan.uploads.is_empty() {
         return Ok(());
     }
     let address = context.address()?;
-    for upload in uploads {
+    for (upload, given) in plan.uploads.iter().zip(&mut plan.spec.files) {
         let kept = file::keep(&address, &upload.name, &upload.source, context).await?.file;
+        given.hash = Some(kept.hash);
         context.hint(format_args!("{}: kept, {}", kept.name, Bytes(kept.size)));
     }
     Ok(())

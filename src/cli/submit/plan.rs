@@ -9,7 +9,7 @@ use protocol::file::FileRef;
 use protocol::job::{JobFile, JobSpec};
 use protocol::name::FileName;
 
-use super::draft::Draft;
+use super::draft::{Draft, KeptFile};
 use super::shape::{At, Wrong};
 use super::start::{Start, is_named_like_a_script};
 use crate::cli::file::source::Source;
@@ -21,6 +21,7 @@ const LOOKED_THROUGH: usize = 2000;
 
 #[derive(Debug)]
 pub struct Plan {
+    /// Its first files are the uploads, in their order.
     pub spec: JobSpec,
     pub start: Start,
     pub uploads: Vec<Upload>,
@@ -59,7 +60,8 @@ impl Plan {
         }
         let mut files: Vec<JobFile> = uploads.iter().map(|upload| JobFile::of(own(&upload.name))).collect();
         for kept in draft.files {
-            let file = JobFile { file: kept.value.file, called: kept.value.called, writable: kept.value.writable };
+            let KeptFile { file, called, writable } = kept.value;
+            let file = JobFile { called, writable, ..JobFile::of(file) };
             let at = At::new((), kept.span);
             if uploads.iter().any(|upload| own(&upload.name) == file.file) {
                 let name = &file.file.name;

@@ -271,7 +271,7 @@ fn whatever_a_folder_can_hold_may_be_given() {
     for name in names {
         let text = format!("executable = \"cat\"\ndata = {}", serde_json::to_string(name).unwrap());
         let plan = plan(&text, here.path()).unwrap();
-        assert_eq!(plan.spec.files, [JobFile { file: own(name), called: None, writable: false }]);
+        assert_eq!(plan.spec.files, [JobFile::of(own(name))]);
     }
 }
 

@@ -178,6 +178,7 @@ impl Cluster {
         match timer {
             Timer::Lease(node) => self.lease_due(node, turn),
             Timer::Patience(class) => self.patience_due(class, turn),
+            Timer::Files(node) => self.files_due(node),
             Timer::Tokens => self.tokens_due(turn),
             Timer::Trim => self.agenda.trim = true,
         }

@@ -46,6 +46,8 @@ pub struct Node {
     pub expecting: u64,
     /// As its agent said in its hello.
     pub takes_files: bool,
+    /// It had no room for some a moment ago.
+    pub files_rest: bool,
     /// Replaced attempts it holds ended: their late results are on the way.
     pub late: BTreeSet<AttemptId>,
     pub complaints: Valve,
@@ -81,6 +83,7 @@ impl Node {
             reserved_for: None,
             expecting: 0,
             takes_files: false,
+            files_rest: false,
             late: BTreeSet::new(),
             complaints: Valve::default(),
             trouble: None,

@@ -120,7 +120,7 @@ impl Cluster {
 
     /// Whether a node takes work of this kind at all.
     pub(super) fn suits(&self, ix: NodeIx, node: &Node, key: &Key) -> bool {
-        (node.takes_files || !key.files) && self.welcome(ix, node, key.owner)
+        (!key.files || node.takes_files && !node.files_rest) && self.welcome(ix, node, key.owner)
     }
 
     /// Whether a node takes this person's work: where tasks share the agent's uid they could reach into each

@@ -110,7 +110,8 @@ impl Cluster {
         // Nothing of it is to be had back: it may as well go on elsewhere.
         let last_words = matches!(
             report.outcome,
-            Outcome::Lost { again: true, .. } | Outcome::NotStarted { kind: NotStarted::Fault, .. }
+            Outcome::Lost { again: true, .. }
+                | Outcome::NotStarted { kind: NotStarted::Fault | NotStarted::NoRoom, .. }
         );
         if !self.is_live(attempt, on) && self.may_take_back(attempt, on) && !last_words {
             let started_at = report.started_at.unwrap_or(turn.now.wall);
@@ -138,7 +139,7 @@ impl Cluster {
         if let Outcome::Lost { reason, again: true } = report.outcome {
             return self.lose(id, on, Phase::Running, reason, turn);
         }
-        if let Some(reason) = self.want_of_room(on, &report.outcome) {
+        if let Some(reason) = self.want_of_room(on, &report.outcome, turn) {
             return self.lose(id, on, Phase::Running, reason, turn);
         }
         self.take_order(on, id);

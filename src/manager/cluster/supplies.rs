@@ -52,6 +52,12 @@ impl Cluster {
         let given = |wanted: &JobFile| {
             let (_, found) =
                 self.find(caller, &wanted.file).map_err(|refusal| missing(caller, &wanted.file, refusal))?;
+            if wanted.hash.is_some_and(|hash| hash != found.hash) {
+                let name = wanted.file.to_string();
+                return Err(Refusal::refused(format!(
+                    "{name:?} is not what it was a moment ago: another has been kept under that name; submit again"
+                )));
+            }
             Ok(Given {
                 name: wanted.name().clone(),
                 kind: found.kind,
@@ -73,7 +79,7 @@ impl Cluster {
         }
         let (used, quota, held) = (Bytes(used), Bytes(quota), Bytes(self.files.held_nameless(person)));
         Err(Refusal::refused(format!(
-            "yours take {used} of the {quota} you may keep, {held} of it held by jobs in the history; make room first, with: bramble file rm"
+            "yours take {used} of the {quota} you may keep, {held} of it held by jobs in the history, where newer jobs push them out; make room with: bramble file rm, or ask an admin for a larger files_quota"
         )))
     }
 

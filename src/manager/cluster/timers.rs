@@ -11,6 +11,8 @@ pub enum Timer {
     Lease(NodeIx),
     /// The head of a class has been overtaken for long enough.
     Patience(ClassIx),
+    /// A node that had no room for files is tried again.
+    Files(NodeIx),
     /// Some token is to be forgotten.
     Tokens,
     /// Old jobs are left over to be forgotten.

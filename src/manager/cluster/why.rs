@@ -132,6 +132,9 @@ impl Cluster {
         if key.files && !node.takes_files {
             return "its agent is older and takes no files; upgrade it".into();
         }
+        if key.files && node.files_rest {
+            return "it had no room for the files of a task; it is tried again within a minute".into();
+        }
         if !self.welcome(ix, node, key.owner) {
             let by = node.taken_by.map(|by| self.people.name(by).to_string()).unwrap_or_default();
             return format!(

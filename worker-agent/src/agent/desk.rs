@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use protocol::agent::{Given, Held, Order};
 use protocol::id::AttemptId;
-use protocol::job::{NotStarted, Outcome};
+use protocol::job::Outcome;
 use protocol::keeper::{Ended, Kept};
 use protocol::time::UnixMillis;
 
@@ -126,6 +126,12 @@ impl Desk {
     /// `has`: whether this node has that content.
     pub fn order(&mut self, order: Order, has: impl Fn(Content) -> bool) {
         let cpus = self.fitting(order.cpus);
+        if let Some(Task { state: State::Placing { instead: instead @ Some(Instead::Forgotten) }, .. }) =
+            self.tasks.get_mut(&order.attempt)
+        {
+            // After a link that broke meanwhile: it goes on.
+            *instead = None;
+        }
         if let std::collections::btree_map::Entry::Vacant(place) = self.tasks.entry(order.attempt) {
             place.insert(Task { cpus, files: order.files.clone(), state: State::Waiting });
             let missing: BTreeSet<Content> = order.files.iter().map(Content::of).filter(|one| !has(*one)).collect();
@@ -176,8 +182,7 @@ impl Desk {
     }
 
     /// It could not even be handed to the keeper.
-    pub fn failed(&mut self, attempt: AttemptId, message: String, now: UnixMillis) {
-        let outcome = Outcome::NotStarted { kind: NotStarted::Fault, message };
+    pub fn failed(&mut self, attempt: AttemptId, outcome: Outcome, now: UnixMillis) {
         self.end(never_ran(attempt, outcome, now), false);
     }
 
@@ -291,6 +296,12 @@ impl Desk {
             self.tasks.remove(&waiting.order.attempt);
         }
         self.fetching = 0;
+        // Nor is it told that these are here, as nobody but us knows of them: if we die now they have never been.
+        for task in self.tasks.values_mut() {
+            if let State::Placing { instead } = &mut task.state {
+                instead.get_or_insert(Instead::Forgotten);
+            }
+        }
     }
 
     fn leave(&mut self, attempt: AttemptId) {
@@ -324,11 +335,11 @@ impl Desk {
     }
 
     /// One order cannot have its files. Whether the manager is to hear of it.
-    pub fn cannot_have(&mut self, attempt: AttemptId, message: String, now: UnixMillis) -> bool {
+    pub fn cannot_have(&mut self, attempt: AttemptId, outcome: Outcome, now: UnixMillis) -> bool {
         let waits = matches!(self.tasks.get(&attempt), Some(Task { state: State::Waiting, .. }));
         if waits {
             self.leave(attempt);
-            self.failed(attempt, message, now);
+            self.failed(attempt, outcome, now);
         }
         waits
     }
@@ -351,13 +362,11 @@ impl Desk {
         self.tasks.values().flat_map(|task| task.files.iter().map(Content::of)).collect()
     }
 
-    /// For the hello: everything but what waits (and there is nothing waiting without a link).
+    /// For the hello: everything but what waits (and there is nothing waiting without a link) or is not with the keeper yet.
     pub fn held(&self, now: UnixMillis) -> Vec<Held> {
         let held = |(&attempt, task): (&AttemptId, &Task)| match &task.state {
-            State::Waiting => None,
-            State::Placing { .. } | State::Starting | State::Discarded => {
-                Some(Held { attempt, started_at: now, ended: false })
-            }
+            State::Waiting | State::Placing { .. } => None,
+            State::Starting | State::Discarded => Some(Held { attempt, started_at: now, ended: false }),
             State::Running { since } => Some(Held { attempt, started_at: *since, ended: false }),
             State::Ended { ended, .. } => {
                 Some(Held { attempt, started_at: ended.started_at.unwrap_or(ended.ended_at), ended: true })

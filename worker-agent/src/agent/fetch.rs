@@ -32,6 +32,7 @@ pub struct Fetches {
 }
 
 struct Busy {
+    size: u64,
     /// Dropped when nobody wants it any more.
     wanted: Option<oneshot::Sender<()>>,
     /// What has come of it is of no use to anybody.
@@ -49,6 +50,8 @@ struct Tries {
 pub struct Job {
     pub content: Content,
     pub size: u64,
+    /// What others may still bring meanwhile.
+    pub beside: u64,
     /// One of those that want it: the manager gives it to nobody else.
     pub attempt: AttemptId,
     pub layout: Layout,
@@ -114,8 +117,13 @@ impl Fetches {
         let may = |content: &Content| !self.busy.contains_key(content) && self.tries.get(content).is_none_or(is_due);
         let (content, size, attempt) = { missing }.find(|(content, ..)| may(content))?;
         let (sender, wanted) = oneshot::channel();
-        self.busy.insert(content, Busy { wanted: Some(sender), drop_part: false });
-        Some(Job { content, size, attempt, layout: layout.clone(), idle: idle(), wanted })
+        let beside = self.busy.values().map(|busy| busy.size).sum();
+        self.busy.insert(content, Busy { size, wanted: Some(sender), drop_part: false });
+        Some(Job { content, size, beside, attempt, layout: layout.clone(), idle: idle(), wanted })
+    }
+
+    pub fn is_under_way(&self, content: Content) -> bool {
+        self.busy.contains_key(&content)
     }
 
     /// Lets go of what nobody wants any more.
@@ -147,9 +155,9 @@ impl Fetches {
             Err(error) => error,
         };
         // Nobody is left to wait for another try.
-        if busy.is_none_or(|busy| busy.wanted.is_none()) {
-            return After::Nothing { drop_part: false };
-        }
+        let Some(Busy { wanted: Some(_), .. }) = busy else {
+            return After::Nothing { drop_part: busy.is_some_and(|busy| busy.drop_part) };
+        };
         let content = done.content;
         match error {
             FetchError::Refused { reason, gone: true } => return After::Gone(reason.clone()),
@@ -187,8 +195,8 @@ impl Fetches {
 
 /// Brings a content into the cache, or as much of it as comes.
 pub async fn fetch(job: Job, dial: Dial) -> Done {
-    let Job { content, size, attempt, layout, idle, wanted } = job;
-    let come = match blocking(move || Part::open(&layout, content, size)).await {
+    let Job { content, size, beside, attempt, layout, idle, wanted } = job;
+    let come = match blocking(move || Part::open(&layout, content, size, beside)).await {
         Ok(part) if part.lacks() == 0 => Ok((part, idle)),
         Ok(part) => receive(part, content, attempt, idle, &dial, wanted).await,
         Err(error) => Err(error),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use protocol::agent::Order;
 use protocol::id::AttemptId;
+use protocol::job::{NotStarted, Outcome};
 
 use super::cache::place::{self, PlaceError};
 use super::content::Content;
@@ -56,9 +57,11 @@ impl Agent {
                 if drop_part {
                     self.cache.drop_part(content);
                 }
+                // Of a folder, some may have been unpacked.
+                self.has_gone();
             }
             After::Gone(reason) => {
-                self.cannot_have(done.attempt, content, &reason);
+                self.cannot_have(done.attempt, content, NotStarted::Fault, &reason);
                 if !self.desk.is_missed(content) {
                     self.cache.drop_part(content);
                 }
@@ -71,29 +74,29 @@ impl Agent {
                 if self.more_to_empty || self.emptying {
                     self.fetches.retry(content);
                 } else {
-                    self.nobody_can_have(content, &reason);
+                    self.nobody_can_have(content, NotStarted::NoRoom, &reason);
                 }
             }
-            After::Hopeless(reason) => self.nobody_can_have(content, &reason),
+            After::Hopeless(reason) => self.nobody_can_have(content, NotStarted::Fault, &reason),
         }
     }
 
-    fn nobody_can_have(&mut self, content: Content, reason: &str) {
+    fn nobody_can_have(&mut self, content: Content, kind: NotStarted, reason: &str) {
         // Before what has come of it is removed: whether the disk is full is said before its end is.
         self.look_at_disk();
         for attempt in self.desk.missed_by(content) {
-            self.cannot_have(attempt, content, reason);
+            self.cannot_have(attempt, content, kind, reason);
         }
         self.cache.drop_part(content);
         // Of a folder, some may have been unpacked.
         self.has_gone();
     }
 
-    fn cannot_have(&mut self, attempt: AttemptId, content: Content, reason: &str) {
+    fn cannot_have(&mut self, attempt: AttemptId, content: Content, kind: NotStarted, reason: &str) {
         let name = self.desk.name_of(attempt, content).unwrap_or_default();
         let message =
             format!("{attempt} could not be started on this node: its file {name:?} could not be had: {reason}");
-        if self.desk.cannot_have(attempt, message, wall()) {
+        if self.desk.cannot_have(attempt, Outcome::NotStarted { kind, message }, wall()) {
             self.reports.finished(attempt);
         }
     }
@@ -122,7 +125,16 @@ impl Agent {
                 }
             }
             (Placed::Start, Err(why)) => {
-                self.not_started(attempt, &why.to_string());
+                let reason = format!("{attempt} could not be started on this node: {why}");
+                self.never_started(
+                    attempt,
+                    match why {
+                        // The next try fetches it.
+                        PlaceError::Lost(..) => Outcome::Lost { reason, again: true },
+                        PlaceError::NoRoom(_) => Outcome::NotStarted { kind: NotStarted::NoRoom, message: reason },
+                        _ => Outcome::NotStarted { kind: NotStarted::Fault, message: reason },
+                    },
+                );
                 // What did find room is in the way of others.
                 if folder::remove(&self.config.layout, attempt) {
                     self.has_gone();
@@ -144,8 +156,12 @@ impl Agent {
             return;
         }
         let needed: BTreeSet<Content> = self.desk.needed();
-        let removed = if full { self.cache.empty(layout, &needed) } else { self.cache.make_room(layout, 0, &needed) };
-        if removed {
+        if full {
+            self.cache.empty(layout, &needed);
+            self.cache.drop_parts(|content| self.fetches.is_under_way(content));
+            // Whatever else is to be removed is in the way now.
+            self.has_gone();
+        } else if self.cache.make_room(layout, 0, &needed) {
             self.has_gone();
         }
     }

@@ -100,7 +100,12 @@ impl Agent {
     }
 
     pub(super) fn not_started(&mut self, attempt: AttemptId, why: &str) {
-        self.desk.failed(attempt, format!("{attempt} could not be started on this node: {why}"), wall());
+        let message = format!("{attempt} could not be started on this node: {why}");
+        self.never_started(attempt, Outcome::NotStarted { kind: NotStarted::Fault, message });
+    }
+
+    pub(super) fn never_started(&mut self, attempt: AttemptId, outcome: Outcome) {
+        self.desk.failed(attempt, outcome, wall());
         self.look_at_disk();
         self.reports.finished(attempt);
         self.follow_early_ones(attempt);

@@ -39,7 +39,7 @@ fn said(finished: &Finished) -> String {
 
 fn why(finished: &Finished) -> &str {
     match &finished.outcome {
-        Outcome::NotStarted { kind: NotStarted::Fault, message } => message,
+        Outcome::NotStarted { kind: NotStarted::Fault | NotStarted::NoRoom, message } => message,
         other => panic!("it did not start: {other:?}"),
     }
 }
@@ -257,6 +257,7 @@ async fn what_cannot_be_had_ends_the_task_with_a_sentence() {
     control.say(start_with("5.4#1", "true", vec![large])).await;
     let full = control.finish("5.4#1").await;
     assert!(why(&full).contains("not enough room for it on the node's disk"), "{full:?}");
+    assert!(matches!(full.outcome, Outcome::NotStarted { kind: NotStarted::NoRoom, .. }), "another node may have room");
     worker.is_clean().await;
     until("nothing of it is left", || names(&worker.place.cache("")) == [entry(&file("data", &data))]).await;
 }

@@ -1,7 +1,7 @@
 //! Nodes whose disk is full.
 
 use protocol::agent::{Finished, FromAgent, ToAgent};
-use protocol::job::{JobSpec, NotStarted, Outcome, TaskState};
+use protocol::job::{JobFile, JobSpec, NotStarted, Outcome, TaskState};
 use protocol::node::Metrics;
 
 use super::why::why;
@@ -81,6 +81,34 @@ fn a_fault_on_a_node_with_room_is_the_end_of_the_task() {
     finds_no_room(&mut world, "pi-1", "1.0#1");
     let task = world.task("1.0");
     assert_eq!((task.state, task.code), (TaskState::Failed, Some(125)));
+}
+
+#[test]
+fn a_node_that_has_no_room_for_files_is_given_none_for_a_while_and_goes_on_with_other_work() {
+    let mut world = World::of(&[("pi-1", 1)]);
+    world.keep(&operator("ana"), "data", 10, b'a').unwrap();
+    let with_data = || JobSpec { files: vec![JobFile::of("data".parse().unwrap())], ..array(0, 9) };
+    world.submit(with_data());
+    let given = world.starts("pi-1");
+    assert!(!given.is_empty());
+    world.said();
+    for id in &given {
+        let message = "there is not enough room for it".into();
+        let end = world.end(id, Outcome::NotStarted { kind: NotStarted::NoRoom, message });
+        world.report("pi-1", FromAgent::Finished(Finished { started_at: None, ran_ms: None, ..end }));
+    }
+    assert_eq!(world.said()[0], "attempt 1.0#1 lost on pi-1: there is not enough room for it; queued again");
+    assert!(world.starts("pi-1").is_empty(), "or it would be given all there are, one after the other");
+    let why = why(&mut world, "1.0");
+    assert_eq!(why.nodes[0].reason, "it had no room for the files of a task; it is tried again within a minute");
+    world.submit(JobSpec::of(["true"]));
+    assert_eq!(world.starts("pi-1"), ["2.0#1"]);
+    world.add("pi-2", 1);
+    assert!(world.starts("pi-2").contains(&"1.0#2".to_owned()), "another has room");
+    world.succeeds("pi-1", "2.0#1");
+    assert!(world.starts("pi-1").is_empty());
+    world.pass(60_000);
+    assert!(!world.starts("pi-1").is_empty());
 }
 
 #[test]

@@ -201,6 +201,24 @@ fn what_is_not_there_or_not_to_be_seen_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn who_means_a_content_is_not_given_what_another_put_made_of_its_name() {
+    let mut world = World::new();
+    let ana = operator("ana");
+    world.keep(&ana, "data", 10, b'a').unwrap();
+    world.keep(&ana, "data", 10, b'b').unwrap();
+    let meant = |content| {
+        let mut spec = given(&["data"]);
+        spec.files[0].hash = Some(hash(content));
+        spec
+    };
+    let (kind, why) = world.not_submitted(&ana, meant(b'a'));
+    assert_eq!(kind, RefusalKind::Refused);
+    assert!(why.starts_with("\"data\" is not what it was a moment ago") && why.ends_with("submit again"), "{why}");
+    world.submit_as("ana", meant(b'b'));
+    assert_eq!(world.job(1).files[0].hash, hash(b'b'));
+}
+
+#[test]
 fn all_tasks_of_a_job_share_one_list_of_files() {
     let mut world = World::of(&[("pi-1", 2)]);
     world.keep(&operator("ana"), "data", 10, b'a').unwrap();

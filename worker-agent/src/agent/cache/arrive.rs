@@ -19,6 +19,8 @@ use crate::agent::folder;
 use crate::layout::Layout;
 
 pub const CHUNK: usize = 64 * 1024;
+/// So that what comes makes no disk full: a node says that it is long before the last byte.
+const LEFT_FREE: u64 = 96 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ArriveError {
@@ -77,14 +79,21 @@ pub struct Part {
 }
 
 impl Part {
-    /// Goes on with what is there. Fails where the rest finds no room.
-    pub fn open(layout: &Layout, content: Content, size: u64) -> Result<Self, ArriveError> {
+    /// Goes on with what is there. Fails where the rest finds no room, `beside` what others bring.
+    pub fn open(layout: &Layout, content: Content, size: u64, beside: u64) -> Result<Self, ArriveError> {
         let cache = layout.cache();
         let path = part(&cache, content);
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
         let mut options = File::options();
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
-        let file = options.open(path)?;
+        let file = match options.open(&path) {
+            // Of an agent that is not root, killed when it was whole and had no place yet.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                fs::remove_file(&path)?;
+                options.open(&path)?
+            }
+            opened => opened?,
+        };
         if file.metadata()?.len() > size {
             file.set_len(0)?;
         }
@@ -99,7 +108,10 @@ impl Part {
                 }
             }
         }
-        let (needed, free) = (one.lacks(), file_system(&cache).1);
+        // A folder is there twice for a moment.
+        let unpacked = if content.is_folder() { size } else { 0 };
+        let needed = one.lacks().saturating_add(unpacked);
+        let free = file_system(&cache).1.saturating_sub(beside).saturating_sub(LEFT_FREE);
         if needed > free {
             return Err(ArriveError::NoRoom { needed: Bytes(needed), free: Bytes(free) });
         }
@@ -151,7 +163,12 @@ impl Part {
             self.file.sync_all()?;
             fs::rename(&part, new.join(PLAIN))?;
         }
-        fs::rename(&new, entry(&cache, content))?;
+        let entry = entry(&cache, content);
+        // Something that nobody knows any more may be in the way.
+        if fs::symlink_metadata(&entry).is_ok() {
+            folder::put_away(&self.layout, &entry)?;
+        }
+        fs::rename(&new, entry)?;
         if content.is_folder() {
             fs::remove_file(&part)?;
         }

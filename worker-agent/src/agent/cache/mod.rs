@@ -164,15 +164,31 @@ impl Cache {
     }
 
     fn remove_oldest(&mut self, layout: &Layout, needed: &BTreeSet<Content>) -> bool {
-        let may_go = self.entries.iter().filter(|(content, _)| !needed.contains(content));
-        let Some((&oldest, _)) = may_go.min_by_key(|(_, entry)| entry.used) else { return false };
-        let path = entry(&self.folder, oldest);
-        self.forget(oldest);
-        match folder::put_away(layout, &path) {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::warn!("{} cannot be removed ({error}); the next start tries again", path.display());
-                self.remove_oldest(layout, needed)
+        let mut may_go: Vec<(SystemTime, Content)> =
+            self.entries.iter().map(|(one, entry)| (entry.used, *one)).collect();
+        may_go.retain(|(_, content)| !needed.contains(content));
+        may_go.sort();
+        for (_, content) in may_go {
+            let path = entry(&self.folder, content);
+            match folder::put_away(layout, &path) {
+                Ok(()) => {
+                    self.forget(content);
+                    return true;
+                }
+                // It goes on to take room, and to be of use.
+                Err(error) => tracing::warn!("{} cannot be removed: {error}", path.display()),
+            }
+        }
+        false
+    }
+
+    /// What has come in part and is not on its way now.
+    pub fn drop_parts(&self, is_under_way: impl Fn(Content) -> bool) {
+        for found in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let content = found.file_name().to_str().and_then(|name| name.strip_suffix(PART)?.parse().ok());
+            if content.is_some_and(|content| !is_under_way(content)) {
+                // Whatever stays is removed by a start after a day.
+                let _ = fs::remove_file(found.path());
             }
         }
     }

@@ -35,7 +35,7 @@ fn file(name: &str, bytes: &[u8]) -> Given {
 }
 
 fn arrive(layout: &Layout, given: &Given, bytes: &[u8]) -> Result<(), ArriveError> {
-    let mut part = Part::open(layout, Content::of(given), given.size)?;
+    let mut part = Part::open(layout, Content::of(given), given.size, 0)?;
     part.add(bytes)?;
     part.finish()
 }
@@ -79,14 +79,14 @@ fn what_came_in_part_goes_on_and_what_is_wrong_begins_anew() {
     let bytes = vec![7; 200_000];
     let data = file("data", &bytes);
     let content = Content::of(&data);
-    let mut part = Part::open(&layout, content, data.size).unwrap();
+    let mut part = Part::open(&layout, content, data.size, 0).unwrap();
     part.add(&bytes[..150_000]).unwrap();
     drop(part);
-    let mut part = Part::open(&layout, content, data.size).unwrap();
+    let mut part = Part::open(&layout, content, data.size, 0).unwrap();
     assert_eq!((part.length(), part.lacks()), (150_000, 50_000));
     part.add(&[8; 50_000]).unwrap();
     assert!(matches!(part.finish(), Err(ArriveError::Wrong)));
-    let mut part = Part::open(&layout, content, data.size).unwrap();
+    let mut part = Part::open(&layout, content, data.size, 0).unwrap();
     assert_eq!(part.length(), 0);
     part.add(&bytes).unwrap();
     part.finish().unwrap();
@@ -96,7 +96,7 @@ fn what_came_in_part_goes_on_and_what_is_wrong_begins_anew() {
     assert_eq!((mode(&entry.join(PLAIN)), mode(&layout.cache())), (0o444, 0o700));
     // More than it should be is not it.
     fs::write(part_path(&layout, content), vec![7; 300_000]).unwrap();
-    assert_eq!(Part::open(&layout, content, data.size).unwrap().length(), 0);
+    assert_eq!(Part::open(&layout, content, data.size, 0).unwrap().length(), 0);
 }
 
 fn part_path(layout: &Layout, content: Content) -> PathBuf {
@@ -108,9 +108,36 @@ fn what_finds_no_room_says_how_much_it_lacks() {
     let (_dir, layout) = room();
     let _cache = Cache::open(&layout, None).unwrap();
     let data = file("data", b"x");
-    let Err(error) = Part::open(&layout, Content::of(&data), 1 << 60) else { panic!("there is no such disk") };
+    let Err(error) = Part::open(&layout, Content::of(&data), 1 << 60, 0) else { panic!("there is no such disk") };
     assert!(error.want_of_room().is_some_and(|lack| lack > 1 << 59));
     assert!(error.to_string().contains("it needs 1024 PiB more, and "), "{error}");
+}
+
+#[test]
+fn what_others_bring_meanwhile_is_room_that_is_taken() {
+    let (_dir, layout) = room();
+    let _cache = Cache::open(&layout, None).unwrap();
+    let content = Content::of(&file("data", b"x"));
+    Part::open(&layout, content, 1, 0).unwrap();
+    let Err(error) = Part::open(&layout, content, 1, 1 << 60) else { panic!("there is no such disk") };
+    assert!(error.want_of_room().is_some(), "{error}");
+}
+
+#[test]
+fn what_nobody_knows_any_more_is_in_nobodys_way() {
+    let (_dir, layout) = room();
+    let data = file("data", b"text");
+    let mut cache = filled(&layout, u64::MAX, &[&data], &[b"text"]);
+    cache.forget(Content::of(&data));
+    arrive(&layout, &data, b"text").unwrap();
+    cache.know(Content::of(&data));
+    assert!(cache.has(Content::of(&data)));
+    let young = file("young", b"young");
+    fs::write(part_path(&layout, Content::of(&young)), "you").unwrap();
+    cache.drop_parts(|content| content == Content::of(&young));
+    assert!(part_path(&layout, Content::of(&young)).exists(), "it is on its way");
+    cache.drop_parts(|_| false);
+    assert_eq!(names(&layout.cache()), [Content::of(&data).to_string()]);
 }
 
 #[test]

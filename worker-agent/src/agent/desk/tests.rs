@@ -1,5 +1,7 @@
 //! What starts, what waits, and what comes of it.
 
+use protocol::job::NotStarted;
+
 use super::*;
 
 fn id(text: &str) -> AttemptId {
@@ -21,6 +23,10 @@ fn end(attempt: &str) -> Ended {
         ran_ms: Some(0),
         out_of_memory: false,
     }
+}
+
+fn fault(why: &str) -> Outcome {
+    Outcome::NotStarted { kind: NotStarted::Fault, message: why.into() }
 }
 
 fn begun(desk: &mut Desk) -> Vec<String> {
@@ -138,7 +144,7 @@ fn what_could_not_be_prepared_is_a_fault_of_ours() {
     let mut desk = Desk::new(1);
     desk.order(order("1.0#1", 1), |_| true);
     begun(&mut desk);
-    desk.failed(id("1.0#1"), "no space".into(), UnixMillis(3));
+    desk.failed(id("1.0#1"), fault("no space"), UnixMillis(3));
     assert_eq!(desk.end_of(id("1.0#1")).unwrap().outcome.code(), Some(125));
     assert!(desk.is_idle());
 }
@@ -221,8 +227,8 @@ fn what_is_not_to_be_had_ends_who_wants_it_and_nobody_else() {
     let mut desk = Desk::new(4);
     give(&mut desk, "1.0#1", &[1], &[]);
     give(&mut desk, "1.1#1", &[1, 2], &[]);
-    assert!(desk.cannot_have(id("1.0#1"), "it is gone".into(), UnixMillis(3)));
-    assert!(!desk.cannot_have(id("1.0#1"), "it is gone".into(), UnixMillis(3)), "told already");
+    assert!(desk.cannot_have(id("1.0#1"), fault("it is gone"), UnixMillis(3)));
+    assert!(!desk.cannot_have(id("1.0#1"), fault("it is gone"), UnixMillis(3)), "told already");
     assert_eq!(desk.end_of(id("1.0#1")).unwrap().outcome.code(), Some(125));
     assert_eq!(desk.missed_by(content(1)), [id("1.1#1")]);
     assert_eq!(desk.name_of(id("1.1#1"), content(2)).as_deref(), Some("file 2"));
@@ -240,8 +246,6 @@ fn what_happens_while_files_are_placed_counts_when_they_are() {
     assert_eq!(desk.stop(id("1.0#1"), "by ana".into(), UnixMillis(9)), Act::Nothing);
     assert_eq!(desk.discard(id("1.1#1")), Discard::Nothing);
     assert!(desk.is_starting(id("1.0#1")) && !desk.is_starting(id("1.1#1")));
-    desk.unlinked();
-    assert_eq!(desk.held(UnixMillis(1)).len(), 3, "a new link changes nothing about it");
     assert_eq!(desk.placed(id("1.0#1"), UnixMillis(9)), Placed::Report);
     assert_eq!(desk.end_of(id("1.0#1")).unwrap().outcome, Outcome::Stopped { reason: "by ana".into() });
     assert_eq!(desk.placed(id("1.1#1"), UnixMillis(9)), Placed::Forget);
@@ -249,6 +253,25 @@ fn what_happens_while_files_are_placed_counts_when_they_are() {
     assert_eq!(desk.placed(id("1.2#1"), UnixMillis(9)), Placed::Start);
     desk.ended(end("1.2#1"));
     assert!(desk.is_idle());
+}
+
+#[test]
+fn what_is_placed_while_the_link_breaks_goes_on_only_where_it_is_ordered_again() {
+    let mut desk = Desk::new(4);
+    for attempt in ["1.0#1", "1.1#1", "1.2#1"] {
+        give(&mut desk, attempt, &[1], &[1]);
+    }
+    assert_eq!(begun(&mut desk).len(), 3);
+    desk.stop(id("1.2#1"), "by ana".into(), UnixMillis(9));
+    desk.unlinked();
+    assert!(desk.held(UnixMillis(1)).is_empty(), "nobody but us knows of them, and we may die");
+    give(&mut desk, "1.1#1", &[1], &[1]);
+    assert_eq!(begun(&mut desk), [""; 0], "it is under way");
+    assert_eq!(desk.placed(id("1.0#1"), UnixMillis(9)), Placed::Forget);
+    assert_eq!(desk.placed(id("1.1#1"), UnixMillis(9)), Placed::Start);
+    assert_eq!(desk.placed(id("1.2#1"), UnixMillis(9)), Placed::Report);
+    desk.ended(end("1.1#1"));
+    assert!(desk.is_idle() && !desk.holds(id("1.0#1")));
 }
 
 #[test]
