@@ -94,7 +94,9 @@ impl Entry {
         header.set_entry_type(kind);
         header.set_size(self.size());
         header.set_mode(if kind == EntryType::Symlink { 0o777 } else { self.meta.mode() & 0o777 });
-        header.set_mtime(u64::try_from(self.meta.mtime()).unwrap_or(0));
+        // Of a folder and a link it says when they were made here, which nobody brings back.
+        let changed = if self.is_file() { u64::try_from(self.meta.mtime()).unwrap_or(0) } else { 0 };
+        header.set_mtime(changed);
         header.set_uid(0);
         header.set_gid(0);
         let mut name = self.name.clone();

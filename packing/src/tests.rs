@@ -80,6 +80,21 @@ fn a_folder_comes_back_as_it_was_whatever_its_names_are() {
 }
 
 #[test]
+fn when_a_folder_or_a_link_was_made_changes_no_byte() {
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+    let here = tempfile::tempdir().unwrap();
+    fs::create_dir(here.path().join("sub")).unwrap();
+    symlink("sub", here.path().join("link")).unwrap();
+    let before = stream(here.path()).unwrap();
+    let old = Timespec { tv_sec: 1000, tv_nsec: 0 };
+    for name in ["sub", "link", "."] {
+        let times = Timestamps { last_access: old, last_modification: old };
+        utimensat(CWD, here.path().join(name), &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+    }
+    assert!(stream(here.path()).unwrap() == before, "what was unpacked is packed to the same bytes");
+}
+
+#[test]
 fn a_stream_is_one_that_any_tar_reads() {
     let here = tempfile::tempdir().unwrap();
     let name = "n".repeat(150);
