@@ -61,6 +61,31 @@ enum Line {
     },
 }
 
+/// What all of them are asked.
+#[derive(Debug, clap::Args)]
+struct How {
+    /// A tenth of everything, once: to see that it works, not how fast
+    #[arg(long)]
+    quick: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// How often everything is measured; medians are shown
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    runs: u32,
+}
+
+/// The programs as they are shipped.
+#[derive(Debug, clap::Args)]
+struct Measured {
+    /// The `bramble` to measure
+    #[arg(long, value_name = "FILE", env = "BRAMBLE_BENCH_MANAGER", hide_env = true)]
+    manager: PathBuf,
+    /// The `worker-agent` to measure
+    #[arg(long, value_name = "FILE", env = "BRAMBLE_BENCH_WORKER", hide_env = true)]
+    worker: PathBuf,
+}
+
 #[derive(Debug, clap::Args)]
 struct Spine {
     /// Also measure GNU parallel, task-spooler and dask, which are installed where they are missing
@@ -75,37 +100,19 @@ struct Spine {
     /// Where the report goes
     #[arg(long, value_name = "DIR", env = "BRAMBLE_BENCH_DOCS", hide_env = true, default_value = "docs")]
     docs: PathBuf,
-    /// A tenth of everything, once: to see that it works, not how fast
-    #[arg(long)]
-    quick: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// How often everything is measured; medians are shown
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
-    runs: u32,
+    #[command(flatten)]
+    how: How,
     /// Where state is kept meanwhile: a real disk, every parent of which all users may pass through
     #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
     state: PathBuf,
-    /// The `bramble` to measure
-    #[arg(long, value_name = "FILE", env = "BRAMBLE_BENCH_MANAGER", hide_env = true)]
-    manager: PathBuf,
-    /// The `worker-agent` to measure
-    #[arg(long, value_name = "FILE", env = "BRAMBLE_BENCH_WORKER", hide_env = true)]
-    worker: PathBuf,
+    #[command(flatten)]
+    measured: Measured,
 }
 
 #[derive(Debug, clap::Args)]
 struct Console {
-    /// A tenth of everything, once: to see that it works, not how fast
-    #[arg(long)]
-    quick: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// How often everything is measured; medians are shown
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
-    runs: u32,
+    #[command(flatten)]
+    how: How,
     /// Where the console keeps what a person chose
     #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
     state: PathBuf,
@@ -116,24 +123,13 @@ struct Console {
 
 #[derive(Debug, clap::Args)]
 struct Files {
-    /// A tenth of everything, once: to see that it works, not how fast
-    #[arg(long)]
-    quick: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// How often everything is measured; medians are shown
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
-    runs: u32,
+    #[command(flatten)]
+    how: How,
     /// Where everything is kept meanwhile: a real disk with some GB of room
     #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
     state: PathBuf,
-    /// The `bramble` to measure
-    #[arg(long, value_name = "FILE", env = "BRAMBLE_BENCH_MANAGER", hide_env = true)]
-    manager: PathBuf,
-    /// The `worker-agent` to measure
-    #[arg(long, value_name = "FILE", env = "BRAMBLE_BENCH_WORKER", hide_env = true)]
-    worker: PathBuf,
+    #[command(flatten)]
+    measured: Measured,
 }
 
 /// The whole path of a program to measure.

@@ -163,7 +163,7 @@ pub const CONSOLE_CPU_64: Goal = Goal::told("console_cpu_64", "  64 nodes' metri
 
 /// What is measured of files of one size.
 #[derive(Debug, Clone, Copy)]
-pub struct Sized {
+pub struct OfSize {
     pub size: &'static str,
     /// Ours, scp, rsync, how many times as quick as scp.
     pub put: [Goal; 4],
@@ -172,7 +172,7 @@ pub struct Sized {
     pub deliver: [Goal; 5],
 }
 
-macro_rules! sized {
+macro_rules! of_size {
     ($size:literal, $must:expr, $aim:expr) => {{
         const fn told(key: &'static str, name: &'static str) -> Goal {
             Goal::told(key, name, "ms")
@@ -180,7 +180,7 @@ macro_rules! sized {
         const fn ratio(key: &'static str, must: Option<f64>, aim: Option<f64>) -> Goal {
             Goal { key, name: "  times as quick as scp to one", unit: "×", better: Better::More, must, aim }
         }
-        Sized {
+        OfSize {
             size: $size,
             put: [
                 told(concat!("put ", $size), concat!($size, ": put")),
@@ -205,9 +205,9 @@ macro_rules! sized {
     }};
 }
 
-pub const SMALL: Sized = sized!("1 KB", None, None);
-pub const MIDDLE: Sized = sized!("1 MB", None, None);
-pub const LARGE: Sized = sized!("1 GB", Some(0.5), Some(1.0));
+pub const SMALL: OfSize = of_size!("1 KB", None, None);
+pub const MIDDLE: OfSize = of_size!("1 MB", None, None);
+pub const LARGE: OfSize = of_size!("1 GB", Some(0.5), Some(1.0));
 
 /// CPU of a bare spawn on the machine for which times were called for.
 const REFERENCE_SPAWN_MS: f64 = 0.51;

@@ -89,8 +89,9 @@ const QUICK: Size = Size {
 
 pub fn run(args: &Spine) -> anyhow::Result<()> {
     let machine = machine::Machine::look(&args.state);
-    let programs = Programs { bramble: crate::whole(&args.manager)?, worker: crate::whole(&args.worker)? };
-    let (size, runs) = if args.quick { (QUICK, 1) } else { (WHOLE, args.runs) };
+    let programs =
+        Programs { bramble: crate::whole(&args.measured.manager)?, worker: crate::whole(&args.measured.worker)? };
+    let (size, runs) = if args.how.quick { (QUICK, 1) } else { (WHOLE, args.how.runs) };
     let mut rows = Rows::default();
     for n in 1..=runs {
         eprintln!("run {n} of {runs}");
@@ -102,20 +103,20 @@ pub fn run(args: &Spine) -> anyhow::Result<()> {
         true => growth::measure(&programs, &ground, &size.growth)?,
         false => Growth::default(),
     };
-    match args.json {
+    match args.how.json {
         true => {
-            let mut json = table::json(&machine, &rows, args.quick);
+            let mut json = table::json(&machine, &rows, args.how.quick);
             (json["peers"], json["growth"]) = (serde_json::to_value(&peers)?, serde_json::to_value(&growth)?);
             println!("{json:#}");
         }
         false => {
-            print!("{}", table::text(&machine, &rows, runs, args.quick));
+            print!("{}", table::text(&machine, &rows, runs, args.how.quick));
             print!("{}{}", report::beside(&rows, &peers), report::grown(&growth));
         }
     }
     if args.report {
         let measured =
-            Measured { machine: &machine, rows: &rows, peers: &peers, growth: &growth, runs, quick: args.quick };
+            Measured { machine: &machine, rows: &rows, peers: &peers, growth: &growth, runs, quick: args.how.quick };
         report::write(&measured, &args.docs)?;
     }
     Ok(())

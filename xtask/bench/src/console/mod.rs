@@ -42,15 +42,15 @@ const KEYS: [&str; 14] = ["j", "j", "k", "k", "\t", "j", "j", "k", "k", "\t", "j
 pub fn run(args: &Console) -> anyhow::Result<()> {
     let machine = machine::Machine::look(&args.state);
     let bramble = crate::whole(&args.bramble)?;
-    let (size, runs) = if args.quick { (QUICK, 1) } else { (WHOLE, args.runs) };
+    let (size, runs) = if args.how.quick { (QUICK, 1) } else { (WHOLE, args.how.runs) };
     let mut rows = Rows::default();
     for n in 1..=runs {
         eprintln!("run {n} of {runs}");
         once(&bramble, args, &size, &mut rows)?;
     }
-    match args.json {
-        true => println!("{:#}", table::json(&machine, &rows, args.quick)),
-        false => print!("{}", table::text(&machine, &rows, runs, args.quick)),
+    match args.how.json {
+        true => println!("{:#}", table::json(&machine, &rows, args.how.quick)),
+        false => print!("{}", table::text(&machine, &rows, runs, args.how.quick)),
     }
     Ok(())
 }

@@ -15,13 +15,13 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 
 use crate::rig::{Ground, Manager, Programs, Worker};
-use crate::row::{self, Rows, Sized};
+use crate::row::{self, OfSize, Rows};
 use crate::statistics::median;
 use crate::{Files, machine, table};
 use openssh::Openssh;
 
 /// How many bytes, and how often.
-type Load = [(Sized, u64, u32); 3];
+type Load = [(OfSize, u64, u32); 3];
 
 const WHOLE: Load = [(row::SMALL, 1_000, 20), (row::MIDDLE, 1_000_000, 20), (row::LARGE, 1_000_000_000, 1)];
 const QUICK: Load = [(row::SMALL, 1_000, 3), (row::MIDDLE, 1_000_000, 3), (row::LARGE, 100_000_000, 1)];
@@ -30,16 +30,17 @@ const TOGETHER: usize = 4;
 
 pub fn run(args: &Files) -> anyhow::Result<()> {
     let machine = machine::Machine::look(&args.state);
-    let programs = Programs { bramble: crate::whole(&args.manager)?, worker: crate::whole(&args.worker)? };
-    let (load, runs) = if args.quick { (QUICK, 1) } else { (WHOLE, args.runs) };
+    let programs =
+        Programs { bramble: crate::whole(&args.measured.manager)?, worker: crate::whole(&args.measured.worker)? };
+    let (load, runs) = if args.how.quick { (QUICK, 1) } else { (WHOLE, args.how.runs) };
     let mut rows = Rows::default();
     for n in 1..=runs {
         eprintln!("run {n} of {runs}");
         once(&programs, &args.state, &load, &mut rows)?;
     }
-    match args.json {
-        true => println!("{:#}", table::json(&machine, &rows, args.quick)),
-        false => print!("{}", table::text(&machine, &rows, runs, args.quick)),
+    match args.how.json {
+        true => println!("{:#}", table::json(&machine, &rows, args.how.quick)),
+        false => print!("{}", table::text(&machine, &rows, runs, args.how.quick)),
     }
     Ok(())
 }
@@ -67,7 +68,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// Milliseconds that scp takes to bring it there.
-    fn up_and_down(&self, goals: &Sized, bytes: u64, times: u32, rows: &mut Rows) -> anyhow::Result<f64> {
+    fn up_and_down(&self, goals: &OfSize, bytes: u64, times: u32, rows: &mut Rows) -> anyhow::Result<f64> {
         let [source, there, back] = ["source", "there", "back"].map(|name| self.ground.path().join(name));
         let mut new = Source::of(source.clone(), bytes)?;
         let (openssh, manager) = (self.openssh, self.manager);
@@ -108,7 +109,7 @@ impl Place<'_> {
     }
 
     /// What was put last, as the file of a task: to one node, to others at the same time, and to one that has it.
-    fn to_nodes(&self, goals: &Sized, times: u32, nodes: &[String], scp: f64, rows: &mut Rows) -> anyhow::Result<()> {
+    fn to_nodes(&self, goals: &OfSize, times: u32, nodes: &[String], scp: f64, rows: &mut Rows) -> anyhow::Result<()> {
         let task =
             |node: &str| self.manager.verb(&["run", "--wait", "--file", goals.size, "--node", node, "--", "true"]);
         let [first, others @ ..] = nodes else { bail!("no nodes") };
