@@ -21,7 +21,9 @@ pub struct Machine {
 impl Machine {
     pub fn look(state: &Path) -> Self {
         let uname = rustix::system::uname();
-        let kernel = format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy());
+        // What comes after its number only says who built it.
+        let release = uname.release().to_string_lossy();
+        let kernel = format!("{} {}", uname.sysname().to_string_lossy(), release.split('-').next().unwrap_or_default());
         let file = |path| fs::read_to_string(path).unwrap_or_default();
         let memory =
             value(&file("/proc/meminfo"), "MemTotal").and_then(|kb| kb.strip_suffix(" kB")?.parse::<u64>().ok());

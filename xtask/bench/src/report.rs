@@ -78,6 +78,9 @@ fn page(measured: &Measured<'_>) -> String {
         );
     }
     out += "\n✓ as it must be, ✓✓ as it should be one day.\n";
+    out += "\nThe wall: two thirds of a no-op task's CPU are the child itself, which a bare spawn pays too. Of the time until \
+        it is known to be done, most are two syncs of the disk, one before its order leaves and one before its end is told: \
+        both would have to go for the last aims, and with them the promise.\n";
     out += &beside(rows, peers);
     out += &grown(growth);
     out
