@@ -15,6 +15,7 @@ use crate::id::AttemptId;
 use crate::job::{Outcome, Stream};
 use crate::name::{FileName, NodeName};
 use crate::node::{Facts, MetricsPatch, Role};
+use crate::result::Left;
 use crate::time::UnixMillis;
 
 pub const JOIN_USER: &str = "join";
@@ -92,6 +93,9 @@ pub struct Welcome {
     pub output_limit: u64,
     /// How long a node may be away before its work is given up for lost.
     pub lease_ms: u64,
+    /// It keeps [results](BulkHello::Result). What tasks leave for one that does not, is removed with their folders.
+    #[serde(default)]
+    pub takes_results: bool,
 }
 
 /// One attempt to be run.
@@ -193,6 +197,9 @@ pub struct Hello {
     /// Orders may have files.
     #[serde(default)]
     pub takes_files: bool,
+    /// What tasks leave in [`crate::result::OUT`] is brought to a manager that takes it.
+    #[serde(default)]
+    pub gives_results: bool,
     #[serde(default)]
     pub facts: Facts,
     /// Every attempt this node has: what runs, and what ended and is not yet acked.
@@ -223,6 +230,9 @@ pub struct Finished {
     pub out_of_memory: bool,
     pub stdout: Output,
     pub stderr: Output,
+    /// It left a result that could not be had, and why; what could, went ahead as [`BulkHello::Result`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_lost: Option<String>,
 }
 
 /// What one stream of a task came to.
@@ -253,6 +263,12 @@ pub enum BulkHello {
     Put { attempt: AttemptId, stream: Stream, length: u64, dropped: u64 },
     /// The content of a file that this attempt was given, from this byte on; answered by one [`FetchReply`].
     Fetch { attempt: AttemptId, hash: ContentHash, from: u64 },
+    /// What an ended attempt left; answered by one [`ResultReply`]. After `ready`, a [`ResultBegin`], the bytes from there
+    /// to the end as they are, and a [`ResultEnd`]; answered by one [`PutReply`]. A `finished` may be said only after
+    /// `kept`. Repeating it changes nothing.
+    ///
+    /// `tag` stands for what is sent as it was when it was looked at: what broke off goes on only where it is the same.
+    Result { attempt: AttemptId, left: Left, tag: ContentHash },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -278,4 +294,26 @@ pub enum FetchReply {
     Coming { bytes: u64 },
     /// `gone`: it will not come by asking again, the attempt cannot start here.
     Refused { reason: String, gone: bool },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultReply {
+    /// The bytes may begin at `offset`, where the first so many have this hash; else at 0.
+    Ready { offset: u64, hash: ContentHash },
+    /// It is here already: nothing is to be sent.
+    Kept,
+    /// `for_good`: it will not be taken by asking again, the attempt ends without.
+    Refused { reason: String, for_good: bool },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResultBegin {
+    pub from: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResultEnd {
+    /// Of the whole.
+    pub hash: ContentHash,
 }

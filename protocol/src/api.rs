@@ -22,6 +22,7 @@ use crate::id::{AttemptId, JobId, Target, TaskId};
 use crate::job::{Counts, JobSpec, Outcome, Stream, TaskState};
 use crate::name::{FileName, JobName, NodeName, PersonName};
 use crate::node::{Facts, Metrics, NodeState, Role};
+use crate::result::{ResultComing, ResultGet, ResultList, ResultQuery, ResultView};
 use crate::time::UnixMillis;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -168,6 +169,22 @@ pub enum Request {
         /// Or not any more.
         on: bool,
     },
+    /// Of one's own jobs; an admin sees all.
+    Results(ResultQuery),
+    /// Begins a download, on a connection of its own ([`crate::file`]).
+    ResultGet(ResultGet),
+    /// It came, whole: it is at home now.
+    ResultCollected {
+        attempt: AttemptId,
+    },
+    /// These results, and nothing else of their tasks, are removed.
+    ResultRemove {
+        targets: Vec<Target>,
+    },
+    /// Ended jobs are forgotten, with what they printed and left.
+    JobRemove {
+        jobs: Vec<JobId>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -189,6 +206,9 @@ pub enum Reply {
     Task {
         task: TaskView,
         attempts: Vec<AttemptView>,
+        /// What is kept of each that left something.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        results: Vec<ResultView>,
     },
     Nodes(Vec<NodeView>),
     Node(Box<NodeView>),
@@ -215,6 +235,13 @@ pub enum Reply {
     FileReady(FileReady),
     FileKept(FileKept),
     FileComing(FileComing),
+    Results(ResultList),
+    ResultComing(ResultComing),
+    /// So many results or jobs are gone, and so many bytes with them.
+    Removed {
+        count: u32,
+        size: u64,
+    },
     /// The end of a stream of `more`.
     End,
 }

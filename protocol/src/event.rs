@@ -31,6 +31,10 @@ pub enum What {
     JobForgotten {
         job: JobId,
     },
+    /// On request, with all that came of it.
+    JobRemoved {
+        job: JobId,
+    },
     TaskStarted {
         attempt: AttemptId,
         node: NodeName,
@@ -108,6 +112,27 @@ pub enum What {
     ManagerStarted {
         version: String,
     },
+    /// What an attempt left could not be kept, or not all of it.
+    ResultLost {
+        attempt: AttemptId,
+        node: NodeName,
+        reason: String,
+    },
+    /// Told before [`What::ResultsGone`], of what nobody has collected.
+    ResultsToGo {
+        job: JobId,
+        owner: PersonName,
+        results: u32,
+        size: u64,
+        hours: u64,
+    },
+    ResultsGone {
+        job: JobId,
+        owner: PersonName,
+        results: u32,
+        size: u64,
+        reason: String,
+    },
     FileKept {
         owner: PersonName,
         name: FileName,
@@ -144,6 +169,7 @@ impl What {
                 format!("job {job}{name} submitted{tasks}")
             }
             What::JobForgotten { job } => format!("job {job} forgotten: old and ended"),
+            What::JobRemoved { job } => format!("job {job} removed"),
             What::TaskStarted { attempt, node } => {
                 format!("task {} started on {node}", shown(*attempt))
             }
@@ -173,6 +199,16 @@ impl What {
             What::TokenMade { role } => format!("join token for a {role} made"),
             What::JoinRefused { name, reason } => format!("join of {name} refused: {reason}"),
             What::ManagerStarted { version } => format!("manager {version} started"),
+            What::ResultLost { attempt, reason, .. } => {
+                format!("what task {} left was not kept: {reason}", shown(*attempt))
+            }
+            What::ResultsToGo { job, results, size, hours, .. } => {
+                let (many, size) = (results_of(*job, *results), Bytes(*size));
+                format!("{many} ({size}) will be removed in {hours} h; collect it with: bramble result get {job}")
+            }
+            What::ResultsGone { job, results, size, reason, .. } => {
+                format!("{} ({}) removed: {reason}", results_of(*job, *results), Bytes(*size))
+            }
             What::FileKept { owner, name, size, .. } => format!("file {} kept, {}", file(owner, name), Bytes(*size)),
             What::FileRemoved { owner, name, .. } => format!("file {} removed", file(owner, name)),
             What::FileRenamed { owner, name, to, .. } => {
@@ -191,6 +227,7 @@ impl What {
             What::TaskStarted { node, .. }
             | What::TaskRequeued { node, .. }
             | What::LateResult { node, .. }
+            | What::ResultLost { node, .. }
             | What::NodeJoined { node, .. }
             | What::NodeUp { node }
             | What::NodeDown { node, .. }
@@ -211,7 +248,8 @@ impl What {
             What::TaskStarted { attempt, .. }
             | What::TaskEnded { attempt, .. }
             | What::TaskRequeued { attempt, .. }
-            | What::LateResult { attempt, .. } => Some(attempt.task),
+            | What::LateResult { attempt, .. }
+            | What::ResultLost { attempt, .. } => Some(attempt.task),
             What::TaskRetried { task } => Some(*task),
             _ => None,
         }
@@ -219,11 +257,16 @@ impl What {
 
     pub fn job(&self) -> Option<JobId> {
         match self {
-            What::JobSubmitted { job, .. } | What::JobForgotten { job } => Some(*job),
+            What::JobSubmitted { job, .. }
+            | What::JobForgotten { job }
+            | What::JobRemoved { job }
+            | What::ResultsToGo { job, .. }
+            | What::ResultsGone { job, .. } => Some(*job),
             What::TaskStarted { attempt, .. }
             | What::TaskEnded { attempt, .. }
             | What::TaskRequeued { attempt, .. }
-            | What::LateResult { attempt, .. } => Some(attempt.task.job),
+            | What::LateResult { attempt, .. }
+            | What::ResultLost { attempt, .. } => Some(attempt.task.job),
             What::TaskRetried { task } => Some(task.job),
             What::StopAsked { target, .. } => Some(target.job()),
             _ => None,
@@ -234,6 +277,10 @@ impl What {
 /// Quoted: a file's name may hold anything, line breaks too.
 fn file(owner: &PersonName, name: &FileName) -> String {
     format!("{owner}/{:?}", name.as_str())
+}
+
+fn results_of(job: JobId, count: u32) -> String {
+    if count == 1 { format!("the result of job {job}") } else { format!("{count} results of job {job}") }
 }
 
 /// The first attempt is just the task.

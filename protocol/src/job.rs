@@ -1,11 +1,13 @@
 //! Jobs and tasks: what was asked for, what state it is in, how it ended.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
 use crate::file::{ContentHash, FileRef};
 use crate::name::{FileName, JobName, NodeName};
+use crate::result::{INPUTS, Reduce};
 
 /// The most tasks one array may have.
 pub const MOST_TASKS: u32 = 1_000_000;
@@ -32,9 +34,23 @@ pub struct JobSpec {
     pub node: Option<NodeName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub array: Option<Array>,
+    /// Instead of an array: a task for each combination of these, whose names in braces stand for their values in command
+    /// and environment. The last of them changes first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sweep: Vec<Axis>,
     /// What each task finds in its folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<JobFile>,
+    /// One more task, when all others have succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reduce: Option<Reduce>,
+}
+
+/// What is tried of one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Axis {
+    pub name: String,
+    pub values: Vec<String>,
 }
 
 /// A file kept on the manager that a job is given, as it is when the job is submitted.
@@ -50,11 +66,14 @@ pub struct JobFile {
     /// Only while it has this content: who has put it a moment ago means that, and not what another put made of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<ContentHash>,
+    /// Only the task with this index has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<u32>,
 }
 
 impl JobFile {
     pub fn of(file: FileRef) -> Self {
-        Self { file, called: None, writable: false, hash: None }
+        Self { file, called: None, writable: false, hash: None, only: None }
     }
 
     /// Its name in the folder of a task.
@@ -91,16 +110,76 @@ impl JobSpec {
             cpus: 1,
             node: None,
             array: None,
+            sweep: vec![],
             files: vec![],
+            reduce: None,
         }
     }
 
     /// The indices its tasks have: a single task is .0.
-    pub fn indices(&self) -> std::ops::RangeInclusive<u32> {
+    pub fn indices(&self) -> RangeInclusive<u32> {
+        let (first, last) = self.maps().into_inner();
+        first..=last.saturating_add(self.reduce.is_some().into())
+    }
+
+    /// The same without the one that waits for all others.
+    pub fn maps(&self) -> RangeInclusive<u32> {
         match self.array {
             Some(Array { first, last }) => first..=last,
-            None => 0..=0,
+            None => 0..=combinations(&self.sweep).saturating_sub(1),
         }
+    }
+
+    /// What the task with this index runs.
+    pub fn command_of(&self, index: u32) -> Vec<String> {
+        match &self.reduce {
+            Some(reduce) if !self.maps().contains(&index) => {
+                let path = |index| format!("{}/{}", Reduce::folder(index), reduce.part);
+                let word = |word: &String| match word.as_str() {
+                    INPUTS => self.maps().map(path).collect(),
+                    _ => vec![word.clone()],
+                };
+                reduce.command.iter().flat_map(word).collect()
+            }
+            _ => self.command.iter().map(|word| self.filled(word, index)).collect(),
+        }
+    }
+
+    /// Its environment, as far as the job says it.
+    pub fn env_of(&self, index: u32) -> BTreeMap<String, String> {
+        self.env.iter().map(|(key, value)| (key.clone(), self.filled(value, index))).collect()
+    }
+
+    /// With the values that the task with this index tries. What is filled in is not looked at again.
+    fn filled(&self, text: &str, index: u32) -> String {
+        if self.sweep.is_empty() || !text.contains('{') || !self.maps().contains(&index) {
+            return text.to_owned();
+        }
+        let (mut filled, mut rest) = (String::new(), text);
+        while let Some(at) = rest.find('{') {
+            filled.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let name = rest[1..].split('}').next().unwrap_or_default();
+            match self.tried(name, index) {
+                Some(value) if rest.len() > name.len() + 1 => {
+                    filled.push_str(value);
+                    rest = &rest[name.len() + 2..];
+                }
+                _ => {
+                    filled.push('{');
+                    rest = &rest[1..];
+                }
+            }
+        }
+        filled + rest
+    }
+
+    /// What the task with this index tries of the axis of that name.
+    pub fn tried(&self, name: &str, index: u32) -> Option<&str> {
+        let at = self.sweep.iter().position(|axis| axis.name == name)?;
+        let (axis, after) = (self.sweep.get(at)?, combinations(self.sweep.get(at + 1..)?));
+        let value = (index / after.max(1)) as usize % axis.values.len().max(1);
+        axis.values.get(value).map(String::as_str)
     }
 
     /// What cannot be run is refused here, once, with the sentence a person reads.
@@ -136,11 +215,29 @@ impl JobSpec {
                 return bad(format!("the array {first}-{last} has more than {MOST_TASKS} tasks; split it"));
             }
         }
+        self.check_sweep()?;
+        self.check_reduce()?;
         if self.files.len() > MOST_JOB_FILES {
             return bad(format!("{} files are too many for a job; pack them as a folder", self.files.len()));
         }
+        let known = |only: u32| self.maps().contains(&only);
+        if let Some(file) = self.files.iter().find(|file| file.only.is_some_and(|only| !known(only))) {
+            return bad(format!("{:?} is for a task that there is not", file.file.to_string()));
+        }
         let mut names = BTreeSet::new();
-        if let Some(twice) = self.files.iter().find(|file| !names.insert(file.name())) {
+        let clashes = |file: &&JobFile, names: &BTreeSet<_>| {
+            let (name, only) = (file.name(), file.only);
+            // What all have, no task can have of its own; the rest is seen when that comes second.
+            names.contains(&(name, only)) || only.is_some() && names.contains(&(name, None))
+        };
+        // Those that all have come first.
+        let (some, all): (Vec<&JobFile>, Vec<&JobFile>) = self.files.iter().partition(|file| file.only.is_some());
+        let twice = { all }.into_iter().chain(some).find(|file| {
+            let clashes = clashes(file, &names);
+            names.insert((file.name(), file.only));
+            clashes
+        });
+        if let Some(twice) = twice {
             let (file, name) = (twice.file.to_string(), twice.name());
             return bad(format!(
                 "two files would be called {name:?} in the task's folder; call one otherwise, as in: --file {file:?}=other"
@@ -148,6 +245,56 @@ impl JobSpec {
         }
         Ok(())
     }
+
+    fn check_sweep(&self) -> Result<(), BadSpec> {
+        let bad = |text: String| Err(BadSpec(text));
+        if !self.sweep.is_empty() && self.array.is_some() {
+            return bad("a sweep makes an array of its own; leave one of both out".into());
+        }
+        let mut names = BTreeSet::new();
+        let mut tasks = 1_u64;
+        for Axis { name, values } in &self.sweep {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if name.is_empty() || !name.chars().all(plain) {
+                return bad(format!("{name:?} cannot be swept over; its name has letters, digits and _ only"));
+            }
+            if !names.insert(name) {
+                return bad(format!("{name} is swept over twice; give all its values at once"));
+            }
+            if values.is_empty() {
+                return bad(format!("{name} is swept over no values; give it some, or leave it out"));
+            }
+            if let Some(value) = values.iter().find(|value| value.contains('\0')) {
+                return bad(format!("{value:?}, a value of {name}, has a zero byte, which no program can be given"));
+            }
+            tasks = tasks.saturating_mul(values.len() as u64);
+        }
+        if tasks > u64::from(MOST_TASKS) {
+            return bad(format!("this sweep has {tasks} combinations; at most {MOST_TASKS} tasks fit into a job"));
+        }
+        Ok(())
+    }
+
+    fn check_reduce(&self) -> Result<(), BadSpec> {
+        let bad = |text: String| Err(BadSpec(text));
+        let Some(Reduce { command, .. }) = &self.reduce else { return Ok(()) };
+        if command.first().is_none_or(String::is_empty) || command.iter().any(|word| word.contains('\0')) {
+            return bad("the command that reduces is empty, or has a zero byte, which no program can be given".into());
+        }
+        if !command.iter().any(|word| word == INPUTS) {
+            return bad(format!("the command that reduces has no word {INPUTS}, which becomes the paths of all parts"));
+        }
+        let (first, last) = self.maps().into_inner();
+        if last - first >= MOST_JOB_FILES as u32 || last == u32::MAX {
+            return bad(format!("at most {MOST_JOB_FILES} tasks can be reduced"));
+        }
+        Ok(())
+    }
+}
+
+/// How many tasks these make; a job without any has one.
+fn combinations(sweep: &[Axis]) -> u32 {
+    sweep.iter().fold(1, |tasks: u32, axis| tasks.saturating_mul(u32::try_from(axis.values.len()).unwrap_or(u32::MAX)))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -355,6 +502,74 @@ mod tests {
         assert!(refused(&|s: &mut JobSpec| s.command.push("x".repeat(2 << 20))).contains("bytes"));
         let two = ["data", "ana/data"].map(|name| JobFile::of(name.parse().unwrap()));
         assert!(refused(&move |s: &mut JobSpec| s.files = two.to_vec()).contains("two files would be called \"data\""));
+    }
+
+    fn axis(name: &str, values: &[&str]) -> Axis {
+        Axis { name: name.into(), values: values.iter().map(|&v| v.into()).collect() }
+    }
+
+    #[test]
+    fn a_sweep_makes_a_task_of_each_combination() {
+        let mut spec = JobSpec::of(["train", "--rate={rate}", "{depth}{rate}", "{other} {rate", "}{"]);
+        spec.sweep = vec![axis("rate", &["0.1", "{depth}"]), axis("depth", &["3", "5", "7"])];
+        spec.env.insert("RATE".into(), "{rate}".into());
+        assert_eq!(spec.check(), Ok(()));
+        assert_eq!(spec.indices(), 0..=5);
+        assert_eq!(spec.command_of(1), ["train", "--rate=0.1", "50.1", "{other} {rate", "}{"]);
+        assert_eq!(spec.command_of(5)[1..3], ["--rate={depth}", "7{depth}"], "what is filled in stays as it is");
+        assert_eq!((spec.env_of(0)["RATE"].as_str(), spec.tried("depth", 2)), ("0.1", Some("7")));
+        assert_eq!(spec.tried("width", 0), None);
+        for (sweep, word) in [
+            (vec![axis("a b", &["1"])], "letters"),
+            (vec![axis("a", &[])], "no values"),
+            (vec![axis("a", &["1"]), axis("a", &["2"])], "twice"),
+            (vec![axis("a", &["\0"])], "zero byte"),
+            ((0..7).map(|n| axis(&format!("a{n}"), &["1"; 10])).collect(), "10000000 combinations"),
+        ] {
+            let told = JobSpec { sweep, ..JobSpec::of(["true"]) }.check().unwrap_err().to_string();
+            assert!(told.contains(word), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_task_that_reduces_is_one_more_and_is_given_the_parts_in_order() {
+        let reduce = |words: &[&str]| Reduce {
+            command: words.iter().map(|&word| word.into()).collect(),
+            part: "out.txt".parse().unwrap(),
+        };
+        let mut spec = JobSpec { array: Some(Array { first: 9, last: 11 }), ..JobSpec::of(["map"]) };
+        spec.reduce = Some(reduce(&["cat", "--", "{inputs}", "x{inputs}"]));
+        assert_eq!(spec.check(), Ok(()));
+        assert_eq!((spec.indices(), spec.maps()), (9..=12, 9..=11));
+        assert_eq!(spec.command_of(11), ["map"]);
+        let paths = ["part-9/out.txt", "part-10/out.txt", "part-11/out.txt"];
+        assert_eq!(spec.command_of(12), [&["cat", "--"], &paths[..], &["x{inputs}"]].concat());
+        for (words, told) in [(&[][..], "is empty"), (&["cat"], "{inputs}")] {
+            spec.reduce = Some(reduce(words));
+            assert!(spec.check().unwrap_err().to_string().contains(told));
+        }
+        spec.array = Some(Array { first: 0, last: 5000 });
+        spec.reduce = Some(reduce(&["cat", "{inputs}"]));
+        assert!(spec.check().unwrap_err().to_string().contains("at most 1000"));
+    }
+
+    #[test]
+    fn what_one_task_is_given_may_be_called_as_what_another_is() {
+        let part = |name: &str, only| JobFile {
+            called: Some("input".parse().unwrap()),
+            only,
+            ..JobFile::of(name.parse().unwrap())
+        };
+        let with = |files| JobSpec { array: Some(Array { first: 0, last: 1 }), files, ..JobSpec::of(["true"]) }.check();
+        assert_eq!(with(vec![part("a", Some(0)), part("b", Some(1))]), Ok(()));
+        for files in [
+            vec![part("a", Some(0)), part("b", Some(0))],
+            vec![part("a", Some(0)), part("b", None)],
+            vec![part("a", None), part("b", Some(1))],
+        ] {
+            assert!(with(files).unwrap_err().to_string().contains("two files would be called"));
+        }
+        assert!(with(vec![part("a", Some(2))]).unwrap_err().to_string().contains("there is not"));
     }
 
     #[test]

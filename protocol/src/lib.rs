@@ -16,6 +16,7 @@ pub mod job;
 pub mod keeper;
 pub mod name;
 pub mod node;
+pub mod result;
 pub mod time;
 pub mod token;
 pub mod unit;

@@ -82,7 +82,9 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
         cpus: args.cpus,
         node: args.node,
         array: args.array,
+        sweep: vec![],
         files: args.file.into_iter().chain(writable).collect(),
+        reduce: None,
     };
     carry_out(spec, args.wait, context).await
 }

@@ -124,7 +124,7 @@ fn ran(task: &TaskView) -> Option<u64> {
 }
 
 async fn one(client: &Client, id: TaskId, context: &Context) -> Result<Exit, Failure> {
-    let (task, attempts) = ask!(client, Request::Task { id }, Reply::Task { task, attempts } => (task, attempts))?;
+    let (task, attempts) = ask!(client, Request::Task { id }, Reply::Task { task, attempts, .. } => (task, attempts))?;
     if context.json {
         context.print_json(&json!({ "task": task, "attempts": attempts }))?;
         return Ok(Exit::OK);
@@ -150,7 +150,7 @@ async fn one_attempt(client: &Client, id: AttemptId, context: &Context) -> Resul
 /// The attempt and its task; not found where it was never made.
 pub async fn attempt(client: &Client, id: AttemptId) -> Result<(TaskView, AttemptView), Failure> {
     let request = Request::Task { id: id.task };
-    let (task, attempts) = ask!(client, request, Reply::Task { task, attempts } => (task, attempts))?;
+    let (task, attempts) = ask!(client, request, Reply::Task { task, attempts, .. } => (task, attempts))?;
     let tries = attempts.last().map_or(0, |latest| latest.id.number);
     match attempts.into_iter().find(|attempt| attempt.id == id) {
         Some(attempt) => Ok((task, attempt)),

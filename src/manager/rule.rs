@@ -30,6 +30,11 @@ pub fn rule(request: &Request, caller: &Caller) -> Result<(), Refusal> {
         Request::Submit(_) => (Right::Operator, "submit jobs"),
         // Of their own jobs only; admins of all.
         Request::Logs(_) => (Right::Operator, "read what tasks print"),
+        Request::Results(_) | Request::ResultGet(_) | Request::ResultCollected { .. } => {
+            (Right::Operator, "collect what tasks leave")
+        }
+        Request::ResultRemove { .. } => (Right::Operator, "remove results"),
+        Request::JobRemove { .. } => (Right::Operator, "remove jobs"),
         Request::Stop { .. } => (Right::Operator, "stop tasks"),
         Request::Retry { .. } => (Right::Operator, "retry tasks"),
         Request::Drain { .. } => (Right::Admin, "drain nodes"),

@@ -136,6 +136,7 @@ fn hello() -> Hello {
         slots: 1,
         shared_uid: false,
         takes_files: true,
+        gives_results: true,
         facts: Facts::default(),
         held: vec![],
     }

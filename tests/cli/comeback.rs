@@ -61,7 +61,7 @@ fn restarting(attempt: u32, began: UnixMillis) -> Fake {
                 reason: String::new(),
                 late: None,
             });
-            vec![Say::Reply(Reply::Task { task: shown, attempts: attempts.collect() })]
+            vec![Say::Reply(Reply::Task { task: shown, attempts: attempts.collect(), results: vec![] })]
         }
         _ => vec![Say::Refuse(Refusal::usage("not in this test"))],
     })

@@ -254,7 +254,7 @@ fn a_hostile_command_cannot_reach_the_terminal() {
     hostile.reason = "\x1b[2J".into();
     let fake = Fake::that(move |request| {
         vec![Say::Reply(match request {
-            Request::Task { .. } => Reply::Task { task: hostile.clone(), attempts: vec![] },
+            Request::Task { .. } => Reply::Task { task: hostile.clone(), attempts: vec![], results: vec![] },
             _ => Reply::Tasks { total: 1, tasks: vec![hostile.clone()] },
         })]
     });
@@ -286,7 +286,7 @@ fn one_task_is_told_with_its_attempts() {
             late: None,
         };
         let attempts = vec![attempt(1, TaskState::Lost, "pi-2 lost its power"), attempt(2, TaskState::Succeeded, "")];
-        vec![Say::Reply(Reply::Task { task: view, attempts })]
+        vec![Say::Reply(Reply::Task { task: view, attempts, results: vec![] })]
     });
     let ran = fake.run(&["task", "17.3"]);
     assert!(ran.stdout.contains("ran        1m 1s\n"), "{}", ran.stdout);
@@ -318,7 +318,7 @@ fn an_attempt_is_told_by_its_number_and_one_never_made_is_not_found() {
         };
         let shown = TaskView { attempt: 2, ..task(*id, TaskState::Succeeded) };
         let attempts = vec![try_of(1, TaskState::Failed, "killed by signal 9"), try_of(2, TaskState::Succeeded, "")];
-        vec![Say::Reply(Reply::Task { task: shown, attempts })]
+        vec![Say::Reply(Reply::Task { task: shown, attempts, results: vec![] })]
     });
     let first = fake.run(&["task", "4.0#1"]).stdout;
     assert!(first.starts_with("attempt  4.0#1\n") && first.contains("killed by signal 9 (SIGKILL)"), "{first}");

@@ -119,6 +119,7 @@ impl Agent {
             cpus: SLOTS,
             slots: SLOTS,
             takes_files: true,
+            gives_results: true,
             shared_uid: false,
             facts: Default::default(),
             held: runs.chain(ended).collect(),
@@ -227,8 +228,17 @@ impl Agent {
         };
         let (stdout, stderr) = (stream(Stream::Stdout), stream(Stream::Stderr));
         let ran_ms = started_at.map(|_| print::runs_ms(attempt));
-        let end =
-            Finished { attempt, outcome, started_at, ended_at: now(), ran_ms, stdout, stderr, out_of_memory: false };
+        let end = Finished {
+            attempt,
+            outcome,
+            started_at,
+            ended_at: now(),
+            ran_ms,
+            stdout,
+            stderr,
+            out_of_memory: false,
+            result_lost: None,
+        };
         self.ended.insert(attempt, end);
         self.to_say.push_back(attempt);
     }

@@ -70,7 +70,9 @@ async fn ask(world: &World) -> Result<Found, String> {
         }
     }
     for id in ids {
-        let Reply::Task { task, attempts } = call(Request::Task { id }).await? else { return Err("no task".into()) };
+        let Reply::Task { task, attempts, .. } = call(Request::Task { id }).await? else {
+            return Err("no task".into());
+        };
         for attempt in &attempts {
             found.logs.insert(attempt.id, log(&client, attempt.id).await?);
         }

@@ -80,7 +80,9 @@ impl Plan {
             cpus: draft.cpus.unwrap_or(1),
             node: draft.node,
             array: draft.array,
+            sweep: vec![],
             files,
+            reduce: None,
         };
         spec.check().map_err(|bad| executable.wrong(bad.to_string()))?;
         Ok(Self { spec, start, uploads })

@@ -52,7 +52,7 @@ fn reply(picture: &Picture, request: &Request) -> Option<Reply> {
         Request::Tasks(query) => listed(jobs, query),
         Request::Task { id } => {
             let task = known(jobs, *id)?;
-            Reply::Task { attempts: tried(&task), task }
+            Reply::Task { attempts: tried(&task), task, results: vec![] }
         }
         Request::Why { id } => Reply::Why(why(&known(jobs, *id)?)),
         _ => return None,

@@ -177,7 +177,7 @@ impl TaskPage {
 
     pub fn answered(&mut self, reply: Reply) -> Vec<Effect> {
         match reply {
-            Reply::Task { task, attempts } => {
+            Reply::Task { task, attempts, .. } => {
                 let before = self.task.as_ref().map(|task| task.state);
                 let state = task.state;
                 (self.task, self.attempts) = (Some(task), attempts);

@@ -48,6 +48,7 @@ pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
             let (_, wire) = reader.into_parts();
             fetch::serve(agents, &node, fetch::Wanted { attempt, hash, from }, wire).await;
         }
+        Ok(Ok(Some(BulkHello::Result { .. }))) => {}
         Ok(Ok(None)) | Err(_) => {}
         Ok(Err(error)) => tracing::warn!("a bulk stream of {node} made no sense: {error}"),
     }

@@ -109,6 +109,7 @@ impl Cluster {
             stop_grace_ms: self.config.stop_grace_ms,
             output_limit: self.config.output_limit,
             lease_ms: self.config.lease_ms,
+            takes_results: true,
         }
     }
 

@@ -31,6 +31,10 @@ impl Cluster {
             Request::FileRemove { file } => self.remove_file(caller, &file, turn),
             Request::FileRename { file, to } => self.rename_file(caller, &file, to, turn),
             Request::FileShare { file, with, on } => self.share_file(caller, &file, with, on, turn),
+            Request::Results(_)
+            | Request::ResultCollected { .. }
+            | Request::ResultRemove { .. }
+            | Request::JobRemove { .. } => Err(Refusal::unavailable("not yet")),
             Request::Hello { .. }
             | Request::Logs(_)
             | Request::Events(_)
@@ -42,6 +46,7 @@ impl Cluster {
             | Request::FileKeep { .. }
             | Request::FileDrop
             | Request::FileGet(_)
+            | Request::ResultGet(_)
             | Request::JoinToken { .. } => {
                 Err(Refusal::unavailable("this request was not meant for the cluster core; please report this"))
             }

@@ -73,7 +73,7 @@ impl Cluster {
         if latest.number > 0 && !self.jobs.past.contains_key(&latest) {
             attempts.push(self.view_of_latest(latest, task));
         }
-        Ok(Reply::Task { task: self.view_of_task(id, job, task), attempts })
+        Ok(Reply::Task { task: self.view_of_task(id, job, task), attempts, results: vec![] })
     }
 
     pub(super) fn view_of_job(&self, id: JobId, job: &Job) -> JobView {

@@ -392,7 +392,11 @@ fn keys_of(image: &Image) -> Keys {
 /// The journal shows what concerns machines; what tasks do is in the events.
 fn log(event: &Event) {
     match &event.what {
-        What::TaskStarted { .. } | What::TaskEnded { .. } | What::JobSubmitted { .. } | What::JobForgotten { .. } => {
+        What::TaskStarted { .. }
+        | What::TaskEnded { .. }
+        | What::JobSubmitted { .. }
+        | What::JobForgotten { .. }
+        | What::JobRemoved { .. } => {
             tracing::debug!("{}", event.what.sentence());
         }
         what => tracing::info!("{}", what.sentence()),

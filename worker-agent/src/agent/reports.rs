@@ -134,6 +134,7 @@ impl Agent {
             ended_at: ended.ended_at,
             ran_ms: ended.ran_ms,
             out_of_memory: ended.out_of_memory,
+            result_lost: None,
             stdout,
             stderr,
         })

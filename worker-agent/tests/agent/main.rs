@@ -42,6 +42,7 @@ pub fn welcome() -> Welcome {
         stop_grace_ms: 10_000,
         output_limit: 64 << 20,
         lease_ms: 60_000,
+        takes_results: true,
     }
 }
 

@@ -119,6 +119,7 @@ impl Driver {
             cpus: SLOTS,
             slots: SLOTS,
             takes_files: true,
+            gives_results: true,
             shared_uid: false,
             facts: Facts::default(),
             held: vec![],
@@ -142,6 +143,7 @@ fn result((link, attempt): (LinkId, AttemptId)) -> Input {
         ended_at: at,
         ran_ms: Some(1),
         out_of_memory: false,
+        result_lost: None,
         stdout: nothing(),
         stderr: nothing(),
     });

@@ -126,7 +126,9 @@ fn answer(purpose: Purpose, dice: &mut Dice) -> Event {
         }
         (_, 1) => Reply::End,
         (Purpose::Tasks { .. }, _) => Reply::Tasks { total: tasks.len() as u32 + 7, tasks },
-        (Purpose::Task { .. }, _) => Reply::Task { attempts: sample::attempts(&tasks[0]), task: tasks[0].clone() },
+        (Purpose::Task { .. }, _) => {
+            Reply::Task { attempts: sample::attempts(&tasks[0]), task: tasks[0].clone(), results: vec![] }
+        }
         (Purpose::Deed(_), _) => Reply::Done { tasks: 3 },
         _ => Reply::Nodes(vec![]),
     };

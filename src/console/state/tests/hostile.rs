@@ -82,7 +82,9 @@ fn answer(state: &mut State, effects: Vec<Effect>, lies: &[Value]) {
                 continue;
             }
             Request::Tasks(_) => Reply::Tasks { total: 3, tasks: tasks.clone() },
-            Request::Task { .. } => Reply::Task { task: tasks[0].clone(), attempts: sample::attempts(&tasks[0]) },
+            Request::Task { .. } => {
+                Reply::Task { task: tasks[0].clone(), attempts: sample::attempts(&tasks[0]), results: vec![] }
+            }
             Request::Why { id } => {
                 let nodes = vec![WhyNode { node: honest.nodes[1].name.clone(), reason: "busy".into() }];
                 Reply::Why(Why { id, state: TaskState::Queued, summary: "waits".into(), ahead: 1, nodes })

@@ -257,6 +257,7 @@ impl World {
             slots,
             shared_uid: false,
             takes_files: true,
+            gives_results: true,
             facts: Default::default(),
             held,
         }
@@ -343,6 +344,7 @@ impl World {
             ended_at: self.now.wall,
             ran_ms: Some(7),
             out_of_memory: false,
+            result_lost: None,
             stdout: printed(&format!("said by {id}\n")),
             stderr: Output::default(),
         }

@@ -154,6 +154,7 @@ impl Machine {
             slots: self.slots,
             shared_uid: self.shared_uid,
             takes_files: self.takes_files,
+            gives_results: true,
             facts: Default::default(),
             held: runs.chain(ended).collect(),
         }
@@ -167,6 +168,7 @@ impl Machine {
             ended_at: self.wall(now),
             ran_ms: None,
             out_of_memory: false,
+            result_lost: None,
             stdout: printed(&format!("{} on {}", order.attempt, self.name)),
             stderr: Default::default(),
         }

@@ -102,6 +102,7 @@ impl Sim {
                 ended_at: UnixMillis(u64::MAX),
                 ran_ms: Some(u64::MAX),
                 out_of_memory: true,
+                result_lost: None,
                 stdout: Output { length: 3, dropped: 99, bytes: None },
                 stderr: Output::default(),
             }),
