@@ -19,6 +19,7 @@ mod lost;
 mod output;
 mod people;
 mod placement;
+mod results;
 mod scale;
 mod simulator;
 mod stopping;
