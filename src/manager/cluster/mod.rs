@@ -33,6 +33,7 @@ mod placement;
 mod port;
 mod queue;
 mod recall;
+mod recipe;
 mod reports;
 mod requests;
 mod reserve;
