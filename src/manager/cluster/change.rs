@@ -8,6 +8,7 @@ use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::{JobSpec, Outcome, TaskState};
 use protocol::name::{FileName, NodeName, PersonName};
 use protocol::node::{Facts, Role};
+use protocol::result::Left;
 use protocol::time::UnixMillis;
 
 /// One row to be written. Changes of one batch are committed together, in order.
@@ -19,7 +20,7 @@ pub enum Change {
     Token(TokenRow),
     TokenGone(SecretHash),
     Job(Arc<JobRow>),
-    /// With its tasks, attempts and outputs.
+    /// With its tasks, attempts, outputs and results.
     JobGone(JobId),
     /// The latest attempt of a task. A task without a row is queued and was never tried, so an array of a
     /// hundred thousand is one row until its tasks start. Queued again after a loss, it still says how that attempt
@@ -36,7 +37,14 @@ pub enum Change {
     /// A version of a file, by its number; renamed or shared, it keeps that.
     File(FileRow),
     FileGone(u64),
-    /// No version has this content any more, and no job was given it. Its bytes go after the commit.
+    /// What an attempt left.
+    Result(ResultRow),
+    ResultGone(AttemptId),
+    /// How old the results of a job are; `None` where it has not ended, or has none any more.
+    Age(JobId, Option<Age>),
+    /// So many hours results have been looked after.
+    Hours(u64),
+    /// No version has this content any more, no job was given it, and no result is this. Its bytes go after the commit.
     ContentGone(ContentHash),
 }
 
@@ -136,6 +144,31 @@ pub struct FileRow {
     pub shared_with: Vec<PersonName>,
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResultRow {
+    pub attempt: AttemptId,
+    pub left: Left,
+    pub hash: ContentHash,
+    pub kept_at: UnixMillis,
+    pub collected: Option<Collected>,
+}
+
+/// Somebody brought a result home: by the clock on the wall, and by the hours that are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Collected {
+    pub at: UnixMillis,
+    pub hour: u64,
+}
+
+/// In hours as they are counted ([`Change::Hours`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Age {
+    /// Its job ended, or the last late result of it came.
+    pub since: u64,
+    /// It was told that those will go that nobody has collected.
+    pub warned: Option<u64>,
+}
+
 /// Everything the store holds of the core's state.
 #[derive(Debug, Clone, Default)]
 pub struct Image {
@@ -146,6 +179,9 @@ pub struct Image {
     pub tasks: Vec<TaskRow>,
     pub attempts: Vec<AttemptRow>,
     pub files: Vec<FileRow>,
+    pub results: Vec<ResultRow>,
+    pub ages: Vec<(JobId, Age)>,
+    pub hours: u64,
     /// The highest numbers ever given, so that none is given twice, even where its rows are gone.
     pub last_job: u32,
     pub last_event: u64,

@@ -37,6 +37,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
         last_event: image.last_event,
         ignored: 0,
         supplies: Default::default(),
+        results: Default::default(),
         no_env: Arc::new(BTreeMap::new()),
         config,
     };
@@ -55,6 +56,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
     image.tasks.into_iter().for_each(|row| cluster.load_task(row));
     image.attempts.into_iter().for_each(|row| cluster.load_attempt(row));
     cluster.jobs.settle();
+    cluster.load_results(image.results, image.ages, image.hours);
     cluster.fill_queue();
     cluster.grant_leases(now.mono);
     cluster

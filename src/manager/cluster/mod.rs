@@ -37,6 +37,7 @@ mod recipe;
 mod reports;
 mod requests;
 mod reserve;
+mod results;
 mod retry;
 mod rows;
 mod sane;
@@ -64,7 +65,8 @@ use std::sync::Arc;
 use protocol::event::What;
 
 pub use change::{
-    AttemptRow, Change, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow,
+    Age, AttemptRow, Change, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, ResultRow, SecretHash,
+    TaskRow, TokenRow,
 };
 pub use config::ClusterConfig;
 pub use files::Upload;
@@ -89,6 +91,7 @@ pub struct Cluster {
     lookers: output::Lookers,
     files: shelves::Shelves,
     supplies: supplies::Supplies,
+    results: results::Results,
     last_event: u64,
     ignored: u64,
     no_env: Arc<BTreeMap<String, String>>,
@@ -158,6 +161,14 @@ impl Cluster {
             Input::FindGiven { call, node, attempt, hash } => {
                 let found = self.find_given(&node, attempt, &hash);
                 turn.tell(call, found.map_or_else(Told::Refused, Told::Given));
+            }
+            Input::PlanResult { call, node, attempt } => {
+                let planned = self.plan_result(&node, attempt);
+                turn.tell(call, planned.unwrap_or_else(Told::Refused));
+            }
+            Input::KeepResult { call, node, attempt, left, hash } => {
+                let kept = self.keep_result(&node, attempt, left, hash, turn);
+                turn.tell(call, kept.map_or_else(Told::Refused, |()| Told::Kept));
             }
             Input::MakeToken { call, caller, hash, role, ttl_ms } => {
                 self.make_token(call, &caller, hash, role, ttl_ms, turn);

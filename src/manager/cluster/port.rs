@@ -7,6 +7,7 @@ use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId, Target};
 use protocol::name::{FileName, NodeName, PersonName};
 use protocol::node::{Facts, MetricsPatch, Role};
+use protocol::result::Left;
 use protocol::time::UnixMillis;
 
 use super::change::{Change, KeyPrint, SecretHash};
@@ -88,6 +89,20 @@ pub enum Input {
         attempt: AttemptId,
         hash: ContentHash,
     },
+    /// A node is about to bring what this attempt left. Answered with [`Told::Owner`], or [`Told::Kept`] where it is here.
+    PlanResult {
+        call: CallId,
+        node: NodeName,
+        attempt: AttemptId,
+    },
+    /// What an attempt left is on the disk, whole and for certain. Answered with [`Told::Kept`].
+    KeepResult {
+        call: CallId,
+        node: NodeName,
+        attempt: AttemptId,
+        left: Left,
+        hash: ContentHash,
+    },
     MakeToken {
         call: CallId,
         caller: Caller,
@@ -163,6 +178,9 @@ pub enum Told {
     Room(u64),
     /// The size of a content.
     Given(u64),
+    /// Whose job it is.
+    Owner(PersonName),
+    Kept,
 }
 
 /// Where the output of a task is to be had.

@@ -4,6 +4,7 @@
 use protocol::agent::{Finished, Hello, INLINE_OUTPUT, Output};
 use protocol::job::{MOST_CPUS, Outcome};
 use protocol::node::{Facts, Metrics};
+use protocol::result::Left;
 use protocol::time::UnixMillis;
 use protocol::unit::Bytes;
 
@@ -94,6 +95,11 @@ pub fn finished(report: &mut Finished) {
     report.ran_ms = report.ran_ms.map(|ms| ms.min(MOST_MS));
     output(&mut report.stdout);
     output(&mut report.stderr);
+}
+
+pub fn left(left: &mut Left) {
+    let numbers = [&mut left.size, &mut left.entries, &mut left.left_out];
+    numbers.into_iter().for_each(|number| *number = (*number).min(MOST_MS));
 }
 
 fn output(output: &mut Output) {

@@ -18,9 +18,13 @@ impl Cluster {
             let Some(id) = self.jobs.surplus(self.config.keep_tasks) else { return };
             self.waits_forget_job(id);
             let followed: Vec<TaskId> = self.lookers.tasks_of(id);
+            let owner = self.jobs.get(id).map(|job| self.people.name(job.owner).clone());
             self.jobs.forget(id);
             turn.persist(Change::JobGone(id));
             self.end_supply(id, turn);
+            if let Some(owner) = owner {
+                self.end_results(id, &owner, turn);
+            }
             turn.publish(What::JobForgotten { job: id });
             turn.touch_job(id);
             for task in followed {

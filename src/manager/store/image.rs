@@ -4,12 +4,14 @@ use protocol::agent::Given;
 use protocol::file::FileKind;
 use protocol::id::{JobId, TaskId};
 use protocol::job::TaskState;
+use protocol::result::Left;
 use rusqlite::Connection;
 
 use super::StoreError;
 use super::kinds::Columns;
 use crate::manager::cluster::{
-    AttemptRow, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow,
+    Age, AttemptRow, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, ResultRow, SecretHash, TaskRow,
+    TokenRow,
 };
 
 pub fn load(db: &Connection) -> Result<Image, StoreError> {
@@ -21,6 +23,9 @@ pub fn load(db: &Connection) -> Result<Image, StoreError> {
         tasks: all(db, "task", task)?,
         attempts: all(db, "attempt", attempt)?,
         files: all(db, "file", file)?,
+        results: all(db, "result", result)?,
+        ages: all(db, "age", age)?,
+        hours: number(db, "hours")?,
         last_job: u32::try_from(number(db, "job")?).unwrap_or(u32::MAX),
         // Written down now and then only: the newest events are always there.
         last_event: number(db, "event")?.max(newest_event(db)?),
@@ -137,6 +142,23 @@ fn file(c: &Columns) -> Result<FileRow, StoreError> {
         kept_at: c.time("kept_at")?,
         shared_with: c.json("shared_with")?,
     })
+}
+
+fn result(c: &Columns) -> Result<ResultRow, StoreError> {
+    let hour: Option<i64> = c.get("collected_hour")?;
+    let collected = c.time_opt("collected_at")?.zip(hour);
+    Ok(ResultRow {
+        attempt: task_id(c)?.attempt(c.get("number")?),
+        left: Left { size: c.number("size")?, entries: c.number("entries")?, left_out: c.number("left_out")? },
+        hash: c.parse("hash")?,
+        kept_at: c.time("kept_at")?,
+        collected: collected.map(|(at, hour)| Collected { at, hour: hour.unsigned_abs() }),
+    })
+}
+
+fn age(c: &Columns) -> Result<(JobId, Age), StoreError> {
+    let warned: Option<i64> = c.get("warned")?;
+    Ok((JobId(c.get("job")?), Age { since: c.number("since")?, warned: warned.map(i64::unsigned_abs) }))
 }
 
 fn task_id(c: &Columns) -> Result<TaskId, StoreError> {

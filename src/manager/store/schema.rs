@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// One step a version; a step is never changed once released, only followed by another.
-const STEPS: [&str; 6] = ["
+const STEPS: [&str; 7] = ["
 CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE person (name TEXT PRIMARY KEY, serial INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
 CREATE TABLE node (
@@ -57,6 +57,15 @@ CREATE TABLE file (
 ALTER TABLE job ADD COLUMN given TEXT;
 ", "
 ALTER TABLE file ADD COLUMN executable INTEGER NOT NULL DEFAULT 0;
+", "
+-- What attempts left lies in content/, by its hash.
+CREATE TABLE result (
+    job INTEGER NOT NULL, idx INTEGER NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL, entries INTEGER NOT NULL,
+    left_out INTEGER NOT NULL, hash TEXT NOT NULL, kept_at INTEGER NOT NULL, collected_at INTEGER, collected_hour INTEGER,
+    PRIMARY KEY (job, idx, number)
+) WITHOUT ROWID;
+-- Of ended jobs that have results, in hours as the number `hours` counts them.
+CREATE TABLE age (job INTEGER PRIMARY KEY, since INTEGER NOT NULL, warned INTEGER);
 "];
 
 pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {

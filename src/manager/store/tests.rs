@@ -9,13 +9,15 @@ use protocol::file::{ContentHash, FileKind};
 use protocol::id::{JobId, TaskId};
 use protocol::job::{JobSpec, Outcome, Stream, TaskState};
 use protocol::node::{Facts, Role};
+use protocol::result::Left;
 use protocol::time::UnixMillis;
 use tokio::sync::mpsc;
 
 use super::writer::{Batch, Writer};
 use super::{Outputs, Reader, StoreError, database};
 use crate::manager::cluster::{
-    AttemptRow, Change, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow,
+    Age, AttemptRow, Change, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, ResultRow, SecretHash,
+    TaskRow, TokenRow,
 };
 use crate::manager::history::{Page, Stamp};
 
@@ -107,6 +109,13 @@ fn rows() -> Image {
         kept_at: UnixMillis(3),
         shared_with: vec!["bo".parse().unwrap()],
     };
+    let result = ResultRow {
+        attempt: TaskId::new(7, 3).attempt(2),
+        left: Left { size: 1 << 41, entries: 3, left_out: 1 },
+        hash: ContentHash([8; 32]),
+        kept_at: UnixMillis(4),
+        collected: Some(Collected { at: UnixMillis(5), hour: 30 }),
+    };
     Image {
         people: vec![PersonRow { name: "ana".parse().unwrap(), serial: 1 }],
         nodes: vec![node],
@@ -115,6 +124,9 @@ fn rows() -> Image {
         tasks: vec![task(TaskId::new(7, 3))],
         attempts: vec![attempt],
         files: vec![file],
+        results: vec![result],
+        ages: vec![(JobId(7), Age { since: 30, warned: Some(31) })],
+        hours: 32,
         last_job: 7,
         last_event: 41,
         last_file: 5,
@@ -130,6 +142,9 @@ fn changes(image: &Image) -> Vec<Change> {
     changes.extend(image.tasks.iter().cloned().map(Change::Task));
     changes.extend(image.attempts.iter().cloned().map(Change::Attempt));
     changes.extend(image.files.iter().cloned().map(Change::File));
+    changes.extend(image.results.iter().cloned().map(Change::Result));
+    changes.extend(image.ages.iter().map(|(job, age)| Change::Age(*job, Some(*age))));
+    changes.push(Change::Hours(image.hours));
     changes
 }
 
@@ -264,7 +279,8 @@ async fn a_file_of_the_first_schema_is_brought_forward_with_all_that_is_in_it() 
     writer.close().await;
     let db = rusqlite::Connection::open(database(state.path())).unwrap();
     db.execute_batch(
-        "DROP TABLE history; DROP TABLE file; ALTER TABLE job DROP COLUMN given; PRAGMA user_version = 1;",
+        "DROP TABLE history; DROP TABLE file; DROP TABLE result; DROP TABLE age; ALTER TABLE job DROP COLUMN given;
+         PRAGMA user_version = 1;",
     )
     .unwrap();
     drop(db);
@@ -281,11 +297,48 @@ async fn a_file_from_before_jobs_were_given_files_is_brought_forward() {
     commit(&writer, changes(&rows()), vec![]).await;
     writer.close().await;
     let db = rusqlite::Connection::open(database(state.path())).unwrap();
-    let older = "ALTER TABLE job DROP COLUMN given; ALTER TABLE file DROP COLUMN executable; PRAGMA user_version = 4;";
+    let older = "ALTER TABLE job DROP COLUMN given; ALTER TABLE file DROP COLUMN executable; DROP TABLE result;
+        DROP TABLE age; PRAGMA user_version = 4;";
     db.execute_batch(older).unwrap();
     drop(db);
     let (writer, loaded, _alarm) = start(state.path());
     assert!(loaded.jobs[0].given.is_empty() && !loaded.files[0].executable);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn a_file_from_before_there_were_results_is_brought_forward() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, ..) = start(state.path());
+    commit(&writer, vec![Change::Job(job(7).into())], vec![]).await;
+    writer.close().await;
+    let db = rusqlite::Connection::open(database(state.path())).unwrap();
+    db.execute_batch("DROP TABLE result; DROP TABLE age; PRAGMA user_version = 6;").unwrap();
+    drop(db);
+    let (writer, loaded, _alarm) = start(state.path());
+    assert_eq!((loaded.jobs.len(), loaded.results.len(), loaded.ages.len(), loaded.hours), (1, 0, 0, 0));
+    let result = rows().results.remove(0);
+    commit(&writer, vec![Change::Result(result.clone())], vec![]).await;
+    writer.close().await;
+    let (writer, loaded, _alarm) = start(state.path());
+    assert_eq!(loaded.results, [result]);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn what_is_gone_of_results_is_not_loaded_again() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, ..) = start(state.path());
+    let rows = rows();
+    let (one, id) = (rows.results[0].clone(), rows.results[0].attempt);
+    let other = ResultRow { attempt: TaskId::new(7, 4).attempt(2), collected: None, ..one.clone() };
+    let kept = vec![Change::Result(one), Change::Result(other.clone()), Change::Age(JobId(7), Some(rows.ages[0].1))];
+    commit(&writer, kept, vec![]).await;
+    commit(&writer, vec![Change::ResultGone(id), Change::Age(JobId(7), None)], vec![]).await;
+    let loaded = writer.reload().await.unwrap();
+    assert_eq!((loaded.results, loaded.ages), (vec![other], vec![]));
+    commit(&writer, vec![Change::JobGone(JobId(7))], vec![]).await;
+    assert_eq!(writer.reload().await.unwrap().results, []);
     writer.close().await;
 }
 
@@ -304,20 +357,22 @@ async fn a_job_that_is_given_nothing_has_nothing_in_its_column() {
 }
 
 #[tokio::test]
-async fn a_start_leaves_what_jobs_were_given() {
+async fn a_start_leaves_what_jobs_were_given_and_what_attempts_left() {
     let state = tempfile::tempdir().unwrap();
     let (writer, ..) = start(state.path());
-    commit(&writer, vec![Change::Job(job(1).into())], vec![]).await;
+    let result = rows().results.remove(0);
+    let left = result.hash;
+    commit(&writer, vec![Change::Job(job(1).into()), Change::Result(result)], vec![]).await;
     let contents = writer.contents();
     writer.close().await;
-    let hashes = [job(1).given[0].hash, ContentHash([8; 32])];
+    let hashes = [job(1).given[0].hash, left, ContentHash([6; 32])];
     for hash in hashes {
         let name = hash.to_string();
         std::fs::create_dir_all(state.path().join("content").join(&name[..2])).unwrap();
         std::fs::write(state.path().join("content").join(&name[..2]).join(&name), "content").unwrap();
     }
     let (writer, ..) = start(state.path());
-    assert_eq!(hashes.map(|hash| contents.open(&hash).is_ok()), [true, false]);
+    assert_eq!(hashes.map(|hash| contents.open(&hash).is_ok()), [true, true, false]);
     writer.close().await;
 }
 

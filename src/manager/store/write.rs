@@ -1,12 +1,12 @@
 //! One change of the core, as SQL.
 
 use protocol::event::Event;
-use protocol::id::{AttemptId, TaskId};
+use protocol::id::{AttemptId, JobId, TaskId};
 use rusqlite::{Connection, params};
 
 use super::StoreError;
 use super::kinds::{int, json, time};
-use crate::manager::cluster::{AttemptRow, Change, FileRow, JobRow, NodeRow, TaskRow, TokenRow};
+use crate::manager::cluster::{Age, AttemptRow, Change, FileRow, JobRow, NodeRow, ResultRow, TaskRow, TokenRow};
 use crate::manager::history::Page;
 
 pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
@@ -25,6 +25,8 @@ pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
                 "DELETE FROM task WHERE job = ?1",
                 "DELETE FROM attempt WHERE job = ?1",
                 "DELETE FROM output WHERE job = ?1",
+                "DELETE FROM result WHERE job = ?1",
+                "DELETE FROM age WHERE job = ?1",
             ] {
                 run(db, sql, params![id.0])?;
             }
@@ -34,6 +36,15 @@ pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
         Change::Attempt(row) => attempt(db, row),
         Change::File(row) => file(db, row),
         Change::FileGone(version) => run(db, "DELETE FROM file WHERE version = ?1", params![int(*version)]),
+        Change::Result(row) => result(db, row),
+        Change::ResultGone(attempt) => {
+            let AttemptId { task: TaskId { job, index }, number } = *attempt;
+            let sql = "DELETE FROM result WHERE job = ?1 AND idx = ?2 AND number = ?3";
+            run(db, sql, params![job.0, index, number])
+        }
+        Change::Age(job, Some(age)) => self::age(db, *job, age),
+        Change::Age(job, None) => run(db, "DELETE FROM age WHERE job = ?1", params![job.0]),
+        Change::Hours(hours) => number(db, "hours", *hours),
         // Of bytes no row is kept.
         Change::ContentGone(_) => Ok(()),
         Change::Output { attempt, stdout, stderr } => {
@@ -188,4 +199,28 @@ fn attempt(db: &Connection, row: &AttemptRow) -> Result<(), StoreError> {
             row.late.as_ref().map(json).transpose()?
         ],
     )
+}
+
+fn result(db: &Connection, row: &ResultRow) -> Result<(), StoreError> {
+    run(
+        db,
+        "INSERT OR REPLACE INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
+            row.attempt.task.job.0,
+            row.attempt.task.index,
+            row.attempt.number,
+            int(row.left.size),
+            int(row.left.entries),
+            int(row.left.left_out),
+            row.hash.to_string(),
+            int(row.kept_at.0),
+            time(row.collected.map(|collected| collected.at)),
+            row.collected.map(|collected| int(collected.hour))
+        ],
+    )
+}
+
+fn age(db: &Connection, job: JobId, age: &Age) -> Result<(), StoreError> {
+    let sql = "INSERT OR REPLACE INTO age VALUES (?1, ?2, ?3)";
+    run(db, sql, params![job.0, int(age.since), age.warned.map(int)])
 }

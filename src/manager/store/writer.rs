@@ -50,11 +50,12 @@ impl Batch {
     }
 }
 
-/// Contents that a version has, or that a job was given.
+/// Contents that a version has, that a job was given, or that an attempt left.
 fn wanted(image: &Image) -> HashSet<ContentHash> {
     let named = image.files.iter().map(|file| file.hash);
     let given = image.jobs.iter().flat_map(|job| job.given.iter()).map(|given| given.hash);
-    named.chain(given).collect()
+    let left = image.results.iter().map(|result| result.hash);
+    named.chain(given).chain(left).collect()
 }
 
 enum Message {
@@ -191,6 +192,7 @@ impl Thread {
                         match change {
                             Change::JobGone(job) => self.outputs.forget(*job),
                             Change::File(file) => self.contents.wanted(&file.hash),
+                            Change::Result(result) => self.contents.wanted(&result.hash),
                             Change::ContentGone(hash) => self.contents.let_go(hash),
                             _ => {}
                         }

@@ -9,7 +9,7 @@ use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::name::{NodeName, PersonName};
 
 use crate::manager::cluster::{
-    AttemptRow, Change, FileRow, Image, JobRow, NodeRow, PersonRow, SecretHash, TaskRow, TokenRow,
+    Age, AttemptRow, Change, FileRow, Image, JobRow, NodeRow, PersonRow, ResultRow, SecretHash, TaskRow, TokenRow,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,9 @@ pub struct Kept {
     pub attempts: BTreeMap<AttemptId, AttemptRow>,
     pub outputs: BTreeMap<AttemptId, (Output, Output)>,
     pub files: BTreeMap<u64, FileRow>,
+    pub results: BTreeMap<AttemptId, ResultRow>,
+    pub ages: BTreeMap<JobId, Age>,
+    pub hours: u64,
     pub last_job: u32,
     pub last_event: u64,
     pub last_file: u64,
@@ -44,6 +47,8 @@ impl Kept {
                 self.tasks.retain(|task, _| task.job != id);
                 self.attempts.retain(|attempt, _| attempt.task.job != id);
                 self.outputs.retain(|attempt, _| attempt.task.job != id);
+                self.results.retain(|attempt, _| attempt.task.job != id);
+                self.ages.remove(&id);
             }
             Change::Task(row) => drop(self.tasks.insert(row.id, row)),
             Change::Attempt(row) => drop(self.attempts.insert(row.id, row)),
@@ -53,16 +58,26 @@ impl Kept {
                 self.files.insert(row.version, row);
             }
             Change::FileGone(version) => drop(self.files.remove(&version)),
+            Change::Result(row) => drop(self.results.insert(row.attempt, row)),
+            Change::ResultGone(attempt) => drop(self.results.remove(&attempt)),
+            Change::Age(job, Some(age)) => drop(self.ages.insert(job, age)),
+            Change::Age(job, None) => drop(self.ages.remove(&job)),
+            Change::Hours(hours) => {
+                assert!(hours > self.hours, "hours are counted backwards");
+                self.hours = hours;
+            }
             Change::ContentGone(hash) => {
                 assert!(!self.refers_to(&hash), "a content that is referred to is let go");
             }
         }
     }
 
-    /// A version has it, or a job was given it.
+    /// A version has it, a job was given it, or a result is this.
     pub fn refers_to(&self, hash: &ContentHash) -> bool {
         let mut given = self.jobs.values().flat_map(|job| job.given.iter());
-        self.files.values().any(|row| row.hash == *hash) || given.any(|given| given.hash == *hash)
+        self.files.values().any(|row| row.hash == *hash)
+            || given.any(|given| given.hash == *hash)
+            || self.results.values().any(|row| row.hash == *hash)
     }
 
     pub fn event(&mut self, event: &Event) {
@@ -79,6 +94,9 @@ impl Kept {
             tasks: self.tasks.values().cloned().collect(),
             attempts: self.attempts.values().cloned().collect(),
             files: self.files.values().cloned().collect(),
+            results: self.results.values().cloned().collect(),
+            ages: self.ages.iter().map(|(job, age)| (*job, *age)).collect(),
+            hours: self.hours,
             last_job: self.last_job,
             last_event: self.last_event,
             last_file: self.last_file,

@@ -153,7 +153,8 @@ impl Promises {
             }
             Change::Person(_) | Change::Token(_) | Change::TokenGone(_) | Change::Output { .. } => {}
             Change::File(row) => drop(self.contents.insert(row.hash)),
-            Change::FileGone(_) => {}
+            Change::FileGone(_) | Change::ResultGone(_) | Change::Age(..) | Change::Hours(_) => {}
+            Change::Result(row) => drop(self.contents.insert(row.hash)),
             // That nobody refers to it is what `Kept` looks at.
             Change::ContentGone(hash) => {
                 assert!(self.contents.remove(hash), "promise broken: a content goes twice");
