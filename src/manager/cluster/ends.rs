@@ -51,6 +51,7 @@ impl Cluster {
             turn.touch_metrics(&node);
             turn.publish(What::TaskEnded { attempt, node: Some(node), state, code, reason });
         }
+        self.part_ended(id, turn);
     }
 
     /// A stop has come true without a result from the node.

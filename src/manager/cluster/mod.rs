@@ -34,6 +34,7 @@ mod port;
 mod queue;
 mod recall;
 mod recipe;
+mod reduce;
 mod reports;
 mod requests;
 mod reserve;

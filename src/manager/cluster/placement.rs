@@ -165,7 +165,7 @@ impl Cluster {
             cpus: job.cpus,
             command: job.recipe.command_of(id.index),
             env: job.recipe.env_of(id.index).unwrap_or_else(|| self.no_env.clone()),
-            files: self.supplies.of_task(id),
+            files: self.given_to(id),
         })
     }
 

@@ -158,15 +158,19 @@ impl Cluster {
         let never = |what: String| Refusal { kind: RefusalKind::NotFound, message: what };
         let known = self.nodes.find(node).and_then(|ix| Some((ix, self.nodes.get(ix)?)));
         let Some((ix, there)) = known else { return Err(never(format!("{node} is not known here"))) };
-        let given = self.supplies.find(attempt.task, hash);
+        let given = self.supplies.find(attempt.task, hash).map(|given| given.size);
+        let given = given.or_else(|| self.find_part(attempt.task, hash));
         let now = there.orders.get(attempt.task).is_some_and(|order| order.number == attempt.number);
         let latest =
             || self.jobs.task(attempt.task).is_some_and(|(_, t)| t.attempt == attempt.number && t.node == Some(ix));
         let before = || latest() || self.jobs.past.get(&attempt).is_some_and(|past| past.node == Some(ix));
         match given {
-            Some(given) if now => Ok(given.size),
-            Some(_) if before() => Err(Refusal::refused(format!("{attempt} is not given to {node} any more"))),
+            Some(size) if now => Ok(size),
             None if now => Err(never(format!("{attempt} was not given this content"))),
+            // What others left for one that reduces may be something else by now.
+            _ if (given.is_some() || self.reduces(attempt.task)) && before() => {
+                Err(Refusal::refused(format!("{attempt} is not given to {node} any more")))
+            }
             _ => Err(never(format!("{attempt} is not given to {node}"))),
         }
     }
