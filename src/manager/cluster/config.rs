@@ -28,6 +28,12 @@ pub struct ClusterConfig {
     pub keep_tasks: u32,
     /// The most bytes of files that one person keeps.
     pub files_quota: u64,
+    /// How long results are kept that nobody has collected, from the end of their job on, in hours that are counted.
+    pub results_keep_hours: u64,
+    /// How long they are kept after somebody has.
+    pub results_collected_hours: u64,
+    /// The most bytes of all results, where there is a most.
+    pub results_limit: Option<u64>,
     /// How long a join token is good for where nothing else was asked.
     pub token_ttl_ms: u64,
     /// The manager's own version, for the welcome.
@@ -49,6 +55,9 @@ impl Default for ClusterConfig {
             allow_shared_uid: BTreeSet::new(),
             keep_tasks: 200_000,
             files_quota: 10 << 30,
+            results_keep_hours: 30 * 24,
+            results_collected_hours: 24,
+            results_limit: None,
             token_ttl_ms: 3_600_000,
             version: protocol::VERSION.to_owned(),
             protocols: OLDEST_PROTOCOL..=PROTOCOL,

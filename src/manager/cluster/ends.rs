@@ -181,6 +181,7 @@ impl Cluster {
         past.late = Some(report.outcome);
         self.persist_attempt(attempt, turn);
         turn.persist(Change::Output { attempt, stdout: report.stdout, stderr: report.stderr });
+        self.tell_result_lost(attempt, on, report.result_lost, turn);
         turn.publish(What::LateResult { attempt, node: self.nodes.name(on).clone(), state });
         turn.touch_job(attempt.task.job);
     }

@@ -158,6 +158,9 @@ pub struct Jobs {
     pub active: BTreeSet<JobId>,
     /// All others, in the order they ended.
     ended: BTreeMap<u64, JobId>,
+    /// Those of them that may be forgotten with age, and all that may not.
+    spare: BTreeSet<u64>,
+    kept_back: BTreeSet<JobId>,
     ended_tasks: u64,
     last_ended: u64,
     pub last: u32,
@@ -232,11 +235,15 @@ impl Jobs {
         job.touched.shrink_to_fit();
         self.active.remove(&id);
         self.ended.insert(self.last_ended, id);
+        if !self.kept_back.contains(&id) {
+            self.spare.insert(self.last_ended);
+        }
         self.ended_tasks += u64::from(job.tasks());
     }
 
     fn reopen(&mut self, id: JobId) {
         let Some(job) = self.all.get_mut(&id) else { return };
+        self.spare.remove(&job.ended);
         if self.ended.remove(&job.ended).is_some() {
             job.ended_at = Moment::NEVER;
             self.active.insert(id);
@@ -244,11 +251,33 @@ impl Jobs {
         }
     }
 
-    /// The job that ended longest ago, if those that ended have more than `keep` tasks. The last one to end is
-    /// always kept, however many tasks it has: whoever waits for it wants to see it.
-    pub fn surplus(&self, keep: u32) -> Option<JobId> {
-        let oldest = self.ended.first_key_value().map(|(_, id)| *id)?;
-        (self.ended_tasks > u64::from(keep) && self.ended.len() > 1).then_some(oldest)
+    /// The tasks of those that have ended.
+    pub fn ended_tasks(&self) -> u64 {
+        self.ended_tasks
+    }
+
+    /// The job that ended longest ago, if those that ended have more than `keep` tasks, and of those that are not kept back,
+    /// unless `any` may go. The last one to end is always kept, however many tasks it has: whoever waits for it wants to
+    /// see it.
+    pub fn surplus(&self, keep: u32, any: bool) -> Option<JobId> {
+        let (last, _) = self.ended.last_key_value()?;
+        let oldest = if any { self.ended.keys().next() } else { self.spare.first() };
+        let oldest = oldest.filter(|oldest| *oldest != last && self.ended_tasks > u64::from(keep))?;
+        self.ended.get(oldest).copied()
+    }
+
+    /// Whether a job stays when those of its age are forgotten.
+    pub fn keep_back(&mut self, id: JobId, on: bool) {
+        let Some(job) = self.all.get(&id) else { return };
+        let changed = if on { self.kept_back.insert(id) } else { self.kept_back.remove(&id) };
+        if !changed || !self.ended.contains_key(&job.ended) {
+            return;
+        }
+        if on {
+            self.spare.remove(&job.ended);
+        } else {
+            self.spare.insert(job.ended);
+        }
     }
 
     /// Newest first.
@@ -260,6 +289,8 @@ impl Jobs {
         let Some(job) = self.all.remove(&id) else { return };
         self.tally.take(job.counts);
         self.active.remove(&id);
+        self.kept_back.remove(&id);
+        self.spare.remove(&job.ended);
         if self.ended.remove(&job.ended).is_some() {
             self.ended_tasks -= u64::from(job.tasks());
         }

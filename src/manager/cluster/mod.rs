@@ -5,22 +5,27 @@
 //! after the store has committed it.
 //!
 //! Where to look: `port` is what goes in and comes out, `change` what is kept. A request enters by `requests`
-//! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`, `files`); an agent by `links` and `hello`, then
-//! `reports`. `ends` is how an attempt is over, `placement` what goes where, `recall` and `reserve` its two
-//! exceptions. Below them lie the tables (`jobs` and their `tally`, `nodes`, `people`, `shelves`, `supplies`) and the indexes (`queue`, `orders`, `openings`).
+//! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`, `files`, `collect`, `forget`); an agent by
+//! `links` and `hello`, then `reports` and `leave`. `ends` is how an attempt is over, `placement` what goes where, `recall`
+//! and `reserve` its two exceptions; `trim` and `aging` are what goes by itself. Below them lie the tables (`jobs` and their
+//! `tally`, `nodes`, `people`, `shelves`, `supplies`, `results`) and the indexes (`queue`, `orders`, `openings`).
 
 mod admin;
+mod aging;
 mod change;
+mod collect;
 mod compact;
 mod config;
 mod ends;
 mod files;
+mod forget;
 mod full;
 mod hello;
 mod ids;
 mod jobs;
 mod joining;
 mod leases;
+mod leave;
 mod links;
 mod lists;
 mod load;
@@ -109,6 +114,10 @@ struct Agenda {
     pull: bool,
     /// A job has ended: older ones may be too many now.
     trim: bool,
+    /// There are more results, or more of them that may go.
+    room: bool,
+    /// Results have become older.
+    age: bool,
 }
 
 impl Cluster {
@@ -126,6 +135,11 @@ impl Cluster {
         }
         self.take(input, &mut turn);
         self.settle(&mut turn);
+        if self.agenda.age {
+            self.age_results(&mut turn);
+        } else if self.agenda.room {
+            self.make_room(&mut turn);
+        }
         if self.agenda.trim {
             self.trim(&mut turn);
         }
@@ -194,6 +208,8 @@ impl Cluster {
             Timer::Files(node) => self.files_due(node),
             Timer::Tokens => self.tokens_due(turn),
             Timer::Trim => self.agenda.trim = true,
+            Timer::Hour => self.hour_due(turn),
+            Timer::Results => self.agenda.age = true,
         }
     }
 }

@@ -103,12 +103,7 @@ impl Cluster {
         if let Asked::Attempt(attempt) = asked
             && attempt != latest
         {
-            if attempt.number > latest.number || attempt.number == 0 {
-                return Err(Refusal::not_found(match latest.number {
-                    0 => format!("there is no {attempt}: {id} was never tried"),
-                    latest => format!("there is no {attempt}: the latest attempt of {id} is #{latest}"),
-                }));
-            }
+            self.known_attempt(attempt)?;
             return Ok(self.place_of_past(attempt));
         }
         Ok(match task.state {

@@ -142,6 +142,7 @@ impl Cluster {
         if let Some(reason) = self.want_of_room(on, &report.outcome, turn) {
             return self.lose(id, on, Phase::Running, reason, turn);
         }
+        self.tell_result_lost(report.attempt, on, report.result_lost, turn);
         self.take_order(on, id);
         let earliest = started_at.unwrap_or_default();
         let over = Over {

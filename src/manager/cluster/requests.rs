@@ -31,10 +31,10 @@ impl Cluster {
             Request::FileRemove { file } => self.remove_file(caller, &file, turn),
             Request::FileRename { file, to } => self.rename_file(caller, &file, to, turn),
             Request::FileShare { file, with, on } => self.share_file(caller, &file, with, on, turn),
-            Request::Results(_)
-            | Request::ResultCollected { .. }
-            | Request::ResultRemove { .. }
-            | Request::JobRemove { .. } => Err(Refusal::unavailable("not yet")),
+            Request::Results(query) => self.list_results(caller, &query),
+            Request::ResultCollected { attempt } => self.collected(caller, attempt, turn),
+            Request::ResultRemove { targets } => self.remove_results(caller, &targets, turn),
+            Request::JobRemove { jobs } => self.remove_jobs(caller, &jobs, turn),
             Request::Hello { .. }
             | Request::Logs(_)
             | Request::Events(_)

@@ -1,27 +1,26 @@
-//! What attempts left, kept until somebody has collected it or it is too old. The bytes are elsewhere: here a result is
-//! the hash of a content, which its job's owner holds like what the job was given.
+//! The table of results: what attempts left, kept until somebody has collected it or it is too old. The bytes are
+//! elsewhere; here a result is the hash of a content. What comes into it is decided in [`super::leave`], what goes by itself
+//! in [`super::aging`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::api::{Refusal, RefusalKind};
 use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId, TaskId};
-use protocol::name::{NodeName, PersonName};
 use protocol::result::Left;
 use protocol::time::UnixMillis;
 
-use super::Cluster;
-use super::change::{Age, Change, Collected, ResultRow};
-use super::ids::NodeIx;
-use super::port::Told;
-use super::sane;
-use super::turn::Turn;
+use super::change::{Age, Collected, ResultRow};
 
 #[derive(Debug, Default)]
 pub struct Results {
     kept: BTreeMap<AttemptId, KeptResult>,
-    ages: BTreeMap<JobId, Age>,
-    hours: u64,
+    lots: BTreeMap<JobId, Lot>,
+    /// What was collected of jobs that have ended, and the hour from which on it grows older.
+    collected: BTreeSet<(u64, AttemptId)>,
+    size: u64,
+    /// Counted while there are any.
+    pub hours: u64,
+    pub counting: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +31,17 @@ pub struct KeptResult {
     pub collected: Option<Collected>,
 }
 
+/// All results of one job.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Lot {
+    pub count: u32,
+    /// Those that nobody has collected, and what they take.
+    pub waiting: u32,
+    pub waiting_size: u64,
+    /// `None` while the job has not ended.
+    pub age: Option<Age>,
+}
+
 impl KeptResult {
     pub fn row(&self, attempt: AttemptId) -> ResultRow {
         let KeptResult { left, hash, kept_at, collected } = *self;
@@ -39,99 +49,113 @@ impl KeptResult {
     }
 }
 
+impl From<ResultRow> for KeptResult {
+    fn from(row: ResultRow) -> Self {
+        let ResultRow { left, hash, kept_at, collected, .. } = row;
+        Self { left, hash, kept_at, collected }
+    }
+}
+
 impl Results {
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Of all of them; the same content left twice counts twice.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     pub fn of(&self, attempt: AttemptId) -> Option<&KeptResult> {
         self.kept.get(&attempt)
     }
 
     pub fn of_job(&self, job: JobId) -> impl Iterator<Item = (AttemptId, &KeptResult)> {
-        let (first, last) = (TaskId { job, index: 0 }, TaskId { job, index: u32::MAX });
+        self.of_tasks(job, 0, u32::MAX)
+    }
+
+    pub fn of_tasks(&self, job: JobId, first: u32, last: u32) -> impl Iterator<Item = (AttemptId, &KeptResult)> {
+        let (first, last) = (TaskId { job, index: first }, TaskId { job, index: last });
         self.kept.range(first.attempt(0)..=last.attempt(u32::MAX)).map(|(attempt, kept)| (*attempt, kept))
+    }
+
+    pub fn lot(&self, job: JobId) -> Option<&Lot> {
+        self.lots.get(&job)
+    }
+
+    /// Those of each job that has any.
+    pub fn lots(&self) -> impl DoubleEndedIterator<Item = (JobId, &Lot)> {
+        self.lots.iter().map(|(job, lot)| (*job, lot))
+    }
+
+    /// The one that has been collected for longest, of jobs that have ended, and since which hour that counts.
+    pub fn first_collected(&self) -> Option<(u64, AttemptId)> {
+        self.collected.first().copied()
+    }
+
+    pub fn put(&mut self, attempt: AttemptId, kept: KeptResult) {
+        self.size = self.size.saturating_add(kept.left.size);
+        let lot = self.lots.entry(attempt.task.job).or_default();
+        lot.count += 1;
+        if kept.collected.is_none() {
+            lot.waiting += 1;
+            lot.waiting_size = lot.waiting_size.saturating_add(kept.left.size);
+        }
+        self.collected.extend(collected_key(attempt, &kept, lot.age));
+        self.kept.insert(attempt, kept);
+    }
+
+    pub fn take(&mut self, attempt: AttemptId) -> Option<KeptResult> {
+        let kept = self.kept.remove(&attempt)?;
+        self.size = self.size.saturating_sub(kept.left.size);
+        if let Some(lot) = self.lots.get_mut(&attempt.task.job) {
+            lot.count -= 1;
+            if kept.collected.is_none() {
+                lot.waiting -= 1;
+                lot.waiting_size = lot.waiting_size.saturating_sub(kept.left.size);
+            }
+            if let Some(key) = collected_key(attempt, &kept, lot.age) {
+                self.collected.remove(&key);
+            }
+            if lot.count == 0 {
+                self.lots.remove(&attempt.task.job);
+            }
+        }
+        Some(kept)
+    }
+
+    pub fn collect(&mut self, attempt: AttemptId, collected: Collected) -> Option<&KeptResult> {
+        let age = self.lots.get(&attempt.task.job).and_then(|lot| lot.age);
+        // Where it is the last of its job, the age goes with it.
+        let kept = self.take(attempt)?;
+        self.lots.entry(attempt.task.job).or_default().age = age;
+        self.put(attempt, KeptResult { collected: Some(collected), ..kept });
+        self.of(attempt)
+    }
+
+    /// Nothing where the job has no results.
+    pub fn set_age(&mut self, job: JobId, age: Option<Age>) {
+        let Some(lot) = self.lots.get_mut(&job) else { return };
+        let before = std::mem::replace(&mut lot.age, age);
+        if before.map(|age| age.since) == age.map(|age| age.since) {
+            return;
+        }
+        let keys = |age| -> Vec<_> {
+            self.of_job(job).filter_map(|(attempt, kept)| collected_key(attempt, kept, age)).collect()
+        };
+        let (gone, new) = (keys(before), keys(age));
+        for key in gone {
+            self.collected.remove(&key);
+        }
+        self.collected.extend(new);
     }
 }
 
-impl Cluster {
-    pub(super) fn load_results(&mut self, rows: Vec<ResultRow>, ages: Vec<(JobId, Age)>, hours: u64) {
-        self.results.hours = hours;
-        for ResultRow { attempt, left, hash, kept_at, collected } in rows {
-            let Some(owner) = self.owner_of(attempt) else { continue };
-            self.files.hold(&owner, hash, left.size);
-            self.results.kept.insert(attempt, KeptResult { left, hash, kept_at, collected });
-        }
-        for (job, age) in ages {
-            if self.jobs.get(job).is_some_and(|job| !job.unfinished()) {
-                self.results.ages.insert(job, age);
-            }
-        }
-    }
-
-    /// Whose it would be; [`Told::Kept`] where there is nothing more to do.
-    pub(super) fn plan_result(&self, node: &NodeName, attempt: AttemptId) -> Result<Told, Refusal> {
-        let owner = self.may_leave(node, attempt)?;
-        Ok(if self.results.of(attempt).is_some() { Told::Kept } else { Told::Owner(owner) })
-    }
-
-    /// It counts for the owner of its job, and is taken whatever their quota says: what a task has done is not thrown away.
-    /// Repeated, it changes nothing.
-    pub(super) fn keep_result(
-        &mut self,
-        node: &NodeName,
-        attempt: AttemptId,
-        mut left: Left,
-        hash: ContentHash,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Refusal> {
-        let owner = self.may_leave(node, attempt)?;
-        if self.results.of(attempt).is_some() {
-            return Ok(());
-        }
-        sane::left(&mut left);
-        self.files.hold(&owner, hash, left.size);
-        let kept = KeptResult { left, hash, kept_at: turn.now.wall, collected: None };
-        turn.persist(Change::Result(kept.row(attempt)));
-        self.results.kept.insert(attempt, kept);
-        Ok(())
-    }
-
-    /// The owner, where this node may bring what that attempt left: it runs there, or it did, and nobody has heard its end
-    /// from there. What was heard of before may only come too late; that and no more is `refused`, the rest is what no
-    /// honest node brings.
-    fn may_leave(&self, node: &NodeName, attempt: AttemptId) -> Result<PersonName, Refusal> {
-        let never = |what: String| Refusal { kind: RefusalKind::NotFound, message: what };
-        let Some(on) = self.nodes.find(node) else { return Err(never(format!("{node} is not known here"))) };
-        let Some(owner) = self.owner_of(attempt) else {
-            return Err(Refusal::refused(format!("{attempt} is not remembered here any more")));
-        };
-        let open = self.is_live(attempt, on) || self.may_take_back(attempt, on) || self.may_be_late(attempt, on);
-        if open || self.results.of(attempt).is_some() && self.was_its_own(attempt, on) {
-            Ok(owner)
-        } else if self.was_its_own(attempt, on) {
-            Err(Refusal::refused(format!("the end of {attempt} was told before")))
-        } else {
-            Err(never(format!("{attempt} was not given to {node}")))
-        }
-    }
-
-    fn was_its_own(&self, attempt: AttemptId, on: NodeIx) -> bool {
-        let past = self.jobs.past.get(&attempt).map(|past| past.node == Some(on));
-        let latest =
-            || self.jobs.task(attempt.task).is_some_and(|(_, t)| t.attempt == attempt.number && t.node == Some(on));
-        past.unwrap_or_else(latest)
-    }
-
-    fn owner_of(&self, attempt: AttemptId) -> Option<PersonName> {
-        self.jobs.task(attempt.task).map(|(job, _)| self.people.name(job.owner).clone())
-    }
-
-    /// The job is forgotten, and what its attempts left goes with it, where nobody else refers to it.
-    pub(super) fn end_results(&mut self, job: JobId, owner: &PersonName, turn: &mut Turn<'_>) {
-        let gone: Vec<(AttemptId, ContentHash)> =
-            self.results.of_job(job).map(|(attempt, kept)| (attempt, kept.hash)).collect();
-        for (attempt, hash) in gone {
-            self.results.kept.remove(&attempt);
-            self.files.release(owner, &hash);
-            self.let_go_unless_referred(hash, turn);
-        }
-        self.results.ages.remove(&job);
-    }
+fn collected_key(attempt: AttemptId, kept: &KeptResult, age: Option<Age>) -> Option<(u64, AttemptId)> {
+    let (collected, age) = kept.collected.zip(age)?;
+    Some((collected.hour.max(age.since), attempt))
 }

@@ -20,10 +20,14 @@ impl Cluster {
         self.persist_task(id, turn);
         turn.touch_job(id.job);
         if changed.ended() {
-            self.agenda.trim |= self.jobs.get(id.job).is_some_and(|job| !job.unfinished());
+            if self.jobs.get(id.job).is_some_and(|job| !job.unfinished()) {
+                self.agenda.trim = true;
+                self.begin_to_age(id.job, turn);
+            }
             self.waits_end(id, turn);
         } else if changed.reopened() {
             self.waits.reopened(id);
+            self.stop_aging(id.job, turn);
         }
         self.look_again(id, turn);
         Some(changed)

@@ -92,6 +92,7 @@ pub fn finished(report: &mut Finished) {
     if report.out_of_memory && matches!(report.outcome, Outcome::Signaled(9) | Outcome::Exited(137)) {
         report.outcome = Outcome::OutOfMemory;
     }
+    report.result_lost.iter_mut().for_each(sentence);
     report.ran_ms = report.ran_ms.map(|ms| ms.min(MOST_MS));
     output(&mut report.stdout);
     output(&mut report.stderr);

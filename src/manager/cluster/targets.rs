@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::api::{Refusal, Right};
-use protocol::id::{JobId, Target, TaskId};
+use protocol::id::{AttemptId, JobId, Target, TaskId};
 
 use super::Cluster;
 use super::jobs::Job;
@@ -77,6 +77,18 @@ impl Cluster {
             return Err(Refusal::not_found(format!("there is no {id}: {}", tasks_of(id.job, job))));
         }
         Ok((job, job.task(id.index)))
+    }
+
+    /// One that there is, or was.
+    pub(super) fn known_attempt(&self, attempt: AttemptId) -> Result<(), Refusal> {
+        let (id, (_, task)) = (attempt.task, self.known_task(attempt.task)?);
+        if (1..=task.attempt).contains(&attempt.number) {
+            return Ok(());
+        }
+        Err(Refusal::not_found(match task.attempt {
+            0 => format!("there is no {attempt}: {id} was never tried"),
+            latest => format!("there is no {attempt}: the latest attempt of {id} is #{latest}"),
+        }))
     }
 
     /// An operator acts on own jobs only, an admin on all.

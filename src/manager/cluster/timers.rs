@@ -17,6 +17,10 @@ pub enum Timer {
     Tokens,
     /// Old jobs are left over to be forgotten.
     Trim,
+    /// Results are an hour older.
+    Hour,
+    /// Old results are left over to be removed.
+    Results,
 }
 
 #[derive(Debug, Default)]

@@ -1,35 +1,31 @@
-//! Forgetting old jobs, so that neither memory nor disk fill up. Never one with unfinished tasks.
+//! Forgetting old jobs, so that neither memory nor disk fill up. Never one with unfinished tasks, and one that left what
+//! nobody has collected only where there would be no end to it.
 
 use protocol::event::What;
-use protocol::id::TaskId;
 
 use super::Cluster;
-use super::change::Change;
 use super::timers::Timer;
 use super::turn::Turn;
 
 /// The most jobs forgotten in one turn; the rest follow in the next.
 const MOST: usize = 100;
+/// The most results, and tasks beyond those that are to be kept, that are remembered for what waits to be collected.
+const MOST_RESULTS: usize = 100_000;
+const MOST_TASKS: u64 = 1_000_000;
 
 impl Cluster {
     pub(super) fn trim(&mut self, turn: &mut Turn<'_>) {
         self.agenda.trim = false;
         for _ in 0..MOST {
-            let Some(id) = self.jobs.surplus(self.config.keep_tasks) else { return };
-            self.waits_forget_job(id);
-            let followed: Vec<TaskId> = self.lookers.tasks_of(id);
-            let owner = self.jobs.get(id).map(|job| self.people.name(job.owner).clone());
-            self.jobs.forget(id);
-            turn.persist(Change::JobGone(id));
-            self.end_supply(id, turn);
-            if let Some(owner) = owner {
-                self.end_results(id, &owner, turn);
+            let keep = self.config.keep_tasks;
+            let too_many = self.results.len() > MOST_RESULTS || self.jobs.ended_tasks() > u64::from(keep) + MOST_TASKS;
+            let Some(id) = self.jobs.surplus(keep, too_many) else { return };
+            let waiting = self.results.lot(id).copied().filter(|lot| lot.waiting > 0);
+            if let Some((lot, owner)) = waiting.zip(self.owner_of(id)) {
+                let (results, size, reason) = (lot.waiting, lot.waiting_size, "the history of jobs is full".into());
+                turn.publish(What::ResultsGone { job: id, owner, results, size, reason });
             }
-            turn.publish(What::JobForgotten { job: id });
-            turn.touch_job(id);
-            for task in followed {
-                self.look_again(task, turn);
-            }
+            self.forget(id, None, What::JobForgotten { job: id }, turn);
         }
         self.timers.set(turn.now.mono, Timer::Trim);
     }

@@ -73,7 +73,9 @@ impl Cluster {
         if latest.number > 0 && !self.jobs.past.contains_key(&latest) {
             attempts.push(self.view_of_latest(latest, task));
         }
-        Ok(Reply::Task { task: self.view_of_task(id, job, task), attempts, results: vec![] })
+        let kept = self.results.of_tasks(id.job, id.index, id.index);
+        let results = kept.filter_map(|(attempt, kept)| self.view_of_result(attempt, kept)).collect();
+        Ok(Reply::Task { task: self.view_of_task(id, job, task), attempts, results })
     }
 
     pub(super) fn view_of_job(&self, id: JobId, job: &Job) -> JobView {
