@@ -9,7 +9,7 @@ use protocol::agent::Given;
 use protocol::api::Refusal;
 use protocol::event::What;
 use protocol::file::{ContentHash, FileKind};
-use protocol::id::{JobId, Target, TaskId};
+use protocol::id::{AttemptId, JobId, Target, TaskId};
 use protocol::job::{Outcome, TaskState};
 use protocol::result::Reduce;
 
@@ -39,7 +39,7 @@ impl Cluster {
         let reducer = TaskId { index, ..id };
         let reason = if let Part::Missing = self.part(job, id) {
             match job.task(id.index).state {
-                TaskState::Succeeded => format!("{id} left nothing in out/, {NOTHING}"),
+                TaskState::Succeeded => format!("{id} left nothing in out/ that could be kept, {NOTHING}"),
                 _ => missing(job, id),
             }
         } else if job.waits(index) {
@@ -81,6 +81,13 @@ impl Cluster {
     pub(super) fn find_part(&self, id: TaskId, hash: &ContentHash) -> Option<u64> {
         let job = self.reduced_by(id)?;
         self.parts(id.job, job).find(|part| part.hash == *hash).map(|part| part.size)
+    }
+
+    /// The task that reduces what this attempt left, where it has not ended.
+    pub(super) fn needed_by(&self, attempt: AttemptId) -> Option<TaskId> {
+        let (job, task) = self.jobs.task(attempt.task)?;
+        let index = job.reducer().filter(|last| *last != attempt.task.index && !job.task(*last).state.ended())?;
+        (task.attempt == attempt.number).then_some(TaskId { index, ..attempt.task })
     }
 
     pub(super) fn reduces(&self, id: TaskId) -> bool {

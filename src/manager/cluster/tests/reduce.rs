@@ -192,7 +192,7 @@ fn it_ends_with_the_first_of_the_others_that_does_not_succeed() {
 fn it_ends_where_one_left_nothing() {
     let mut world = begun();
     world.succeeds("pi-1", "1.0#1");
-    assert_eq!(world.reason("1.2"), "1.0 left nothing in out/, so there is nothing of it to reduce");
+    assert_eq!(world.reason("1.2"), "1.0 left nothing in out/ that could be kept, so there is nothing of it to reduce");
     world.gives("pi-1", "1.1#1", b'b');
     // Again with all that it lacks.
     assert_eq!(world.retry("1"), Ok(2));
@@ -348,25 +348,47 @@ fn the_others_go_only_where_results_are_given_and_it_where_files_are_taken() {
     assert_eq!(why.nodes[0].reason, told);
     world.add("pi-3", 1);
     assert_eq!(world.starts("pi-3"), ["1.0#1"]);
+    world.ask(Request::Drain { node: name("pi-3"), on: true }).unwrap();
     world.gives("pi-3", "1.0#1", b'a');
     assert_eq!((world.ready("pi-1"), world.ready("pi-2").len()), (vec!["1.1#1".to_owned()], 0));
 }
 
 #[test]
 fn its_parts_stay_until_it_has_ended_however_old_they_are() {
-    let mut world = World::with(ClusterConfig { keep_tasks: 1, backlog: Some(4), ..ClusterConfig::default() });
+    let mut world = World::with(ClusterConfig { results_keep_hours: 2, ..ClusterConfig::default() });
     world.add("pi-1", 4);
     world.submit(reduced(1));
+    world.ask(Request::Drain { node: name("pi-1"), on: true }).unwrap();
     world.gives("pi-1", "1.0#1", b'a');
-    for id in 2..5 {
-        world.submit(JobSpec::of(["true"]));
-        world.succeeds("pi-1", &format!("{id}.0#1"));
-    }
+    world.pass(10 * 3_600_000);
     assert!(world.kept.refers_to(&part(b'a')));
+    world.ask(Request::Drain { node: name("pi-1"), on: false }).unwrap();
     world.succeeds("pi-1", "1.1#1");
-    world.submit(JobSpec::of(["true"]));
-    world.succeeds("pi-1", "5.0#1");
+    world.pass(10 * 3_600_000);
     assert!(!world.kept.refers_to(&part(b'a')));
+}
+
+#[test]
+fn what_it_needs_is_removed_by_nobody() {
+    let mut world = begun();
+    world.leaves("pi-1", "1.0#1", b'x');
+    world.finished("pi-1", "1.0#1", Outcome::Exited(1));
+    world.retry("1").unwrap();
+    world.gives("pi-1", "1.0#2", b'a');
+    let remove = |what: &str| Request::ResultRemove { targets: vec![target(what)] };
+    let told = world.refused(remove("1"));
+    assert!(told.starts_with("1.2 needs what 1.0#2 left, and has not ended"), "{told}");
+    world.ask(remove("1.0#1")).unwrap();
+    world.finished("pi-1", "1.1#1", Outcome::Exited(1));
+    world.ask(remove("1")).unwrap();
+    // It takes all that is gone to run again.
+    let told = world.refused(Request::Retry { targets: vec![target("1.2")] });
+    assert!(told.starts_with("1.2 cannot run again: what 1.0 left is not kept any more"), "{told}");
+    assert_eq!(world.retry("1.1"), Ok(1));
+    world.gives("pi-1", "1.1#2", b'b');
+    assert_eq!(world.retry("1"), Ok(2));
+    world.gives("pi-1", "1.0#3", b'c');
+    assert_eq!(world.state("1.2"), TaskState::Starting);
 }
 
 #[test]
