@@ -15,6 +15,8 @@ pub const MOST_TASKS: u32 = 1_000_000;
 pub const MOST_CPUS: u32 = 4096;
 /// Arguments and environment together: half of what Linux allows, room for what is added.
 pub const MOST_COMMAND_BYTES: usize = 1 << 20;
+/// The most things one job is swept over.
+pub const MOST_AXES: usize = 100;
 /// The most files one job is given.
 pub const MOST_JOB_FILES: usize = 1000;
 
@@ -155,23 +157,21 @@ impl JobSpec {
         if self.sweep.is_empty() || !text.contains('{') || !self.maps().contains(&index) {
             return text.to_owned();
         }
-        let (mut filled, mut rest) = (String::new(), text);
-        while let Some(at) = rest.find('{') {
-            filled.push_str(&rest[..at]);
-            rest = &rest[at..];
-            let name = rest[1..].split('}').next().unwrap_or_default();
-            match self.tried(name, index) {
-                Some(value) if rest.len() > name.len() + 1 => {
-                    filled.push_str(value);
-                    rest = &rest[name.len() + 2..];
-                }
-                _ => {
-                    filled.push('{');
-                    rest = &rest[1..];
-                }
-            }
-        }
-        filled + rest
+        let mut filled = String::new();
+        fill(text, |name| self.tried(name, index), |part| filled.push_str(part));
+        filled
+    }
+
+    /// The most bytes that it has with any of the values that are tried.
+    fn longest(&self, text: &str) -> usize {
+        let longest: BTreeMap<&str, &str> = self
+            .sweep
+            .iter()
+            .filter_map(|axis| Some((&*axis.name, &**axis.values.iter().max_by_key(|value| value.len())?)))
+            .collect();
+        let mut bytes = 0_usize;
+        fill(text, |name| longest.get(name).copied(), |part| bytes = bytes.saturating_add(part.len()));
+        bytes
     }
 
     /// What the task with this index tries of the axis of that name.
@@ -199,11 +199,6 @@ impl JobSpec {
                 return bad(format!("{key} is set by Bramble itself; choose a name that does not start with BRAMBLE_"));
             }
         }
-        let bytes = self.command.iter().map(|w| w.len() + 1).sum::<usize>()
-            + self.env.iter().map(|(k, v)| k.len() + v.len() + 2).sum::<usize>();
-        if bytes > MOST_COMMAND_BYTES {
-            return bad(format!("command and environment have {bytes} bytes; at most {MOST_COMMAND_BYTES} fit"));
-        }
         if !(1..=MOST_CPUS).contains(&self.cpus) {
             return bad(format!("a task has 1 to {MOST_CPUS} CPUs, not {}", self.cpus));
         }
@@ -217,6 +212,7 @@ impl JobSpec {
         }
         self.check_sweep()?;
         self.check_reduce()?;
+        self.check_length()?;
         if self.files.len() > MOST_JOB_FILES {
             return bad(format!("{} files are too many for a job; pack them as a folder", self.files.len()));
         }
@@ -243,6 +239,33 @@ impl JobSpec {
                 "two files would be called {name:?} in the task's folder; call one otherwise, as in: --file {file:?}=other"
             ));
         }
+        let parts: BTreeSet<String> = self.reduce.iter().flat_map(|_| self.maps().map(Reduce::folder)).collect();
+        let for_all = self.files.iter().filter(|file| file.only.is_none());
+        if let Some(file) = { for_all }.find(|file| parts.contains(file.name().as_str())) {
+            let (file, name) = (file.file.to_string(), file.name());
+            return bad(format!(
+                "{name:?} is what the task that reduces finds another's part under; call it otherwise, as in: --file {file:?}=other"
+            ));
+        }
+        Ok(())
+    }
+
+    /// With whatever is filled in.
+    fn check_length(&self) -> Result<(), BadSpec> {
+        let sum = |lengths: &mut dyn Iterator<Item = usize>| lengths.fold(0_usize, usize::saturating_add);
+        let env = sum(&mut self.env.iter().map(|(key, value)| key.len() + self.longest(value) + 2));
+        let command = sum(&mut self.command.iter().map(|word| self.longest(word) + 1));
+        let reduce = self.reduce.as_ref().map_or(0, |reduce| {
+            let path = |index| Reduce::folder(index).len() + reduce.part.as_str().len() + 2;
+            let inputs: usize = self.maps().map(path).sum();
+            sum(&mut reduce.command.iter().map(|word| if word == INPUTS { inputs } else { word.len() + 1 }))
+        });
+        let bytes = command.max(reduce).saturating_add(env);
+        if bytes > MOST_COMMAND_BYTES {
+            return Err(BadSpec(format!(
+                "command and environment have {bytes} bytes; at most {MOST_COMMAND_BYTES} fit"
+            )));
+        }
         Ok(())
     }
 
@@ -251,11 +274,13 @@ impl JobSpec {
         if !self.sweep.is_empty() && self.array.is_some() {
             return bad("a sweep makes an array of its own; leave one of both out".into());
         }
+        if self.sweep.len() > MOST_AXES {
+            return bad(format!("a job is swept over at most {MOST_AXES} things, not {}", self.sweep.len()));
+        }
         let mut names = BTreeSet::new();
         let mut tasks = 1_u64;
         for Axis { name, values } in &self.sweep {
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            if name.is_empty() || !name.chars().all(plain) {
+            if name.is_empty() || !name.chars().all(of_a_name) {
                 return bad(format!("{name:?} cannot be swept over; its name has letters, digits and _ only"));
             }
             if !names.insert(name) {
@@ -290,6 +315,30 @@ impl JobSpec {
         }
         Ok(())
     }
+}
+
+fn of_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Adds up the text, with values in the places of their names in braces. What is filled in is not looked at again.
+fn fill<'a>(text: &'a str, value: impl Fn(&str) -> Option<&'a str>, mut add: impl FnMut(&'a str)) {
+    let mut rest = text;
+    while let Some((before, from)) = rest.split_once('{') {
+        add(before);
+        let (name, after) = from.split_at(from.find(|c| !of_a_name(c)).unwrap_or(from.len()));
+        rest = match value(name).zip(after.strip_prefix('}')) {
+            Some((value, after)) => {
+                add(value);
+                after
+            }
+            None => {
+                add("{");
+                from
+            }
+        };
+    }
+    add(rest);
 }
 
 /// How many tasks these make; a job without any has one.
@@ -532,6 +581,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_filled_in_counts_and_braces_without_end_are_read_once() {
+        let told = |spec: JobSpec| spec.check().unwrap_err().to_string();
+        let mut spec = JobSpec { sweep: vec![axis("a", &["x", &"y".repeat(1 << 19)])], ..JobSpec::of(["{a}{a}{a}"]) };
+        assert!(told(spec.clone()).contains("command and environment have 1572865 bytes"));
+        spec.command = vec!["{a}".into()];
+        assert_eq!(spec.check(), Ok(()));
+        spec.env.insert("A".into(), "{a}".into());
+        assert!(told(spec).contains("bytes"));
+        let braces = "{".repeat(MOST_COMMAND_BYTES - 1);
+        let spec = JobSpec { sweep: vec![axis("a", &["x"])], ..JobSpec::of([braces.clone()]) };
+        assert_eq!((spec.check(), spec.command_of(0)), (Ok(()), vec![braces]));
+        let sweep = (0..=MOST_AXES).map(|n| axis(&format!("a{n}"), &["1"])).collect();
+        assert!(told(JobSpec { sweep, ..JobSpec::of(["true"]) }).contains("at most 100 things"));
+        let command = [&["cat".to_owned()], &vec![INPUTS.to_owned(); 4][..]].concat();
+        let reduce = Reduce { command, part: "x".repeat(255).parse().unwrap() };
+        let array = Some(Array { first: 0, last: 999 });
+        assert!(told(JobSpec { array, reduce: Some(reduce), ..JobSpec::of(["true"]) }).contains("bytes"));
+    }
+
+    #[test]
     fn the_task_that_reduces_is_one_more_and_is_given_the_parts_in_order() {
         let reduce = |words: &[&str]| Reduce {
             command: words.iter().map(|&word| word.into()).collect(),
@@ -548,6 +617,11 @@ mod tests {
             spec.reduce = Some(reduce(words));
             assert!(spec.check().unwrap_err().to_string().contains(told));
         }
+        spec.reduce = Some(reduce(&["cat", "{inputs}"]));
+        spec.files = vec![JobFile::of("part-10".parse().unwrap())];
+        assert!(spec.check().unwrap_err().to_string().contains("finds another's part under"));
+        spec.files = vec![JobFile::of("part-12".parse().unwrap())];
+        assert_eq!(spec.check(), Ok(()));
         spec.array = Some(Array { first: 0, last: 5000 });
         spec.reduce = Some(reduce(&["cat", "{inputs}"]));
         assert!(spec.check().unwrap_err().to_string().contains("at most 1000"));

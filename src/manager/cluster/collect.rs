@@ -153,6 +153,11 @@ impl Cluster {
                 "{attempt} has not ended, and its result comes with its end; wait for it, or stop it, with: bramble stop {task}"
             )));
         }
+        if let Some((attempt, reducer)) = meant.iter().find_map(|&attempt| Some((attempt, self.needed_by(attempt)?))) {
+            return Err(Refusal::refused(format!(
+                "{reducer} needs what {attempt} left, and has not ended; wait for it, or stop it, with: bramble stop {reducer}"
+            )));
+        }
         let mut gone: BTreeMap<JobId, (u32, u64)> = BTreeMap::new();
         for attempt in meant {
             let size = self.remove_result(attempt, turn);

@@ -51,6 +51,7 @@ impl Cluster {
             turn.touch_metrics(&node);
             turn.publish(What::TaskEnded { attempt, node: Some(node), state, code, reason });
         }
+        self.part_ended(id, turn);
     }
 
     /// A stop has come true without a result from the node.
@@ -63,7 +64,7 @@ impl Cluster {
 
     /// A task that waits is stopped: nothing of it runs anywhere.
     pub(super) fn stop_queued(&mut self, id: TaskId, reason: &str, turn: &mut Turn<'_>) {
-        let Some(key) = self.jobs.get(id.job).map(Key::of) else { return };
+        let Some(key) = self.jobs.get(id.job).map(|job| Key::of(job, id.index)) else { return };
         self.unqueue(id, key);
         self.bury(id, turn);
         self.jobs.change(id, turn.now.wall, |task| task.clear_attempt());
@@ -105,7 +106,7 @@ impl Cluster {
     /// A node that was given up for lost is back with an attempt that no other has replaced: it goes on, and the
     /// loss is undone.
     pub(super) fn take_back(&mut self, id: TaskId, on: NodeIx, started_at: UnixMillis, turn: &mut Turn<'_>) {
-        let Some(key) = self.jobs.get(id.job).map(Key::of) else { return };
+        let Some(key) = self.jobs.get(id.job).map(|job| Key::of(job, id.index)) else { return };
         self.unqueue(id, key);
         self.update(id, turn, |task| {
             task.state = TaskState::Running;

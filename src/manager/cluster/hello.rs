@@ -11,6 +11,7 @@ use super::Cluster;
 use super::ids::NodeIx;
 use super::orders::Phase;
 use super::port::LinkId;
+use super::queue::Key;
 use super::sane;
 use super::turn::Turn;
 
@@ -51,7 +52,8 @@ impl Cluster {
         let node = self.nodes.get(ix);
         let draining = node.is_some_and(|node| node.draining);
         // Its agent may be an older one now.
-        let unfit = self.jobs.get(id.job).is_some_and(|job| job.files) && node.is_some_and(|node| !node.takes_files);
+        let key = self.jobs.get(id.job).map(|job| Key::of(job, id.index));
+        let unfit = key.zip(node).is_some_and(|(key, node)| !node.can(&key));
         let stopping = self.jobs.stopping.contains_key(&id);
         if rebooted {
             // Whether it had begun before is not known: it may run a second time, so that is said.

@@ -2,15 +2,16 @@
 //! touched, and all beyond are queued.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::ops::RangeInclusive;
 
 use protocol::id::{AttemptId, JobId, TaskId};
-use protocol::job::{Array, Counts, JobSpec, Outcome, TaskState};
+use protocol::job::{Counts, JobSpec, Outcome, TaskState};
 use protocol::name::JobName;
 use protocol::time::UnixMillis;
 
-use super::compact::{Command, Moment};
+use super::compact::Moment;
 use super::ids::{NodeIx, PersonIx};
+use super::recipe::Recipe;
 use super::tally::Tally;
 use super::task::{FRESH, Task};
 
@@ -27,10 +28,11 @@ pub struct Job {
     /// When its last task ended; never while one is unfinished.
     ended_at: Moment,
     pub name: Option<JobName>,
-    pub command: Command,
-    pub env: Option<Arc<BTreeMap<String, String>>>,
+    pub recipe: Recipe,
     /// It is given some; which, is elsewhere.
     pub files: bool,
+    /// Its last task waits for all others.
+    reduces: bool,
     pub counts: Counts,
     /// Its place among the ended jobs.
     ended: u64,
@@ -39,8 +41,8 @@ pub struct Job {
 
 impl Job {
     pub fn new(spec: &JobSpec, owner: PersonIx, pin: Option<NodeIx>, submitted_at: UnixMillis) -> Self {
-        let Array { first, last } = spec.array.unwrap_or(Array { first: 0, last: 0 });
-        let queued = last.saturating_sub(first).saturating_add(1);
+        let (first, last) = spec.indices().into_inner();
+        let queued = (last - first).saturating_add(1);
         Self {
             owner,
             cpus: spec.cpus,
@@ -51,9 +53,9 @@ impl Job {
             started_at: Moment::NEVER,
             ended_at: Moment::NEVER,
             name: spec.name.clone(),
-            command: Command::new(&spec.command, queued),
-            env: (!spec.env.is_empty()).then(|| Arc::new(spec.env.clone())),
+            recipe: Recipe::new(spec),
             files: !spec.files.is_empty(),
+            reduces: spec.reduce.is_some(),
             counts: Counts { queued, ..Counts::default() },
             ended: 0,
             touched: vec![],
@@ -74,6 +76,23 @@ impl Job {
 
     pub fn has(&self, index: u32) -> bool {
         (self.first..=self.last).contains(&index)
+    }
+
+    /// The index of the task that waits for all others.
+    pub fn reducer(&self) -> Option<u32> {
+        self.reduces.then_some(self.last)
+    }
+
+    /// The indices of the others.
+    pub fn maps(&self) -> RangeInclusive<u32> {
+        self.first..=self.last - u32::from(self.reduces)
+    }
+
+    /// Whether this task waits for others of its job, and not for a place.
+    pub fn waits(&self, index: u32) -> bool {
+        self.reducer() == Some(index)
+            && self.task(index).state == TaskState::Queued
+            && self.counts.succeeded < self.tasks() - 1
     }
 
     pub fn task(&self, index: u32) -> &Task {

@@ -126,6 +126,7 @@ impl Cluster {
         let rebooted = node.facts.boot_id.as_ref().is_some_and(|boot| *boot != hello.boot_id);
         node.newest_link = Some(link);
         node.takes_files = hello.takes_files;
+        node.gives_results = hello.gives_results;
         node.lease = None;
         node.down_since = None;
         node.trouble = None;

@@ -7,7 +7,6 @@ use protocol::id::{JobId, Target, TaskId};
 use protocol::job::TaskState;
 
 use super::Cluster;
-use super::compact::Command;
 use super::ids::{NodeIx, PersonIx};
 use super::jobs::Job;
 use super::task::{FRESH, Task};
@@ -27,9 +26,10 @@ pub struct Room {
 }
 
 impl Room {
-    pub fn takes(&mut self, command: &Command) -> bool {
+    /// A row whose command has so many bytes.
+    pub fn takes(&mut self, bytes: usize) -> bool {
         let first = self.used == 0;
-        self.used += ROW_BYTES + command.bytes();
+        self.used += ROW_BYTES + bytes;
         first || self.used <= MOST_BYTES
     }
 }
@@ -46,8 +46,8 @@ impl Window {
         Self { skip: skip.into(), left: if limit == 0 { USUAL } else { limit }, room: Room::default() }
     }
 
-    /// Whether the next row is in it.
-    fn takes(&mut self, command: &Command) -> bool {
+    /// Whether the next row is in it, with a command of so many bytes.
+    fn takes(&mut self, bytes: impl FnOnce() -> usize) -> bool {
         if self.skip > 0 {
             self.skip -= 1;
             return false;
@@ -55,7 +55,7 @@ impl Window {
         if self.left == 0 {
             return false;
         }
-        if !self.room.takes(command) {
+        if !self.room.takes(bytes()) {
             self.left = 0;
             return false;
         }
@@ -93,7 +93,7 @@ impl Cluster {
         let mut look = |id: JobId, job: &Job| {
             if wanted(job) {
                 total += 1;
-                if window.takes(&job.command) {
+                if window.takes(|| job.recipe.command().bytes()) {
                     jobs.push(self.view_of_job(id, job));
                 }
             }
@@ -196,7 +196,7 @@ impl TaskList<'_> {
         let there = self.on.is_none_or(|on| task.node == Some(on) && task.state != TaskState::Queued);
         if there && self.states.contains(&task.state) {
             self.total += 1;
-            if self.window.takes(&job.command) {
+            if self.window.takes(|| job.recipe.bytes_of(id.index)) {
                 self.tasks.push(self.cluster.view_of_task(id, job, task));
             }
         }

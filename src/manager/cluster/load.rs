@@ -48,7 +48,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
     image.nodes.into_iter().for_each(|row| cluster.load_node(row));
     for row in image.jobs {
         let owner = cluster.people.intern(&row.owner);
-        cluster.supply(row.id, &row.owner, row.given);
+        cluster.supply(row.id, &row.owner, &row.spec.files, row.given);
         let pin = row.spec.node.as_ref().map(|name| cluster.nodes.intern(name));
         cluster.jobs.add(row.id, Job::new(&row.spec, owner, pin, row.submitted_at));
     }
@@ -122,17 +122,24 @@ impl Cluster {
     fn fill_queue(&mut self) {
         for &id in &self.jobs.active {
             let Some(job) = self.jobs.get(id) else { continue };
-            let key = Key::of(job);
+            let (first, last) = job.maps().into_inner();
+            let key = Key::of(job, first);
             let untouched = job.untouched_from();
-            for index in (job.first..=job.last).take_while(|index| u64::from(*index) < untouched) {
+            for index in (first..=last).take_while(|index| u64::from(*index) < untouched) {
                 if job.task(index).state == TaskState::Queued {
                     self.queue.insert_range(key, id, index, index);
                 }
             }
             if let Ok(from) = u32::try_from(untouched)
-                && from <= job.last
+                && from <= last
             {
-                self.queue.insert_range(key, id, from, job.last);
+                self.queue.insert_range(key, id, from, last);
+            }
+            if let Some(index) = job.reducer()
+                && job.task(index).state == TaskState::Queued
+                && !job.waits(index)
+            {
+                self.queue.insert_range(Key::of(job, index), id, index, index);
             }
         }
     }

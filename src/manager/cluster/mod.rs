@@ -38,6 +38,8 @@ mod placement;
 mod port;
 mod queue;
 mod recall;
+mod recipe;
+mod reduce;
 mod reports;
 mod requests;
 mod reserve;

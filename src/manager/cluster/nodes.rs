@@ -11,6 +11,7 @@ use super::change::{KeyPrint, NodeRow};
 use super::ids::{ClassIx, NodeIx, PersonIx};
 use super::orders::Orders;
 use super::port::{LinkId, Mono};
+use super::queue::Key;
 use super::valve::Valve;
 
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub struct Node {
     pub expecting: u64,
     /// As its agent said in its hello.
     pub takes_files: bool,
+    pub gives_results: bool,
     /// It had no room for some a moment ago.
     pub files_rest: bool,
     /// Replaced attempts it holds ended: their late results are on the way.
@@ -83,6 +85,7 @@ impl Node {
             reserved_for: None,
             expecting: 0,
             takes_files: false,
+            gives_results: false,
             files_rest: false,
             late: BTreeSet::new(),
             complaints: Valve::default(),
@@ -115,6 +118,11 @@ impl Node {
     /// Whether new work may go there at all.
     pub fn open(&self) -> bool {
         self.up() && self.role == Role::Worker && !self.draining && !self.revoked && !self.is_full()
+    }
+
+    /// Whether its agent is new enough for such a task.
+    pub fn can(&self, key: &Key) -> bool {
+        (self.takes_files || !key.files) && (self.gives_results || !key.results)
     }
 
     /// As it says itself.

@@ -120,7 +120,7 @@ impl Cluster {
 
     /// Whether a node takes work of this kind at all.
     pub(super) fn suits(&self, ix: NodeIx, node: &Node, key: &Key) -> bool {
-        (!key.files || node.takes_files && !node.files_rest) && self.welcome(ix, node, key.owner)
+        node.can(key) && !(key.files && node.files_rest) && self.welcome(ix, node, key.owner)
     }
 
     /// Whether a node takes this person's work: where tasks share the agent's uid they could reach into each
@@ -163,9 +163,9 @@ impl Cluster {
             attempt: id.attempt(task.attempt),
             uid,
             cpus: job.cpus,
-            command: job.command.shared(),
-            env: job.env.as_ref().unwrap_or(&self.no_env).clone(),
-            files: self.supplies.of(id.job).clone(),
+            command: job.recipe.command_of(id.index),
+            env: job.recipe.env_of(id.index).unwrap_or_else(|| self.no_env.clone()),
+            files: self.given_to(id),
         })
     }
 
@@ -177,9 +177,10 @@ impl Cluster {
         }
     }
 
-    /// Puts a task into the queue, at its place.
+    /// Puts a task into the queue, at its place; but one that waits for others of its job.
     pub(super) fn enqueue(&mut self, id: TaskId) {
-        let Some(key) = self.jobs.get(id.job).map(Key::of) else { return };
+        let Some(job) = self.jobs.get(id.job).filter(|job| !job.waits(id.index)) else { return };
+        let key = Key::of(job, id.index);
         self.agenda.fresh.extend(self.queue.insert(key, id));
     }
 

@@ -18,11 +18,15 @@ pub struct Key {
     pub owner: PersonIx,
     /// Only for nodes that take files.
     pub files: bool,
+    /// Only for nodes that give results.
+    pub results: bool,
 }
 
 impl Key {
-    pub fn of(job: &Job) -> Self {
-        Self { cpus: job.cpus, pin: job.pin, owner: job.owner, files: job.files }
+    /// Of the task with this index. What others leave is files to the one that reduces.
+    pub fn of(job: &Job, index: u32) -> Self {
+        let (reduces, reduced) = job.reducer().map_or((false, false), |last| (last == index, last != index));
+        Self { cpus: job.cpus, pin: job.pin, owner: job.owner, files: job.files || reduces, results: reduced }
     }
 }
 

@@ -38,7 +38,7 @@ impl Cluster {
             let wanted = |(task, order): &(TaskId, &Order)| {
                 let fits = order.movable && order.recall.is_none() && u64::from(order.cpus) <= room;
                 fits && self.may_use(node, *task)
-                    && self.jobs.get(task.job).is_some_and(|job| self.suits(ix, node, &Key::of(job)))
+                    && self.jobs.get(task.job).is_some_and(|job| self.suits(ix, node, &Key::of(job, task.index)))
             };
             let (task, _) = self.nodes.get(from)?.orders.waiting_youngest().find(wanted)?;
             Some((from, task))

@@ -22,7 +22,7 @@ impl Cluster {
         for &target in targets {
             self.may_be_named(target)?;
         }
-        let again = self.to_be_retried(&meant, targets);
+        let again = self.to_be_retried(&meant, targets)?;
         if again.is_empty() {
             return Err(Refusal::refused(if self.any_unfinished(&meant) {
                 "nothing to retry: what has ended of this succeeded, and the rest has not ended yet; stop it first"
@@ -57,7 +57,7 @@ impl Cluster {
         Err(Refusal::refused(format!("{id} has not ended: it is {}; stop it first, then retry", task.state)))
     }
 
-    fn to_be_retried(&self, meant: &Meant, targets: &[Target]) -> Vec<TaskId> {
+    fn to_be_retried(&self, meant: &Meant, targets: &[Target]) -> Result<Vec<TaskId>, Refusal> {
         let named: BTreeSet<TaskId> = targets
             .iter()
             .filter_map(|target| match target {
@@ -69,17 +69,24 @@ impl Cluster {
         let mut again = vec![];
         for (&job_id, ranges) in meant {
             let Some(job) = self.jobs.get(job_id) else { continue };
+            let mut of_job = vec![];
+            // Of a job or a range that has the one that reduces.
+            let reduced = job.reducer().map(|index| TaskId { job: job_id, index }).is_some_and(|reducer| {
+                ranges.last().is_some_and(|range| range.1 == reducer.index) && !named.contains(&reducer)
+            });
             for index in ranges.iter().flat_map(|&(first, last)| first..=last) {
                 let id = TaskId { job: job_id, index };
                 let state = job.task(index).state;
                 // The only task of a job is named by its job.
                 let chosen = || state != TaskState::Succeeded || job.tasks() == 1 || named.contains(&id);
-                if state.ended() && chosen() {
-                    again.push(id);
+                if state.ended() && (chosen() || reduced && self.lacks_part(job, id)) {
+                    of_job.push(id);
                 }
             }
+            self.retry_parts(job_id, job, &mut of_job)?;
+            again.append(&mut of_job);
         }
-        again
+        Ok(again)
     }
 
     fn any_unfinished(&self, meant: &Meant) -> bool {

@@ -26,13 +26,14 @@ impl Cluster {
         let owner = self.people.intern(&caller.person);
         self.people.serial(owner, turn);
         let job = Job::new(&spec, owner, pin, turn.now.wall);
-        let (key, first, last, tasks) = (Key::of(&job), job.first, job.last, job.tasks());
-        let name = job.name.clone();
-        let row = JobRow { id, owner: caller.person.clone(), submitted_at: turn.now.wall, spec, given: given.clone() };
+        let (tasks, name) = (job.tasks(), job.name.clone());
+        // One that waits for all others is not in the queue yet.
+        let ((first, last), key) = (job.maps().into_inner(), Key::of(&job, job.first));
+        self.supply(id, &caller.person, &spec.files, given.clone());
+        let row = JobRow { id, owner: caller.person.clone(), submitted_at: turn.now.wall, spec, given };
         turn.persist(Change::Job(Arc::new(row)));
         turn.publish_of(Some(caller.person.clone()), What::JobSubmitted { job: id, tasks, name });
         turn.touch_job(id);
-        self.supply(id, &caller.person, given);
         self.jobs.add(id, job);
         self.agenda.fresh.extend(self.queue.insert_range(key, id, first, last));
         Ok(Reply::Submitted { job: id, tasks })

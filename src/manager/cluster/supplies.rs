@@ -7,7 +7,7 @@ use std::sync::Arc;
 use protocol::agent::Given;
 use protocol::api::{Refusal, RefusalKind};
 use protocol::file::{ContentHash, FileRef};
-use protocol::id::{AttemptId, JobId};
+use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::JobFile;
 use protocol::name::{NodeName, PersonName};
 use protocol::unit::Bytes;
@@ -26,7 +26,19 @@ pub struct Supplies {
 #[derive(Debug)]
 struct Supply {
     owner: PersonName,
+    /// All of it, in the order in which it was asked for.
     files: Arc<[Given]>,
+    /// Where not every task is given all.
+    shares: Option<Box<Shares>>,
+}
+
+/// Which of them are for whom, by their places.
+#[derive(Debug)]
+struct Shares {
+    for_all: Vec<usize>,
+    /// The same, ready for tasks that have nothing of their own.
+    files: Arc<[Given]>,
+    own: BTreeMap<u32, Vec<usize>>,
 }
 
 impl Default for Supplies {
@@ -36,9 +48,45 @@ impl Default for Supplies {
 }
 
 impl Supplies {
-    /// The same for all tasks of the job.
+    /// What all tasks of the job are given together.
     pub fn of(&self, job: JobId) -> &Arc<[Given]> {
         self.by_job.get(&job).map_or(&self.nothing, |supply| &supply.files)
+    }
+
+    /// Tasks that are given the same share it.
+    pub fn of_task(&self, id: TaskId) -> Arc<[Given]> {
+        let Some(supply) = self.by_job.get(&id.job) else { return self.nothing.clone() };
+        let Some(shares) = &supply.shares else { return supply.files.clone() };
+        let Some(own) = shares.own.get(&id.index) else { return shares.files.clone() };
+        let mut places: Vec<usize> = shares.for_all.iter().chain(own).copied().collect();
+        places.sort_unstable();
+        places.into_iter().filter_map(|place| supply.files.get(place).cloned()).collect()
+    }
+
+    /// A content that this task is given.
+    fn find(&self, id: TaskId, hash: &ContentHash) -> Option<&Given> {
+        let supply = self.by_job.get(&id.job)?;
+        let is = |given: &&Given| given.hash == *hash;
+        let Some(shares) = &supply.shares else { return supply.files.iter().find(is) };
+        let own = shares.own.get(&id.index).into_iter().flatten().filter_map(|place| supply.files.get(*place));
+        own.chain(shares.files.iter()).find(is)
+    }
+}
+
+impl Shares {
+    fn of(wanted: &[JobFile], files: &Arc<[Given]>) -> Option<Box<Self>> {
+        if wanted.iter().all(|file| file.only.is_none()) {
+            return None;
+        }
+        let (mut for_all, mut own) = (vec![], BTreeMap::<u32, Vec<usize>>::new());
+        for (place, file) in wanted.iter().enumerate() {
+            match file.only {
+                None => for_all.push(place),
+                Some(index) => own.entry(index).or_default().push(place),
+            }
+        }
+        let ready = for_all.iter().filter_map(|place| files.get(*place).cloned()).collect();
+        Some(Box::new(Self { for_all, files: ready, own }))
     }
 }
 
@@ -84,19 +132,20 @@ impl Cluster {
     }
 
     /// From here on the job holds them.
-    pub(super) fn supply(&mut self, job: JobId, owner: &PersonName, files: Arc<[Given]>) {
+    pub(super) fn supply(&mut self, job: JobId, owner: &PersonName, wanted: &[JobFile], files: Arc<[Given]>) {
         if files.is_empty() {
             return;
         }
         for (hash, size) in contents(&files) {
             self.files.hold(owner, hash, size);
         }
-        self.supplies.by_job.insert(job, Supply { owner: owner.clone(), files });
+        let shares = Shares::of(wanted, &files);
+        self.supplies.by_job.insert(job, Supply { owner: owner.clone(), files, shares });
     }
 
     /// The job is forgotten, and what nobody else refers to goes with it.
     pub(super) fn end_supply(&mut self, job: JobId, turn: &mut Turn<'_>) {
-        let Some(Supply { owner, files }) = self.supplies.by_job.remove(&job) else { return };
+        let Some(Supply { owner, files, .. }) = self.supplies.by_job.remove(&job) else { return };
         for (hash, _) in contents(&files) {
             self.files.release(&owner, &hash);
             self.let_go_unless_referred(hash, turn);
@@ -109,15 +158,19 @@ impl Cluster {
         let never = |what: String| Refusal { kind: RefusalKind::NotFound, message: what };
         let known = self.nodes.find(node).and_then(|ix| Some((ix, self.nodes.get(ix)?)));
         let Some((ix, there)) = known else { return Err(never(format!("{node} is not known here"))) };
-        let given = self.supplies.of(attempt.task.job).iter().find(|given| given.hash == *hash);
+        let given = self.supplies.find(attempt.task, hash).map(|given| given.size);
+        let given = given.or_else(|| self.find_part(attempt.task, hash));
         let now = there.orders.get(attempt.task).is_some_and(|order| order.number == attempt.number);
         let latest =
             || self.jobs.task(attempt.task).is_some_and(|(_, t)| t.attempt == attempt.number && t.node == Some(ix));
         let before = || latest() || self.jobs.past.get(&attempt).is_some_and(|past| past.node == Some(ix));
         match given {
-            Some(given) if now => Ok(given.size),
-            Some(_) if before() => Err(Refusal::refused(format!("{attempt} is not given to {node} any more"))),
+            Some(size) if now => Ok(size),
             None if now => Err(never(format!("{attempt} was not given this content"))),
+            // What others left for one that reduces may be something else by now.
+            _ if (given.is_some() || self.reduces(attempt.task)) && before() => {
+                Err(Refusal::refused(format!("{attempt} is not given to {node} any more")))
+            }
             _ => Err(never(format!("{attempt} is not given to {node}"))),
         }
     }

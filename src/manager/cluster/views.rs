@@ -43,7 +43,7 @@ impl Cluster {
         let chosen = active.chain(self.jobs.newest_ended()).take(jobs_limit);
         let mut room = Room::default();
         let known = chosen.filter_map(|id| Some((id, self.jobs.get(id)?)));
-        let fitting = known.take_while(|(_, job)| room.takes(&job.command));
+        let fitting = known.take_while(|(_, job)| room.takes(job.recipe.command().bytes()));
         let mut jobs: Vec<JobView> = fitting.map(|(id, job)| self.view_of_job(id, job)).collect();
         jobs.sort_unstable_by_key(|view| std::cmp::Reverse(view.id));
         Picture {
@@ -83,7 +83,7 @@ impl Cluster {
             id,
             name: job.name.clone(),
             owner: self.people.name(job.owner).clone(),
-            command: job.command.words(),
+            command: job.recipe.command().words(),
             cpus: job.cpus,
             node: job.pin.map(|ix| self.nodes.name(ix).clone()),
             first: job.first,
@@ -103,7 +103,7 @@ impl Cluster {
             id,
             name: job.name.clone(),
             owner: self.people.name(job.owner).clone(),
-            command: job.command.words(),
+            command: job.recipe.words_of(id.index),
             state: task.state,
             stopping: self.jobs.stopping.contains_key(&id),
             attempt: task.attempt,

@@ -19,8 +19,12 @@ impl Cluster {
         let (job, task) = self.known_task(id)?;
         let mut why = Why { id, state: task.state, summary: String::new(), ahead: 0, nodes: vec![] };
         match task.state {
+            TaskState::Queued if job.waits(id.index) => {
+                let (done, all) = (job.counts.succeeded, job.tasks() - 1);
+                why.summary = format!("waits for the other tasks of its job: {done} of {all} have succeeded");
+            }
             TaskState::Queued => {
-                let key = Key::of(job);
+                let key = Key::of(job, id.index);
                 why.ahead = u32::try_from(self.ahead(id, &key)).unwrap_or(u32::MAX);
                 why.summary = self.why_queued(id, task, &key, why.ahead, now);
                 let workers = self.nodes.iter().filter(|(_, node)| node.role == Role::Worker);
@@ -87,12 +91,11 @@ impl Cluster {
                 Some((ix, name, Some(node))) => {
                     format!("waits for {name}: {}{after}", self.why_not(ix, node, key, id, now))
                 }
-                _ if key.files
-                    && meant().any(|(_, node)| node.open())
-                    && !meant().any(|(_, node)| takes_files(node)) =>
-                {
+                _ if meant().any(|(_, node)| node.open()) && !meant().any(|(_, node)| node.open() && node.can(key)) => {
+                    let takes = meant().any(|(_, node)| node.open() && node.takes_files);
+                    let what = if key.files && !takes { "takes files" } else { "gives results" };
                     format!(
-                        "waits for a worker that takes files: the agents of all that are up are older; upgrade one{after}"
+                        "waits for a worker that {what}: the agents of all that are up are older; upgrade one{after}"
                     )
                 }
                 _ => format!("waits for a worker: none takes it now{after}"),
@@ -131,6 +134,9 @@ impl Cluster {
         }
         if key.files && !node.takes_files {
             return "its agent is older and takes no files; upgrade it".into();
+        }
+        if key.results && !node.gives_results {
+            return "its agent is older and gives no results, which another task of the job needs; upgrade it".into();
         }
         if key.files && node.files_rest {
             return "it had no room for the files of a task; it is tried again within a minute".into();
@@ -201,10 +207,6 @@ fn ended(state: TaskState, reason: &str) -> String {
 
 fn cpus(n: u32) -> String {
     if n == 1 { "1 CPU".into() } else { format!("{n} CPUs") }
-}
-
-fn takes_files(node: &Node) -> bool {
-    node.open() && node.takes_files
 }
 
 /// How many CPUs a node gives to tasks: its slots.

@@ -23,8 +23,8 @@ pub fn indexes_agree(core: &Cluster) {
             let (task_id, task) = (TaskId { job: id, index }, job.task(index));
             *counts.of(task.state) += 1;
             *work.of(task.state) += 1;
-            let queued = core.queue.contains(Key::of(job), task_id);
-            assert_eq!(queued, task.state == TaskState::Queued, "{task_id} is {}", task.state);
+            let queued = core.queue.contains(Key::of(job, index), task_id);
+            assert_eq!(queued, task.state == TaskState::Queued && !job.waits(index), "{task_id} is {}", task.state);
             waiting += u64::from(queued);
             if task.live() {
                 live.insert(task_id, (task.attempt, job.cpus));
@@ -107,7 +107,7 @@ pub fn no_cpu_idles(core: &Cluster) {
         let room = u64::from(free).saturating_sub(node.expecting);
         for (_, other) in core.nodes.iter().filter(|(other, node)| *other != ix && node.up()) {
             for (id, order) in other.orders.waiting_youngest() {
-                let key = Key::of(core.jobs.get(id.job).unwrap());
+                let key = Key::of(core.jobs.get(id.job).unwrap(), id.index);
                 let could = order.movable && u64::from(order.cpus) <= room && core.suits(ix, node, &key);
                 assert!(!could || order.recall.is_some(), "{id} waits in a backlog, {} is idle", core.nodes.name(ix));
             }
@@ -123,12 +123,14 @@ pub fn disk_and_memory_agree(core: &Cluster, again: &Cluster) {
         assert_eq!(job.counts, other.counts, "job {id}");
         assert_eq!(core.supplies.of(id), again.supplies.of(id), "job {id}");
         for index in job.first..=job.last {
+            let id = TaskId { job: id, index };
+            assert_eq!(core.supplies.of_task(id), again.supplies.of_task(id), "task {id}");
             let (a, b) = (job.task(index), other.task(index));
             let say = |core: &Cluster, t: &crate::manager::cluster::task::Task| {
                 let on = t.node.map(|ix| node(core, ix));
                 (t.state, t.attempt, t.losses, on, t.started_at(), t.ended_at(), t.ran_ms(), t.end.outcome())
             };
-            assert_eq!(say(core, a), say(again, b), "task {id}.{index}");
+            assert_eq!(say(core, a), say(again, b), "task {id}");
         }
     }
     assert_eq!(core.jobs.stopping, again.jobs.stopping);

@@ -294,3 +294,33 @@ fn a_node_is_told_of_what_its_attempts_are_given_and_of_nothing_else() {
     world.succeeds("pi-1", "1.0#1");
     assert_eq!(world.fetch("pi-1", "1.0#1", b'a'), Err(RefusalKind::Refused), "asked for just before its end");
 }
+
+#[test]
+fn a_task_is_given_what_is_for_all_and_what_is_its_own() {
+    let mut world = World::new();
+    let ana = operator("ana");
+    for (name, content) in [("one", b'1'), ("two", b'2'), ("all", b'a'), ("more", b'm')] {
+        world.keep(&ana, name, 10, content).unwrap();
+    }
+    let of = |file: &str, only| JobFile { only, ..JobFile::of(file.parse().unwrap()) };
+    let mut files = vec![of("one", Some(5)), of("all", None), of("two", Some(6)), of("more", None)];
+    files.push(JobFile { called: Some("input".parse().unwrap()), ..of("two", Some(5)) });
+    world.submit(JobSpec { files, ..array(5, 8) });
+    world.restart();
+    world.add("pi-1", 4);
+    let orders = world.start_orders("pi-1");
+    let names = |at: usize| orders[at].files.iter().map(|given| given.name.to_string()).collect::<Vec<_>>();
+    assert_eq!(names(0), ["one", "all", "more", "input"]);
+    assert_eq!(names(1), ["all", "two", "more"]);
+    assert_eq!(names(2), ["all", "more"]);
+    assert!(Arc::ptr_eq(&orders[2].files, &orders[3].files), "what is alike is shared");
+    assert_eq!(world.job(1).files.len(), 5, "all of it is the job's");
+    assert_eq!(world.fetch("pi-1", "1.5#1", b'1'), Ok(10));
+    assert_eq!(world.fetch("pi-1", "1.5#1", b'a'), Ok(10));
+    assert_eq!(world.fetch("pi-1", "1.6#1", b'1'), Err(RefusalKind::NotFound), "it is another task's");
+    assert_eq!(world.fetch("pi-1", "1.7#1", b'2'), Err(RefusalKind::NotFound));
+    for name in ["one", "two", "all", "more"] {
+        world.remove(&ana, name);
+    }
+    assert_eq!(world.used(&ana), 40, "the job holds all of it");
+}
