@@ -115,3 +115,26 @@ fn save_results(layout: &Layout, attempts: &[AttemptId]) -> bool {
 fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn whatever_a_task_left_its_end_becomes_safe() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::of(Some(dir.path().join("state")), None).unwrap();
+        fs::create_dir_all(layout.spool()).unwrap();
+        let attempts: Vec<AttemptId> = ["1.0#1", "1.1#1", "1.2#1", "1.3#1"].map(|id| id.parse().unwrap()).into();
+        let [_no_folder, nothing, result, link] = attempts[..] else { panic!() };
+        for attempt in [nothing, result] {
+            fs::create_dir_all(layout.out(attempt)).unwrap();
+            fs::write(layout.stdout(attempt), "printed").unwrap();
+        }
+        fs::write(layout.out(result).join("file"), "left").unwrap();
+        fs::create_dir_all(layout.work(link)).unwrap();
+        std::os::unix::fs::symlink("/etc", layout.out(link)).unwrap();
+        assert_eq!(save(&layout, &attempts), attempts);
+    }
+}
