@@ -8,10 +8,11 @@ mod pack;
 #[cfg(test)]
 mod tests;
 mod unpack;
+mod walk;
 
 use std::path::PathBuf;
 
-pub use pack::{Measured, PackError, measure, pack};
+pub use pack::{Leavings, Measured, PackError, measure, pack};
 pub use unpack::{UnpackError, unpack};
 
 /// What may be in a folder where nothing else was said.

@@ -1,5 +1,7 @@
 //! Folders that are packed and unpacked, and streams that nobody should have made.
 
+mod leavings;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;

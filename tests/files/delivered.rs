@@ -43,7 +43,7 @@ fn a_task_finds_what_it_was_given_in_its_folder() {
     let runs = |command: &[&str]| printed(&place, &[&given, command].concat());
     assert_eq!(runs(&["./tool", "input"]).trim(), data.len().to_string());
     assert_eq!(runs(&["cat", "tree/deep/leaf"]), "green");
-    assert_eq!(runs(&["ls"]), "input\ntool\ntree\n");
+    assert_eq!(runs(&["ls"]), "input\nout\ntool\ntree\n");
     // Read-only: the next task is given the same bytes, whatever this one tries.
     ran(&place, &[&given[..], &["sh", "-c", "chmod u+w input; echo x >> input; rm -f input; echo y > input"]].concat());
     assert!(ran(&place, &[&given[..], &["cat", "input"]].concat()).stdout == data);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use protocol::id::AttemptId;
+use protocol::result::OUT;
 
 /// The folders of one worker, both absolute.
 ///
@@ -14,6 +15,7 @@ use protocol::id::AttemptId;
 /// STATE/lock           held by the keeper that owns this folder
 /// STATE/spool/17.3#2.out, .err   what the task prints
 /// STATE/work/17.3#2/   the task's HOME and current folder
+/// STATE/work/17.3#2/out/   what it leaves there is its result
 /// STATE/cache/         files and folders that tasks are given, each content once
 /// RUN/keeper.sock      the control socket
 /// ```
@@ -75,6 +77,10 @@ impl Layout {
 
     pub fn work(&self, attempt: AttemptId) -> PathBuf {
         self.works().join(attempt.to_string())
+    }
+
+    pub fn out(&self, attempt: AttemptId) -> PathBuf {
+        self.work(attempt).join(OUT)
     }
 
     pub fn cache(&self) -> PathBuf {

@@ -4,7 +4,7 @@
 //!   tokio, no decisions about work.
 //! - [`agent`] is its child. It owns the link to the manager: orders, files, streaming, metrics.
 //! - [`facts`] says what this machine is and what it lacks.
-//! - [`layout`] says where everything lies; [`cli`] is the command line.
+//! - [`layout`] says where everything lies; [`out`] looks at what tasks leave; [`cli`] is the command line.
 //!
 //! Everything is a library, so that the one `bramble` binary can play this role too (`bramble worker-agent …`).
 
@@ -14,5 +14,6 @@ pub mod facts;
 pub mod keeper;
 pub mod layout;
 mod memory;
+mod out;
 
 pub use cli::{Args, main};

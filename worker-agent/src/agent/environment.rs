@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use protocol::agent::Order;
+use protocol::result::OUT;
 
 use crate::facts::interpreters::PATH;
 
@@ -21,6 +22,7 @@ pub fn of(order: &Order, home: &Path) -> Vec<String> {
     words.push(format!("BRAMBLE_TASK={}", attempt.task));
     words.push(format!("BRAMBLE_ATTEMPT={attempt}"));
     words.push(format!("BRAMBLE_INDEX={}", attempt.task.index));
+    words.push(format!("BRAMBLE_OUT={home}/{OUT}"));
     words
 }
 
@@ -50,6 +52,7 @@ mod tests {
             "BRAMBLE_TASK=17.3",
             "BRAMBLE_ATTEMPT=17.3#2",
             "BRAMBLE_INDEX=3",
+            "BRAMBLE_OUT=/state/work/17.3#2/out",
             "PYTHONUNBUFFERED=1",
         ] {
             assert!(words.iter().any(|w| w == word), "{word} in {words:?}");

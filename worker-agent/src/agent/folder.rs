@@ -6,10 +6,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use protocol::id::AttemptId;
+use protocol::result::OUT;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Uid};
 use rustix::io::Errno;
 
 use crate::layout::Layout;
+use crate::out;
 
 /// Where removed folders wait, inside the folder of all work folders: no attempt is called that.
 const GONE: &str = ".gone";
@@ -47,16 +49,22 @@ pub fn spare(layout: &Layout, number: u32) -> PathBuf {
     layout.works().join(format!("{SPARE}{number}"))
 }
 
-/// Whose it is, where it is empty and its mode is that of a new one (which a list of rights would have changed).
+/// Whose it is, where there is nothing in it but an empty one for the result, and their modes are those of new ones
+/// (which a list of rights would have changed).
 pub fn owner_if_untouched(path: &Path) -> Option<u32> {
     let folder = open_folder(CWD, path).ok()?;
-    let of = rustix::fs::fstat(&folder).ok()?;
-    let untouched = of.st_mode & 0o7777 == 0o700 && names_in(&folder).ok()?.is_empty();
+    if !out::is_only(&folder, OUT).ok()? {
+        return None;
+    }
+    let inner = open_folder(&folder, OUT).ok()?;
+    let [of, of_inner] = [rustix::fs::fstat(&folder).ok()?, rustix::fs::fstat(&inner).ok()?];
+    let is_new = [of, of_inner].iter().all(|of| of.st_mode & 0o7777 == 0o700);
+    let untouched = is_new && of.st_uid == of_inner.st_uid && out::is_empty(&inner).ok()?;
     untouched.then_some(of.st_uid)
 }
 
-/// An empty folder for this attempt alone, owned by `uid` where one is given, and no output of a namesake (a manager
-/// that was set up anew counts from one again).
+/// A folder for this attempt alone, empty but for one for its result, both owned by `uid` where one is given, and no
+/// output of a namesake (a manager that was set up anew counts from one again).
 pub fn make(layout: &Layout, attempt: AttemptId, uid: Option<u32>) -> io::Result<PathBuf> {
     remove_output(layout, attempt);
     let path = layout.work(attempt);
@@ -69,16 +77,19 @@ pub fn make(layout: &Layout, attempt: AttemptId, uid: Option<u32>) -> io::Result
         }
         Err(error) => return Err(error.into()),
     }
+    rustix::fs::mkdir(path.join(OUT), Mode::RWXU)?;
     if let Some(uid) = uid {
         hand_over(&path, uid)?;
     }
     Ok(path)
 }
 
-/// From now on it is the task's.
+/// From now on it is the task's, with the one for its result.
 pub fn hand_over(path: &Path, uid: u32) -> io::Result<()> {
-    let group = rustix::fs::Gid::from_raw(uid);
-    Ok(rustix::fs::chownat(CWD, path, Some(Uid::from_raw(uid)), Some(group), AtFlags::SYMLINK_NOFOLLOW)?)
+    let (owner, group) = (Some(Uid::from_raw(uid)), Some(rustix::fs::Gid::from_raw(uid)));
+    let give = |path: &Path| rustix::fs::chownat(CWD, path, owner, group, AtFlags::SYMLINK_NOFOLLOW);
+    give(&path.join(OUT))?;
+    Ok(give(path)?)
 }
 
 pub fn remove_output(layout: &Layout, attempt: AttemptId) {
@@ -87,11 +98,19 @@ pub fn remove_output(layout: &Layout, attempt: AttemptId) {
     }
 }
 
-/// Removes the folder of an attempt. Cheap: one that is not empty is only put out of the way, and then `true` says that
-/// [`empty_gone`] has work.
+/// Removes a folder with nothing in it but an empty one for the result.
+pub fn remove_untouched(path: &Path) -> Result<(), Errno> {
+    match rustix::fs::rmdir(path.join(OUT)) {
+        Ok(()) | Err(Errno::NOENT) => rustix::fs::rmdir(path),
+        error => error,
+    }
+}
+
+/// Removes the folder of an attempt. Cheap: one that is not as it was made is only put out of the way, and then `true`
+/// says that [`empty_gone`] has work.
 pub fn remove(layout: &Layout, attempt: AttemptId) -> bool {
     let path = layout.work(attempt);
-    match rustix::fs::rmdir(&path) {
+    match remove_untouched(&path) {
         Ok(()) | Err(Errno::NOENT) => false,
         Err(_) => {
             let moved = put_away(layout, &path);
@@ -252,7 +271,7 @@ fn names_in(folder: &OwnedFd) -> Result<Vec<(Name, FileType)>, Errno> {
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     fn place() -> (tempfile::TempDir, Layout, AttemptId) {
         let dir = tempfile::tempdir().unwrap();
@@ -270,14 +289,58 @@ mod tests {
         let (_dir, layout, attempt) = place();
         let path = make(&layout, attempt, None).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        let out = fs::metadata(layout.out(attempt)).unwrap();
+        assert_eq!(out.permissions().mode() & 0o777, 0o700);
         fs::write(path.join("old"), "x").unwrap();
+        fs::write(layout.out(attempt).join("old"), "x").unwrap();
         fs::write(layout.stdout(attempt), "old").unwrap();
         make(&layout, attempt, None).unwrap();
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "what a killed agent left is out of the way");
+        assert_eq!(
+            owner_if_untouched(&path),
+            Some(fs::metadata(&path).unwrap().uid()),
+            "what was left is out of the way"
+        );
         assert!(!layout.stdout(attempt).exists());
-        assert!(!remove(&layout, attempt), "an empty folder costs nothing more");
+        assert!(!remove(&layout, attempt), "an untouched folder costs nothing more");
         empty_gone(&layout).unwrap();
         assert_eq!(left(&layout), 0);
+    }
+
+    #[test]
+    fn a_folder_is_untouched_only_with_an_empty_one_for_the_result_and_nothing_else() {
+        let (_dir, layout, attempt) = place();
+        let out = layout.out(attempt);
+        let changes: [(&str, &dyn Fn()); 6] = [
+            ("a file", &|| fs::write(layout.work(attempt).join("file"), "").unwrap()),
+            ("a result", &|| fs::write(out.join("file"), "").unwrap()),
+            ("no place for a result", &|| fs::remove_dir(&out).unwrap()),
+            ("another mode", &|| fs::set_permissions(&out, fs::Permissions::from_mode(0o750)).unwrap()),
+            ("a file in its place", &|| {
+                fs::remove_dir(&out).unwrap();
+                fs::write(&out, "").unwrap();
+            }),
+            ("a link in its place", &|| {
+                fs::remove_dir(&out).unwrap();
+                symlink(layout.works().join(GONE), &out).unwrap();
+            }),
+        ];
+        for (what, change) in changes {
+            let path = make(&layout, attempt, None).unwrap();
+            assert!(owner_if_untouched(&path).is_some());
+            change();
+            assert_eq!(owner_if_untouched(&path), None, "{what}");
+            remove(&layout, attempt);
+            assert!(!path.exists(), "{what}");
+        }
+        if rustix::process::geteuid().is_root() {
+            let path = make(&layout, attempt, Some(70_001)).unwrap();
+            assert_eq!((owner_if_untouched(&path), fs::metadata(&out).unwrap().gid()), (Some(70_001), 70_001));
+            hand_over(&layout.work(attempt), 70_001).unwrap();
+            fs::remove_dir(&out).unwrap();
+            fs::create_dir(&out).unwrap();
+            fs::set_permissions(&out, fs::Permissions::from_mode(0o700)).unwrap();
+            assert_eq!(owner_if_untouched(&path), None, "somebody else's");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ use super::join::{self, JoinError, Way};
 use super::keeper::Keeper;
 use super::pulse::Pulse;
 use super::reports::Reports;
+use super::results::{self, Results};
 use super::spares::Spares;
 use super::status::Teller;
 use super::{AgentConfig, GiveUp, folder, spool};
@@ -53,6 +54,7 @@ pub(super) struct Agent {
     pub(super) desk: Desk,
     pub(super) reports: Reports,
     pub(super) bulk: Bulk,
+    pub(super) results: Results,
     pub(super) cache: Cache,
     pub(super) fetches: Fetches,
     pub(super) spares: Spares,
@@ -77,6 +79,7 @@ pub(super) struct Agent {
 /// Something that was done elsewhere.
 pub(super) enum Errand {
     Put(bulk::Done),
+    ResultSent(results::Done),
     Followed(follow::Done),
     Fetched(fetch::Done),
     Placed(PlacedFiles),
@@ -132,6 +135,7 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
         desk,
         reports: Reports::default(),
         bulk: Bulk::default(),
+        results: Results::default(),
         cache,
         fetches: Fetches::default(),
         spares: Spares::default(),
@@ -233,6 +237,7 @@ impl Agent {
             self.begin(order);
         }
         self.put_next();
+        self.result_next();
         self.fetch_next();
         self.say_reports();
         self.empty_gone();
@@ -296,6 +301,7 @@ impl Agent {
         self.desk.unlinked();
         self.reports.clear();
         self.bulk.unlinked();
+        self.results.unlinked();
         self.fetches.unlinked();
         self.early_follows.clear();
     }
@@ -328,6 +334,7 @@ impl Agent {
                     self.bulk.forget(attempt);
                 }
             }
+            Errand::ResultSent(done) => self.result_sent(done),
             Errand::Fetched(done) => self.fetched(done),
             Errand::Placed(placed) => self.placed(placed),
             Errand::Followed(done) => self.followed(done),
@@ -344,7 +351,11 @@ impl Agent {
 
     /// An agent with nothing to look after sleeps until somebody speaks to it.
     fn has_reason_to_tick(&self) -> bool {
-        self.control.is_welcome() || self.settled_at.is_some() || !self.desk.is_idle() || self.bulk.wants_ticks()
+        self.control.is_welcome()
+            || self.settled_at.is_some()
+            || !self.desk.is_idle()
+            || self.bulk.wants_ticks()
+            || self.results.wants_ticks()
     }
 
     fn tick(&mut self) {

@@ -4,8 +4,8 @@
 //!   on one thread.
 //! - [`desk`] decides what runs and what waits; [`folder`], [`spares`], [`spool`] and [`environment`] are what a task gets.
 //! - [`given`] sees to the files that orders have: [`fetch`] brings what is missing, [`cache`] keeps it and places it.
-//! - [`control`] is the link for orders and reports, [`bulk`] and [`follow`] are for what is large or watched, each on
-//!   connections of their own. [`join`] is how a node gets a manager, [`home`] how it remembers it.
+//! - [`control`] is the link for orders and reports, [`bulk`], [`results`] and [`follow`] are for what is large or watched,
+//!   each on connections of their own. [`join`] is how a node gets a manager, [`home`] how it remembers it.
 //! - [`pulse`] tells how the machine is; [`status`] how the agent is.
 //!
 //! It may be killed at any moment: what must not be lost is in the keeper's journal and in files. What waits only here
@@ -29,6 +29,7 @@ mod life;
 mod orders;
 mod pulse;
 mod reports;
+mod results;
 mod spares;
 mod spool;
 mod status;

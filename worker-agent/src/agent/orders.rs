@@ -68,6 +68,7 @@ impl Agent {
         self.cache.drop_old_parts();
         self.begin_pulse();
         tracing::info!("linked to the manager at {} as {}", self.control.home().address, self.control.home().name);
+        self.results.welcomed(welcome.takes_results);
         self.reports.drop_ends();
         for attempt in self.desk.ended_ones() {
             self.reports.finished(attempt);
@@ -159,6 +160,7 @@ impl Agent {
         }
         for (attempt, _) in forgotten {
             self.bulk.forget(attempt);
+            self.results.forget(attempt);
             if self.spares.remove(&self.config.layout, attempt) {
                 self.has_gone();
             }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::bulk;
 use super::life::{Agent, Errand};
+use super::results::Settled;
 use super::spool::{self, Extent, Outputs};
 
 #[derive(Default)]
@@ -107,7 +108,7 @@ impl Agent {
         }
     }
 
-    /// `None` where its output has to go ahead, or it was forgotten meanwhile.
+    /// `None` where its output or its result has to go ahead, or it was forgotten meanwhile.
     fn finished(&mut self, attempt: AttemptId) -> Option<Finished> {
         let ended = self.desk.end_of(attempt)?.clone();
         let outputs = match self.bulk.kept(attempt) {
@@ -127,6 +128,8 @@ impl Agent {
             },
         };
         let [stdout, stderr] = outputs;
+        // What never began left nothing.
+        let result = if ended.started_at.is_some() { self.result_of(attempt)? } else { Settled::Well };
         Some(Finished {
             attempt,
             outcome: ended.outcome,
@@ -134,7 +137,7 @@ impl Agent {
             ended_at: ended.ended_at,
             ran_ms: ended.ran_ms,
             out_of_memory: ended.out_of_memory,
-            result_lost: None,
+            result_lost: result.lost(),
             stdout,
             stderr,
         })

@@ -37,7 +37,7 @@ impl Spares {
             // Another of that name is there, or this file system cannot tell.
             Err(_) => {
                 // Whatever stays is swept by the next start.
-                let _ = rustix::fs::rmdir(&spare);
+                let _ = folder::remove_untouched(&spare);
                 folder::make(layout, attempt, uid)
             }
         }
@@ -130,8 +130,11 @@ mod tests {
         fs::set_permissions(&open, fs::Permissions::from_mode(0o750)).unwrap();
         let full = spares.make(&layout, attempt(2), None).unwrap();
         fs::write(full.join("file"), "x").unwrap();
+        let result = spares.make(&layout, attempt(3), None).unwrap();
+        fs::write(result.join("out/file"), "x").unwrap();
         assert!(!spares.remove(&layout, attempt(1)), "it is empty and gone");
         assert!(spares.remove(&layout, attempt(2)), "it waits to be emptied");
+        assert!(spares.remove(&layout, attempt(3)), "so does a result");
         assert_eq!(spares.count, 0);
     }
 
@@ -144,7 +147,7 @@ mod tests {
         fs::create_dir(layout.work(attempt(2))).unwrap();
         fs::write(layout.work(attempt(2)).join("old"), "x").unwrap();
         let path = spares.make(&layout, attempt(2), None).unwrap();
-        assert_eq!(fs::read_dir(path).unwrap().count(), 0);
+        assert!(folder::owner_if_untouched(&path).is_some());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What waits to be told outlives a power cut. To sync the output of every task would cost more than many a task; but an
-//! end that nobody takes for a while may wait for days, and so may one that a machine is switched off with. Its output is
-//! brought to disk beside all other work, and only then does the journal say that this end counts whatever happens.
+//! end that nobody takes for a while may wait for days, and so may one that a machine is switched off with. Its output and
+//! its result are brought to disk beside all other work, and only then does the journal say that this end counts whatever
+//! happens.
 
 use std::fs::File;
 use std::io;
@@ -13,6 +14,7 @@ use protocol::id::AttemptId;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::layout::Layout;
+use crate::out;
 
 /// An end that nobody has taken for so long is made safe. Where all is well it is taken within milliseconds.
 pub const PATIENCE: Duration = Duration::from_secs(2);
@@ -70,8 +72,9 @@ impl Saver {
     }
 }
 
-/// Brings their output to disk, and returns those of which all of it is there.
+/// Brings their output and results to disk, and returns those of which all of it is there.
 pub fn save(layout: &Layout, attempts: &[AttemptId]) -> Vec<AttemptId> {
+    let results_are_safe = save_results(layout, attempts);
     let saved = |attempt: &&AttemptId| {
         [layout.stdout(**attempt), layout.stderr(**attempt)].iter().all(|path| match sync(path) {
             Ok(()) => true,
@@ -83,7 +86,9 @@ pub fn save(layout: &Layout, attempts: &[AttemptId]) -> Vec<AttemptId> {
             }
         })
     };
-    let safe: Vec<AttemptId> = attempts.iter().filter(saved).copied().collect();
+    let has_result = |attempt: &AttemptId| out::has_any(layout, *attempt).unwrap_or(false);
+    let whole = |attempt: &&AttemptId| results_are_safe || !has_result(attempt);
+    let safe: Vec<AttemptId> = attempts.iter().filter(saved).filter(whole).copied().collect();
     // The names as well.
     match sync(&layout.spool()) {
         Ok(()) => safe,
@@ -94,6 +99,42 @@ pub fn save(layout: &Layout, attempts: &[AttemptId]) -> Vec<AttemptId> {
     }
 }
 
+/// There may be a million files in one: the whole file system is brought to disk, once for all of them.
+fn save_results(layout: &Layout, attempts: &[AttemptId]) -> bool {
+    // What is no folder any more is no result.
+    if !attempts.iter().any(|attempt| out::has_any(layout, *attempt).unwrap_or(false)) {
+        return true;
+    }
+    let synced = File::open(layout.works()).and_then(|works| Ok(rustix::fs::syncfs(works)?));
+    if let Err(error) = &synced {
+        tracing::warn!("the results in {} cannot be brought to disk: {error}", layout.works().display());
+    }
+    synced.is_ok()
+}
+
 fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn whatever_a_task_left_its_end_becomes_safe() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::of(Some(dir.path().join("state")), None).unwrap();
+        fs::create_dir_all(layout.spool()).unwrap();
+        let attempts: Vec<AttemptId> = ["1.0#1", "1.1#1", "1.2#1", "1.3#1"].map(|id| id.parse().unwrap()).into();
+        let [_no_folder, nothing, result, link] = attempts[..] else { panic!() };
+        for attempt in [nothing, result] {
+            fs::create_dir_all(layout.out(attempt)).unwrap();
+            fs::write(layout.stdout(attempt), "printed").unwrap();
+        }
+        fs::write(layout.out(result).join("file"), "left").unwrap();
+        fs::create_dir_all(layout.work(link)).unwrap();
+        std::os::unix::fs::symlink("/etc", layout.out(link)).unwrap();
+        assert_eq!(save(&layout, &attempts), attempts);
+    }
 }

@@ -7,6 +7,7 @@ mod given;
 mod joining;
 mod manager;
 mod output;
+mod results;
 mod tasks;
 mod worker;
 

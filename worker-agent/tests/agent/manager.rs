@@ -1,5 +1,7 @@
 //! A manager played by a test.
 
+mod coming;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -43,6 +43,7 @@ async fn a_task_runs_in_its_own_folder_and_environment_and_leaves_nothing_behind
         "BRAMBLE_TASK=17.3",
         "BRAMBLE_ATTEMPT=17.3#2",
         "BRAMBLE_INDEX=3",
+        &format!("BRAMBLE_OUT={}/out", home.display()),
         "PYTHONUNBUFFERED=1",
         "LANG=C.UTF-8",
         &format!("HOME={}", home.display()),

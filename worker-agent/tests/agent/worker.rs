@@ -141,8 +141,11 @@ impl Worker {
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
         };
         let empty = |folder: &str| names(folder).is_empty();
-        // Empty ones are kept for later tasks.
-        let spare = |name: &str| name.starts_with(".spare-") && empty(&format!("work/{name}"));
+        // Untouched ones are kept for later tasks.
+        let spare = |name: &str| {
+            let folder = format!("work/{name}");
+            name.starts_with(".spare-") && names(&folder) == ["out"] && empty(&format!("{folder}/out"))
+        };
         until("no output is left", || empty("spool")).await;
         until("no folder is left", || {
             names("work").iter().all(|name| name == ".gone" || spare(name)) && empty("work/.gone")

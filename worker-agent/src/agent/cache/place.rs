@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::agent::Given;
 use protocol::id::AttemptId;
+use protocol::result::OUT;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
@@ -45,6 +46,9 @@ pub fn place(layout: &Layout, attempt: AttemptId, uid: Option<u32>, files: &[Giv
             match Errno::from_io_error(&error) {
                 Some(Errno::NOSPC | Errno::DQUOT) => PlaceError::NoRoom(name),
                 Some(Errno::NOENT) => PlaceError::Lost(name, content),
+                Some(Errno::EXIST) if name == OUT => {
+                    PlaceError::File(name, io::Error::other("the folder for its result is called so"))
+                }
                 _ => PlaceError::File(name, error),
             }
         })?;

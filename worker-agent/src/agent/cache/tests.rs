@@ -141,6 +141,15 @@ fn what_nobody_knows_any_more_is_in_nobodys_way() {
 }
 
 #[test]
+fn nothing_given_takes_the_place_of_the_result() {
+    let (_dir, layout) = room();
+    let data = file("out", b"text");
+    let _cache = filled(&layout, u64::MAX, &[&data], &[b"text"]);
+    let told = place(&layout, attempt(1), task_uid(), &[data]).unwrap_err().to_string();
+    assert_eq!(told, "\"out\" cannot be put into its folder: the folder for its result is called so");
+}
+
+#[test]
 fn a_task_finds_what_it_was_given_and_can_change_only_its_own() {
     let (_dir, layout) = room();
     let (text, script) = (b"text".as_slice(), b"#!/bin/sh\n".as_slice());
@@ -151,8 +160,8 @@ fn a_task_finds_what_it_was_given_and_can_change_only_its_own() {
     let _cache = filled(&layout, u64::MAX, &[&read_only, &program], &[text, script]);
     let given = [read_only, program, own, own_program];
     let path = place(&layout, attempt(1), task_uid(), &given).unwrap();
-    assert_eq!(names(&path), ["data", "own", "own run", "run"]);
-    assert_eq!(mode(&path), 0o700);
+    assert_eq!(names(&path), ["data", "out", "own", "own run", "run"]);
+    assert_eq!((mode(&path), mode(&path.join("out"))), (0o700, 0o700));
     for (name, expected, is_own) in
         [("data", 0o444, false), ("run", 0o555, false), ("own", 0o644, true), ("own run", 0o755, true)]
     {
@@ -164,6 +173,7 @@ fn a_task_finds_what_it_was_given_and_can_change_only_its_own() {
     }
     if rustix::process::geteuid().is_root() {
         assert_eq!(fs::symlink_metadata(&path).unwrap().uid(), UID);
+        assert_eq!(fs::symlink_metadata(path.join("out")).unwrap().uid(), UID);
     }
     let cached = layout.cache().join(Content::of(&given[0]).to_string()).join(PLAIN);
     fs::write(path.join("own"), "changed").unwrap();
