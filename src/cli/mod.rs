@@ -29,6 +29,7 @@ mod stop;
 mod submit;
 mod table;
 mod task;
+mod transfer;
 mod usage;
 mod wait;
 mod why;
