@@ -6,6 +6,7 @@
 mod ask;
 mod comeback;
 mod completions;
+mod confirm;
 mod context;
 mod event;
 mod exit;
@@ -24,6 +25,7 @@ mod pages;
 mod parse;
 mod reboot;
 mod remove;
+mod result;
 mod run;
 mod stop;
 mod submit;
