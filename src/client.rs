@@ -3,7 +3,7 @@
 //! A [`Client`] is one connection on which any number of calls may be under way; it is cheap to clone, and a call
 //! that is dropped is a call whose answer nobody wants. What comes in many pieces (`logs`, `events`, `watch`) is a
 //! [`Flow`] with a connection of its own, so that a reader who stalls holds up nobody and dropping it tells the
-//! manager to stop. The bytes of a file are an [`Upload`] or a [`Download`], for the same reason. Only words of the protocol pass here: no tables, no exit codes.
+//! manager to stop. The bytes of a file or a result are an [`Upload`] or a [`Download`], for the same reason. Only words of the protocol pass here: no tables, no exit codes.
 
 mod address;
 mod error;

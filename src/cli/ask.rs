@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Kind};
-use super::{event, file, job, join_token, logs, node, run, stop, submit, task, wait, why};
+use super::{event, file, job, join_token, logs, node, result, run, stop, submit, task, wait, why};
 
 #[derive(Debug, Subcommand)]
 pub enum Ask {
@@ -23,6 +23,8 @@ pub enum Ask {
     Node(node::NodeArgs),
     #[command(alias = "files")]
     File(file::FileArgs),
+    #[command(alias = "results")]
+    Result(result::ResultArgs),
     #[command(alias = "events")]
     Event(event::EventArgs),
     #[command(alias = "join-tokens")]
@@ -49,6 +51,7 @@ pub fn ask(verb: Ask, context: &Context) -> Result<Exit, Failure> {
             Ask::Task(args) => task::task(args, context).await,
             Ask::Node(args) => node::node(args, context).await,
             Ask::File(args) => file::file(args, context).await,
+            Ask::Result(args) => result::result(args, context).await,
             Ask::Event(args) => event::event(args, context).await,
             Ask::JoinToken(args) => join_token::join_token(args, context).await,
         }

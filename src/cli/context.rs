@@ -67,9 +67,14 @@ impl Context {
 
     /// Only for a person who watches: hints, and what a script would have to filter out.
     pub fn hint(&self, sentence: impl Display) {
-        if self.look.terminal && !self.json {
+        if self.hears_hints() {
             let _ = writeln!(io::stderr(), "{}", clean(&sentence.to_string()));
         }
+    }
+
+    /// Whether there is somebody for whom it is worth asking more.
+    pub fn hears_hints(&self) -> bool {
+        self.look.terminal && !self.json
     }
 
     pub fn report(&self, failure: &Failure) {

@@ -1,8 +1,10 @@
 //! `job`.
 
+mod remove;
+
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use protocol::agent::Given;
 use protocol::api::{JobQuery, JobView, Reply, Request, TaskQuery, TaskView};
 use protocol::file::FileKind;
@@ -23,13 +25,18 @@ use crate::client::Client;
 /// Failed tasks that one job's page shows.
 const SOME: u32 = 10;
 
-/// Show jobs, or one job
+/// Show jobs, or forget them
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    override_usage = "bramble job [OPTIONS] [ls|ID]...\n       bramble job rm [OPTIONS] <ID>...",
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
   bramble job                  the newest
   bramble job --active         those with unfinished tasks
   bramble job 17               everything about one
-  bramble job --json | jq '.[] | select(.state == \"failed\") | .id'")]
+  bramble job rm 17            forget it, with what it printed and left
+  bramble job --json | jq '.[] | select(.state == \"failed\") | .id'"
+)]
 pub struct JobArgs {
     /// ls, or a job's number
     #[arg(value_name = "ls|ID")]
@@ -42,6 +49,15 @@ pub struct JobArgs {
     owner: Option<PersonName>,
     #[command(flatten)]
     limit: Limit,
+    #[command(subcommand)]
+    verb: Option<JobVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum JobVerb {
+    /// Forget jobs that have ended, with what they printed and left
+    #[command(alias = "remove")]
+    Rm(remove::RmArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +74,9 @@ impl FromStr for Which {
 }
 
 pub async fn job(args: JobArgs, context: &Context) -> Result<Exit, Failure> {
+    if let Some(JobVerb::Rm(args)) = args.verb {
+        return remove::rm(args, context).await;
+    }
     let client = context.client().await?;
     let ids: Vec<JobId> =
         args.which.iter().filter_map(|which| if let Which::One(id) = which { Some(*id) } else { None }).collect();

@@ -59,7 +59,7 @@ pub fn tell<T: Display, R: Serialize>(
     sentence: impl Fn(&T, &R) -> String,
 ) -> Result<Exit, Failure> {
     if context.json {
-        context.print_json(&outcomes.iter().map(|outcome| element(noun, outcome)).collect::<Vec<_>>())?;
+        context.print_json(&elements(noun, outcomes))?;
     }
     let mut told: Option<&Failure> = None;
     for Outcome { target, result } in outcomes {
@@ -86,6 +86,10 @@ fn exit<T, R>(outcomes: &[Outcome<T, R>]) -> Exit {
         [one] => one,
         _ => Exit::SOME_FAILED,
     }
+}
+
+pub fn elements<T: Display, R: Serialize>(noun: &'static str, outcomes: &[Outcome<T, R>]) -> Vec<Value> {
+    outcomes.iter().map(|outcome| element(noun, outcome)).collect()
 }
 
 /// The view of what was done with the target's name before it, or its error.

@@ -13,7 +13,7 @@ const WINDOW: u32 = 1000;
 /// What a person reads at once.
 const SCREENFUL: u32 = 50;
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct Limit {
     /// At most this many, the newest [default: 50 on a terminal, all in a pipe]
     #[arg(long, short = 'n', value_name = "N", value_parser = parse::at_least_one)]

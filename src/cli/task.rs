@@ -7,15 +7,16 @@ use protocol::api::{AttemptView, Reply, Request, TaskQuery, TaskView};
 use protocol::id::{AttemptId, Target, TaskId};
 use protocol::job::TaskState;
 use protocol::name::NodeName;
+use protocol::result::ResultView;
 use serde_json::json;
 
 use super::context::{Context, ask};
 use super::exit::{Exit, Failure, Kind};
 use super::look::task_color;
 use super::pages::{self, Limit};
-use super::parse;
 use super::table::{Cell, Grid, Sheet};
 use super::text::{age, command, local, now, reason, took};
+use super::{parse, result};
 use crate::client::Client;
 
 /// Show tasks, or one task with its attempts
@@ -124,12 +125,14 @@ fn ran(task: &TaskView) -> Option<u64> {
 }
 
 async fn one(client: &Client, id: TaskId, context: &Context) -> Result<Exit, Failure> {
-    let (task, attempts) = ask!(client, Request::Task { id }, Reply::Task { task, attempts, .. } => (task, attempts))?;
+    let (task, attempts, results) =
+        ask!(client, Request::Task { id }, Reply::Task { task, attempts, results } => (task, attempts, results))?;
     if context.json {
-        context.print_json(&json!({ "task": task, "attempts": attempts }))?;
+        context.print_json(&json!({ "task": task, "attempts": attempts, "results": results }))?;
         return Ok(Exit::OK);
     }
-    context.print(sheet(&task, context))?;
+    let latest = results.iter().find(|result| result.attempt.number == task.attempt);
+    context.print(sheet(&task, latest, context))?;
     if attempts.len() > 1 {
         context.print("\n")?;
         context.print(history(&attempts, context))?;
@@ -138,22 +141,31 @@ async fn one(client: &Client, id: TaskId, context: &Context) -> Result<Exit, Fai
 }
 
 async fn one_attempt(client: &Client, id: AttemptId, context: &Context) -> Result<Exit, Failure> {
-    let (task, attempt) = attempt(client, id).await?;
+    let Attempt { task, attempt, result } = attempt(client, id).await?;
     if context.json {
-        context.print_json(&json!({ "task": task, "attempts": [attempt] }))?;
+        let results: Vec<&ResultView> = result.iter().collect();
+        context.print_json(&json!({ "task": task, "attempts": [attempt], "results": results }))?;
     } else {
-        context.print(attempt_sheet(&task, &attempt, context))?;
+        context.print(attempt_sheet(&task, &attempt, result.as_ref(), context))?;
     }
     Ok(Exit::OK)
 }
 
-/// The attempt and its task; not found where it was never made.
-pub async fn attempt(client: &Client, id: AttemptId) -> Result<(TaskView, AttemptView), Failure> {
+/// One attempt, its task, and what is kept of what it left.
+pub struct Attempt {
+    pub task: TaskView,
+    pub attempt: AttemptView,
+    pub result: Option<ResultView>,
+}
+
+/// Not found where it was never made.
+pub async fn attempt(client: &Client, id: AttemptId) -> Result<Attempt, Failure> {
     let request = Request::Task { id: id.task };
-    let (task, attempts) = ask!(client, request, Reply::Task { task, attempts, .. } => (task, attempts))?;
+    let (task, attempts, results) =
+        ask!(client, request, Reply::Task { task, attempts, results } => (task, attempts, results))?;
     let tries = attempts.last().map_or(0, |latest| latest.id.number);
     match attempts.into_iter().find(|attempt| attempt.id == id) {
-        Some(attempt) => Ok((task, attempt)),
+        Some(attempt) => Ok(Attempt { task, attempt, result: results.into_iter().find(|result| result.attempt == id) }),
         None if tries == 0 => {
             Err(Failure::new(Kind::NotFound, format_args!("there is no {id}: {} was never tried", id.task)))
         }
@@ -164,7 +176,7 @@ pub async fn attempt(client: &Client, id: AttemptId) -> Result<(TaskView, Attemp
     }
 }
 
-fn attempt_sheet(task: &TaskView, attempt: &AttemptView, context: &Context) -> String {
+fn attempt_sheet(task: &TaskView, attempt: &AttemptView, result: Option<&ResultView>, context: &Context) -> String {
     let now = now();
     let at = |time| format!("{} ({} ago)", local(time), age(now, time));
     let mut sheet = Sheet::default();
@@ -179,11 +191,12 @@ fn attempt_sheet(task: &TaskView, attempt: &AttemptView, context: &Context) -> S
     sheet.line("started", Cell::maybe(attempt.started_at.map(at)));
     sheet.line("ended", Cell::maybe(attempt.ended_at.map(at)));
     sheet.line("ran", Cell::maybe(attempt.ran_ms.map(took)));
+    sheet.line("result", Cell::maybe(result.map(|view| result::told(view, &attempt.id.to_string()))));
     sheet.line("late result", Cell::maybe(attempt.late.as_ref().map(|late| late.state())));
     sheet.render(context.look)
 }
 
-fn sheet(task: &TaskView, context: &Context) -> String {
+fn sheet(task: &TaskView, result: Option<&ResultView>, context: &Context) -> String {
     let now = now();
     let at = |time| format!("{} ({} ago)", local(time), age(now, time));
     let mut sheet = Sheet::default();
@@ -201,6 +214,7 @@ fn sheet(task: &TaskView, context: &Context) -> String {
     sheet.line("started", Cell::maybe(task.started_at.map(at)));
     sheet.line("ended", Cell::maybe(task.ended_at.map(at)));
     sheet.line("ran", Cell::maybe(ran(task).map(took)));
+    sheet.line("result", Cell::maybe(result.map(|view| result::told(view, &task.id.to_string()))));
     sheet.render(context.look)
 }
 

@@ -8,8 +8,8 @@ use protocol::job::{Counts, TaskState};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::many::{Repeat, ask_each, tell};
-use super::parse;
 use super::text::reason;
+use super::{parse, result};
 
 /// Wait until tasks have ended
 #[derive(Debug, Args)]
@@ -26,12 +26,13 @@ pub struct WaitArgs {
 
 pub async fn wait(args: WaitArgs, context: &Context) -> Result<Exit, Failure> {
     let request = |&target: &Target| Request::Wait { targets: vec![target] };
-    let outcomes = ask_each(context, Repeat::Harmless, args.targets, request, |reply| match reply {
+    let outcomes = ask_each(context, Repeat::Harmless, args.targets.clone(), request, |reply| match reply {
         Reply::Waited(waited) => Ok(waited),
         other => Err(Box::new(other)),
     })
     .await?;
     let told = tell(context, "target", &outcomes, |target, waited| format!("{target}{}", sentence(waited)))?;
+    result::say_left(&context.address()?, &args.targets, context).await;
     let succeeded = outcomes.iter().flat_map(|outcome| &outcome.result).all(|waited| succeeded(&waited.counts));
     Ok(if told == Exit::OK && !succeeded { Exit::TASK_FAILED } else { told })
 }

@@ -45,7 +45,7 @@ async fn tell(client: &Client, id: TaskId, context: &Context) -> Result<Exit, Fa
 
 /// The latest attempt's reasons are the task's. An older one only has an end.
 async fn of_attempt(client: &Client, id: AttemptId, context: &Context) -> Result<Exit, Failure> {
-    let (task, attempt) = task::attempt(client, id).await?;
+    let task::Attempt { task, attempt, .. } = task::attempt(client, id).await?;
     if attempt.id.number == task.attempt {
         return tell(client, id.task, context).await;
     }

@@ -1,4 +1,4 @@
-//! Files on their way: each has a connection of its own, on which bytes follow what was said ([`protocol::file`]).
+//! Files and results on their way: each has a connection of its own, on which bytes follow what was said ([`protocol::file`]).
 
 use std::io;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use link::{ChunkReader, FrameReader, FrameWriter, ReadError, Rest, write_chunk, write_end};
 use protocol::PROTOCOL;
 use protocol::api::{Answer, Body, Call, Reply, Request};
-use protocol::file::{ContentHash, FileComing, FileGet, FileKept, FilePut, FileReady};
+use protocol::file::{ContentHash, FileKept, FilePut, FileReady};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -150,10 +150,20 @@ pub struct Download<R = OwnedReadHalf, W = OwnedWriteHalf> {
     _write: W,
 }
 
+/// What the bytes of a download are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Coming {
+    /// Of the whole.
+    pub hash: ContentHash,
+    /// Where they begin.
+    pub offset: u64,
+}
+
 impl Download {
-    pub async fn begin(address: &ManagerAddress, get: FileGet) -> Result<(Self, FileComing), ClientError> {
+    /// Of a file or a result, as the request says.
+    pub async fn begin(address: &ManagerAddress, request: Request) -> Result<(Self, Coming), ClientError> {
         let (read, write) = open(address).await?.into_split();
-        Download::over(address, read, write, get).await
+        Download::over(address, read, write, request).await
     }
 }
 
@@ -162,10 +172,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Download<R, W> {
         address: &ManagerAddress,
         read: R,
         write: W,
-        get: FileGet,
-    ) -> Result<(Self, FileComing), ClientError> {
-        let (line, reply) = Line::begin(address, read, write, Request::FileGet(get)).await?;
-        let Reply::FileComing(coming) = reply else { return Err(line.nonsense("another answer")) };
+        request: Request,
+    ) -> Result<(Self, Coming), ClientError> {
+        let (line, reply) = Line::begin(address, read, write, request).await?;
+        let coming = match reply {
+            Reply::FileComing(coming) => Coming { hash: coming.file.hash, offset: coming.offset },
+            Reply::ResultComing(coming) => Coming { hash: coming.result.hash, offset: coming.offset },
+            _ => return Err(line.nonsense("another answer")),
+        };
         let Line { address, frames, write } = line;
         Ok((Self { address, chunks: ChunkReader::new(frames.into_rest()), _write: write }, coming))
     }

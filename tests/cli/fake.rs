@@ -19,6 +19,8 @@ pub enum Say {
     Frame(serde_json::Value),
     /// These bytes, which need not be a frame.
     Raw(&'static [u8]),
+    /// And these, which follow an answer that says so.
+    Bytes(Vec<u8>),
     /// Until the test says so.
     Await(Arc<Gate>),
     /// Lets the test, or whoever else awaits it, go on.
@@ -157,11 +159,16 @@ fn serve(mut stream: UnixStream, script: &Arc<Script>, heard: &Mutex<Vec<Request
             let call: Call = frame::parse(&json).unwrap();
             heard.lock().unwrap().push(call.request.clone());
             let (script, writer, all) = (script.clone(), writer.clone(), all.clone());
-            std::thread::spawn(move || {
+            let hello = matches!(call.request, Request::Hello { .. });
+            let answering = std::thread::spawn(move || {
                 for say in script(&call.request) {
                     answer(call.id, say, &writer, &all);
                 }
             });
+            // Who says hello expects that answer first.
+            if hello {
+                answering.join().unwrap();
+            }
         }
         match stream.read(&mut chunk) {
             Ok(n) if n > 0 => arrived.extend_from_slice(&chunk[..n]),
@@ -179,6 +186,7 @@ fn answer(id: u64, say: Say, writer: &Mutex<UnixStream>, all: &Mutex<Vec<UnixStr
         Say::Refuse(refusal) => encoded(Body::Error(refusal), &mut out),
         Say::Frame(body) => frame::encode(&body, &mut out).unwrap(),
         Say::Raw(bytes) => out.extend_from_slice(bytes),
+        Say::Bytes(bytes) => out.extend_from_slice(&bytes),
         Say::Await(gate) => gate.wait(),
         Say::Open(gate) => gate.open(),
         Say::Die => {

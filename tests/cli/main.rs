@@ -12,6 +12,7 @@ mod lists;
 mod logs;
 mod many;
 mod rest;
+mod results;
 mod run;
 mod sample;
 mod submit;

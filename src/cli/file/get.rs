@@ -1,6 +1,5 @@
 //! `file get` and `file cat`.
 
-mod fetch;
 mod place;
 
 use std::io::{self, IsTerminal, Write};
@@ -12,15 +11,16 @@ use packing::MOST_ENTRIES;
 use protocol::file::{FileKind, FileRef, FileView};
 use protocol::unit::Bytes;
 use serde_json::json;
-use tokio::sync::mpsc;
 
 use super::change::shown;
 use super::list::find;
-use super::progress::Progress;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::interrupt::Interrupts;
-use fetch::{Fetch, hash_of};
+use crate::cli::transfer::fetch::{Fetch, Wanted};
+use crate::cli::transfer::progress::Progress;
+use crate::cli::transfer::rename::{parent, rename};
+use crate::cli::transfer::unpack::unpack;
 use place::Partial;
 
 #[derive(Debug, Args)]
@@ -107,14 +107,14 @@ async fn file(name: &FileRef, view: &FileView, target: &Path, force: bool, conte
     let mut partial = Partial::open(target, &view.hash)?;
     let mut progress = Progress::new(view.name.as_str(), Some(view.size), context);
     let (from, hasher) = partial.there(view.size)?;
-    let fetch = Fetch { file: name, view, context };
+    let fetch = Fetch { wanted: Wanted::File(name, view), context };
     let came = fetch.run(from, hasher, &mut progress, async |bytes| partial.write(bytes)).await;
     drop(progress);
     match came? == view.hash {
         true => partial.finish(force, view.executable).map(|()| false),
         false => {
             partial.throw_away();
-            Err(damaged(view))
+            Err(fetch.wanted.damaged())
         }
     }
 }
@@ -125,73 +125,21 @@ fn taken(target: &Path, is_a_file: bool) -> Failure {
     Failure::new(Kind::Refused, told)
 }
 
-fn damaged(view: &FileView) -> Failure {
-    let told =
-        format!("what came of {:?} is not what was kept (BLAKE3 {}); get it again", view.name.as_str(), view.hash);
-    Failure::new(Kind::Refused, told)
-}
-
 async fn folder(name: &FileRef, view: &FileView, target: &Path, most: u64, context: &Context) -> Result<bool, Failure> {
     if target.symlink_metadata().is_ok() {
         return Err(taken(target, false));
     }
-    let parent = target.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let parent = parent(target);
     let failed = |error: io::Error| Failure::new(Kind::Refused, format_args!("{}: {error}", parent.display()));
     let beside = tempfile::Builder::new().prefix(".bramble-").suffix(".part").tempdir_in(parent).map_err(failed)?;
     let into = beside.path().join("folder");
     std::fs::create_dir(&into).map_err(failed)?;
 
-    let (to, pieces) = mpsc::channel::<Vec<u8>>(4);
-    let place = into.clone();
-    // The folder goes with the one who writes into it, whatever becomes of us.
-    let unpacking = tokio::task::spawn_blocking(move || {
-        let unpacked = packing::unpack(Pieces { pieces, piece: vec![], at: 0 }, &place, most);
-        (unpacked, beside)
-    });
     let mut progress = Progress::new(view.name.as_str(), Some(view.size), context);
-    let fetch = Fetch { file: name, view, context };
-    let mut ended_early = false;
-    let came = fetch
-        .run(0, Hasher::new(), &mut progress, async |bytes| {
-            let taken = to.send(bytes.to_vec()).await;
-            taken.map_err(|_| {
-                ended_early = true;
-                Failure::new(Kind::Fault, "the one who unpacks has ended, and says why")
-            })
-        })
-        .await;
-    drop((to, progress));
-    let (unpacked, _beside) = unpacking.await.map_err(|error| Failure::new(Kind::Fault, error))?;
-    match (came, unpacked) {
-        // What did not come to its end cannot be unpacked either.
-        (Err(failure), _) if !ended_early => return Err(failure),
-        (_, Err(error)) => return Err(Failure::new(Kind::Refused, error)),
-        (Err(failure), Ok(_)) => return Err(failure),
-        (Ok(hash), Ok(_)) if hash != view.hash => return Err(damaged(view)),
-        (Ok(_), Ok(_)) => {}
-    }
-    place::rename(&into, target, false)?;
+    let fetch = Fetch { wanted: Wanted::File(name, view), context };
+    let _beside = unpack(&fetch, into.clone(), beside, most, &mut progress).await?;
+    rename(&into, target, false)?;
     Ok(false)
-}
-
-/// What the connection brings, for who reads.
-struct Pieces {
-    pieces: mpsc::Receiver<Vec<u8>>,
-    piece: Vec<u8>,
-    at: usize,
-}
-
-impl io::Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.piece.len() {
-            let Some(piece) = self.pieces.blocking_recv() else { return Ok(0) };
-            (self.piece, self.at) = (piece, 0);
-        }
-        let some = buffer.len().min(self.piece.len() - self.at);
-        buffer[..some].copy_from_slice(&self.piece[self.at..self.at + some]);
-        self.at += some;
-        Ok(some)
-    }
 }
 
 pub async fn cat(args: CatArgs, context: &Context) -> Result<Exit, Failure> {
@@ -204,9 +152,9 @@ pub async fn cat(args: CatArgs, context: &Context) -> Result<Exit, Failure> {
     let mut progress = Progress::new(view.name.as_str(), Some(view.size), context);
     progress.be_quiet();
     let mut out = io::stdout().lock();
-    let fetch = Fetch { file: &args.name, view: &view, context };
+    let fetch = Fetch { wanted: Wanted::File(&args.name, &view), context };
     let print = async |bytes: &[u8]| out.write_all(bytes).map_err(|error| Failure::output(&error));
     let hash = fetch.run(0, Hasher::new(), &mut progress, print).await?;
     out.flush().map_err(|error| Failure::output(&error))?;
-    if hash == view.hash { Ok(Exit::OK) } else { Err(damaged(&view)) }
+    if hash == view.hash { Ok(Exit::OK) } else { Err(fetch.wanted.damaged()) }
 }

@@ -1,13 +1,11 @@
 //! `file`: what is kept on the manager. [`put`] brings it there from a [`source`], [`get`] back; what both have in common
-//! is in [`tries`] and [`progress`]. The rest asks one thing each, in [`list`] and [`change`].
+//! is in [`super::transfer`]. The rest asks one thing each, in [`list`] and [`change`].
 
 mod change;
 mod get;
 mod list;
-mod progress;
 mod put;
 pub mod source;
-mod tries;
 
 use clap::{Args, Subcommand};
 

@@ -13,12 +13,12 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::change::shown;
-use super::progress::Progress;
 use super::source::{Piece, Source};
-use super::tries::Tries;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::many::{self, Outcome};
+use crate::cli::transfer::progress::Progress;
+use crate::cli::transfer::tries::Tries;
 use crate::client::{ClientError, ManagerAddress, Upload};
 
 #[derive(Debug, Args)]

@@ -24,7 +24,8 @@ use protocol::unit::Bytes;
 use self::plan::Plan;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::{file, run};
+use super::file;
+use super::run::{self, Order};
 use crate::document::Mistake;
 
 /// Submit a job from a file, with the files it needs
@@ -63,6 +64,9 @@ pub struct SubmitArgs {
     /// Pass on the output, and wait for the end
     #[arg(long, short)]
     wait: bool,
+    /// Afterwards put what each task printed and left into a folder of its own in this one
+    #[arg(long, value_name = "DIR", requires = "wait")]
+    collect: Option<PathBuf>,
     /// Print the JSON Schema of a submission file, for editors
     #[arg(long, conflicts_with_all = ["file", "check", "wait"])]
     schema: bool,
@@ -78,11 +82,11 @@ pub async fn submit(args: SubmitArgs, context: &Context) -> Result<Exit, Failure
         check::tell(&plan, context)?;
         return Ok(Exit::OK);
     }
-    let alone = args.wait && plan.spec.array.is_none();
     let kept = keep(&mut plan, context).await;
+    let order = Order { spec: plan.spec, waits: args.wait, collect: args.collect, passing: vec![] };
     // From here on the exit code is the program's.
-    if alone { kept.map_err(Failure::beside_a_program) } else { kept }?;
-    run::carry_out(plan.spec, args.wait, context).await
+    if args.wait && order.is_single() { kept.map_err(Failure::beside_a_program) } else { kept }?;
+    run::carry_out(order, context).await
 }
 
 fn plan_of(path: &Path) -> Result<Plan, Mistake> {

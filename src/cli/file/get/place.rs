@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
 use protocol::file::ContentHash;
-use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::fs::OFlags;
 
-use super::hash_of;
 use crate::cli::exit::{Failure, Kind};
+use crate::cli::transfer::fetch::hash_of;
+use crate::cli::transfer::rename::{rename, unwritable};
 
 /// As long as a name can be.
 const LONGEST: usize = 255;
@@ -107,23 +108,6 @@ fn update(hasher: &mut Hasher, from: &mut File) -> io::Result<u64> {
             }
         }
     }
-}
-
-/// To its place, and the name to the disk. What came there meanwhile is not written over unless it is forced.
-pub fn rename(from: &Path, to: &Path, force: bool) -> Result<(), Failure> {
-    let failed = |error: io::Error| unwritable(to, &error);
-    let flags = if force { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
-    match renameat_with(CWD, from, CWD, to, flags) {
-        // Not every file system can promise that.
-        Err(rustix::io::Errno::INVAL) if to.symlink_metadata().is_err() => fs::rename(from, to).map_err(failed)?,
-        done => done.map_err(|errno| failed(errno.into()))?,
-    }
-    let parent = to.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    File::open(parent).and_then(|folder| folder.sync_all()).map_err(failed)
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Kind::Refused, format_args!("{} cannot be written: {error}", path.display()))
 }
 
 #[cfg(test)]

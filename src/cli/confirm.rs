@@ -1,0 +1,23 @@
+//! The question before something is gone for good.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::exit::{Failure, Kind};
+
+/// A yes of a person at a terminal, or one given before; anything else stops.
+pub fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        let told = "nothing was removed: there is no terminal to ask on; --yes does it unasked";
+        return Err(Failure::new(Kind::Refused, told));
+    }
+    let mut answer = String::new();
+    let asked = write!(io::stderr(), "{question} [y/N] ").and_then(|()| io::stdin().read_line(&mut answer));
+    if asked.is_ok() && is_yes(&answer) { Ok(()) } else { Err(Failure::new(Kind::Refused, "nothing was removed")) }
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
