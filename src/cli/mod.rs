@@ -26,7 +26,7 @@ mod reboot;
 mod remove;
 mod run;
 mod stop;
-mod submit;
+pub mod submit;
 mod table;
 mod task;
 mod usage;
