@@ -52,7 +52,8 @@ pub fn folder(bytes: &[u8]) {
         bytes
     };
     let came = unpacked(bytes, "first");
-    let names: Vec<_> = fs::read_dir(place.path()).expect("the place is there").flatten().map(|e| e.file_name()).collect();
+    let names: Vec<_> =
+        fs::read_dir(place.path()).expect("the place is there").flatten().map(|e| e.file_name()).collect();
     assert_eq!(names, ["first"], "something is beside its place");
     if came.is_ok() {
         let once = packed("first");

@@ -28,7 +28,9 @@ pub fn main(args: &[String]) -> ExitCode {
     let seconds = wish.minutes * 60 / wish.targets.len() as u64;
     for name in wish.targets {
         if !fuzz(&tool, name, seconds) {
-            eprintln!("fuzz: failed; the bytes are in fuzz/artifacts/{name}/, and with them in fuzz/corpus/{name}/ the tests fail too");
+            eprintln!(
+                "fuzz: failed; the bytes are in fuzz/artifacts/{name}/, and with them in fuzz/corpus/{name}/ the tests fail too"
+            );
             return ExitCode::FAILURE;
         }
     }
