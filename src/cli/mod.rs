@@ -28,7 +28,7 @@ mod remove;
 mod result;
 mod run;
 mod stop;
-mod submit;
+pub mod submit;
 mod table;
 mod task;
 mod transfer;

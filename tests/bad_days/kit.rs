@@ -123,8 +123,13 @@ impl Manager {
 
     /// A real worker, with folders beside the manager's.
     pub fn worker(&self, name: &str, state: &Path) -> Worker {
+        self.worker_at(name, state, &self.ssh)
+    }
+
+    /// One that reaches the manager in another way.
+    pub fn worker_at(&self, name: &str, state: &Path, address: &str) -> Worker {
         let run = self.here.join(format!("{name}.run"));
-        let mut words: Vec<OsString> = ["--slots", "2", "--name", name, "--manager", &self.ssh].map(Into::into).into();
+        let mut words: Vec<OsString> = ["--slots", "2", "--name", name, "--manager", address].map(Into::into).into();
         words.extend(["--state".into(), state.into(), "--run".into(), run.clone().into()]);
         let mut command = keeper(&words);
         command.stderr(File::options().create(true).append(true).open(self.here.join(format!("{name}.log"))).unwrap());

@@ -7,17 +7,17 @@ use crate::place::Place;
 
 const SIZE: usize = 256 << 20;
 /// KiB, of either side.
-const MOST: u64 = 40 * 1024;
+pub const MOST: u64 = 40 * 1024;
 
 /// The most memory that a process ever had, in KiB.
-fn peak(pid: u32) -> Option<u64> {
+pub fn peak(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches(" kB").trim().parse().ok()
 }
 
 /// Until it has ended; what it had at the last look.
-fn peak_until_the_end(mut child: Child) -> u64 {
+pub fn peak_until_the_end(mut child: Child) -> u64 {
     let end = std::time::Instant::now() + PATIENCE;
     let mut most = 0;
     loop {

@@ -10,6 +10,7 @@ mod deb;
 mod debian;
 mod dist;
 mod docs;
+mod fuzz;
 mod line;
 mod rig;
 mod run;
@@ -58,6 +59,9 @@ Chores:
   torn [--points N] [--seconds S] [--seed S]
                         keep a manager busy on a disk that writes down every write and sync, then
                         start managers on what power cuts could have left of it; needs root
+  fuzz [TARGET...] [--minutes M]
+                        look for bytes that break a promise about any bytes: submission files,
+                        packed folders, frames; what it finds is in fuzz/artifacts/
   help                  show this
 
 Environment:
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Some("screenshots") => screenshots::main(&rest),
         Some("docs") => docs::main(),
         Some("torn") => torn::main(&rest),
+        Some("fuzz") => fuzz::main(&rest),
         None | Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             ExitCode::SUCCESS

@@ -19,6 +19,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use protocol::job::JobSpec;
 use protocol::unit::Bytes;
 
 use self::plan::Plan;
@@ -101,9 +102,19 @@ fn plan_of(path: &Path) -> Result<Plan, Mistake> {
         let sentence = format!("this submission file cannot be read: {error}");
         Mistake { file: file.clone(), line: None, sentence }
     })?;
-    let document = read::document(&file, bytes)?;
+    plan_of_bytes(&file, bytes, &beside)
+}
+
+fn plan_of_bytes(file: &str, bytes: Vec<u8>, beside: &Path) -> Result<Plan, Mistake> {
+    let document = read::document(file, bytes)?;
     let draft = read::draft(&document)?;
-    Plan::of(draft, &beside).map_err(|wrong| read::mistake(&document, &wrong))
+    Plan::of(draft, beside).map_err(|wrong| read::mistake(&document, &wrong))
+}
+
+/// The job that a submission file asks for, or the one sentence about what is wrong in it. Its paths begin in `beside`,
+/// and no manager is asked.
+pub fn understand(file: &str, bytes: Vec<u8>, beside: &Path) -> Result<JobSpec, Mistake> {
+    plan_of_bytes(file, bytes, beside).map(|plan| plan.spec)
 }
 
 /// One byte more than may be tells that there are more.
