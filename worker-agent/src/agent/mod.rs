@@ -6,7 +6,7 @@
 //! - [`given`] sees to the files that orders have: [`fetch`] brings what is missing, [`cache`] keeps it and places it.
 //! - [`control`] is the link for orders and reports, [`bulk`], [`results`] and [`follow`] are for what is large or watched,
 //!   each on connections of their own. [`join`] is how a node gets a manager, [`home`] how it remembers it.
-//! - [`pulse`] tells how the machine is; [`status`] how the agent is.
+//! - [`pulse`] tells how the machine is; [`status`] how the agent is; [`reserve`] keeps it from being eaten whole.
 //!
 //! It may be killed at any moment: what must not be lost is in the keeper's journal and in files. What waits only here
 //! (orders without a slot) the manager sends again.
@@ -29,6 +29,7 @@ mod life;
 mod orders;
 mod pulse;
 mod reports;
+mod reserve;
 mod results;
 mod spares;
 mod spool;
@@ -57,6 +58,10 @@ pub struct GiveUp(pub String);
 
 /// Until the keeper is gone or joining is refused for good.
 pub fn run(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()> {
+    std::thread::Builder::new()
+        .name("reserve".into())
+        .spawn(reserve::keep_some_back)
+        .context("the agent cannot start")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()

@@ -6,7 +6,7 @@
 
 mod board;
 pub mod check;
-mod files;
+pub(crate) mod files;
 mod gpu;
 pub mod interpreters;
 mod machine;
@@ -22,7 +22,7 @@ use files::Root;
 use rates::Rates;
 
 use machine::Disk;
-pub use machine::cpus;
+pub use machine::{cpus, meminfo};
 pub use print::print;
 
 /// Samples one machine. The manager's own card is made by the same code as a worker's.
