@@ -22,6 +22,7 @@ mod memory;
 mod names;
 mod people;
 mod place;
+mod primes;
 mod set;
 mod submitting;
 mod together;
