@@ -11,6 +11,8 @@ use tar::{EntryType, Header};
 use super::walk::{Entry, Folder, Otherwise, What};
 
 const BLOCK: u64 = 512;
+/// Of a file that is read.
+const BUFFER: usize = 64 * 1024;
 /// Two empty blocks are the end.
 const END: [u8; 2 * BLOCK as usize] = [0; 2 * BLOCK as usize];
 
@@ -121,8 +123,8 @@ impl Folder<'_> {
         let What::File(file) = &entry.what else { return Ok(()) };
         let path = || self.path(&entry.name);
         let failed = |source| PackError::Read { path: path(), source };
-        let mut buffer = vec![0; 64 * 1024];
         let mut left = entry.size();
+        let mut buffer = vec![0; usize::try_from(left).unwrap_or(BUFFER).min(BUFFER)];
         while left > 0 {
             let room = usize::try_from(left).unwrap_or(buffer.len()).min(buffer.len());
             let read = match rustix::io::read(file, &mut buffer[..room]) {

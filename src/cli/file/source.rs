@@ -179,9 +179,11 @@ fn failed(error: PackError) -> Failure {
     match error {
         PackError::Changed(path) => changed(&path),
         PackError::Read { path, source } => unreadable(&path, &source),
-        PackError::Special { .. } | PackError::LeadsOut { .. } | PackError::TooMany { .. } => {
-            Failure::new(Kind::Refused, error)
-        }
+        PackError::Special { .. }
+        | PackError::LeadsOut { .. }
+        | PackError::TooMany { .. }
+        | PackError::LongNames(_)
+        | PackError::TooDeep(_) => Failure::new(Kind::Refused, error),
         PackError::Write(_) => Failure::new(Kind::Fault, error),
     }
 }
