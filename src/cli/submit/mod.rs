@@ -2,17 +2,24 @@
 //! lines; [`plan`] looks at the files it names; then they are kept on the manager, and the job is submitted as `run`
 //! does it.
 
+mod bring;
 mod check;
 mod classic;
+mod decimal;
 mod draft;
 mod keys;
 mod plan;
 mod read;
 mod schema;
+mod script;
 mod shape;
+mod split;
 mod start;
+mod step;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -26,7 +33,9 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::file;
 use super::run::{self, Order};
+use crate::client::Client;
 use crate::document::Mistake;
+use crate::text::count;
 
 /// Submit a job from a file, with the files it needs
 #[derive(Debug, Args)]
@@ -34,6 +43,7 @@ use crate::document::Mistake;
   bramble submit primes.toml            the job's number; what it needs is kept on the manager first
   bramble submit primes.toml --check    what would run, without asking anybody
   bramble submit primes.toml --wait     its output and its exit code, as with run --wait
+  bramble submit primes.toml --wait --collect .   and what it left, a folder for each task
   make-submission | bramble submit -    from stdin
   bramble submit --schema > submission.json
 
@@ -47,6 +57,12 @@ A submission file says what to run and what it needs:
   node = \"pi-3\"
   name = \"primes\"
   array = 10                     ten tasks; or \"5-9\"
+
+In place of executable it may have [[step]]s, which run one after the other in one folder, or a
+[split], which cuts a file into parts, runs map on each and reduce over what came of them. A [sweep]
+makes a task of each combination of values: rate = [0.1, 0.01] stands where args say {rate}.
+
+What a task leaves in its folder out is its result: bramble result get, or --wait --collect DIR.
 
 Paths begin in the folder of the file. A script is started by its first line; without one, .py
 by python3 and .sh by bash. The classic four lines (executable, data, email, client) are read
@@ -83,13 +99,17 @@ pub async fn submit(args: SubmitArgs, context: &Context) -> Result<Exit, Failure
         return Ok(Exit::OK);
     }
     let kept = keep(&mut plan, context).await;
-    let order = Order { spec: plan.spec, waits: args.wait, collect: args.collect, passing: vec![] };
+    let passing =
+        plan.uploads.iter().filter(|upload| upload.part.is_some()).map(|upload| upload.name.clone()).collect();
+    let order = Order { spec: plan.spec, waits: args.wait, collect: args.collect, passing };
     // From here on the exit code is the program's.
     if args.wait && order.is_single() { kept.map_err(Failure::beside_a_program) } else { kept }?;
     run::carry_out(order, context).await
 }
 
 fn plan_of(path: &Path) -> Result<Plan, Mistake> {
+    let stem = if path == Path::new("-") { Path::new("stdin") } else { path };
+    let stem = stem.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let (file, bytes, beside) = match path == Path::new("-") {
         true => ("stdin".to_owned(), bytes(io::stdin().lock()), PathBuf::from(".")),
         false => {
@@ -103,7 +123,7 @@ fn plan_of(path: &Path) -> Result<Plan, Mistake> {
     })?;
     let document = read::document(&file, bytes)?;
     let draft = read::draft(&document)?;
-    Plan::of(draft, &beside).map_err(|wrong| read::mistake(&document, &wrong))
+    Plan::of(draft, &beside, &stem).map_err(|wrong| read::mistake(&document, &wrong))
 }
 
 /// One byte more than may be tells that there are more.
@@ -119,10 +139,26 @@ async fn keep(plan: &mut Plan, context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     let address = context.address()?;
+    let mut parts = vec![];
     for (upload, given) in plan.uploads.iter().zip(&mut plan.spec.files) {
-        let kept = file::keep(&address, &upload.name, &upload.source, context).await?.file;
+        let kept = match file::keep(&address, &upload.name, &upload.source, context).await {
+            Ok(kept) => kept.file,
+            Err(failure) => {
+                // There is no job that they could be for.
+                if let Ok(client) = Client::connect(&address).await {
+                    run::let_pass(&client, &parts, context).await;
+                }
+                return Err(failure);
+            }
+        };
         given.hash = Some(kept.hash);
-        context.hint(format_args!("{}: kept, {}", kept.name, Bytes(kept.size)));
+        match &upload.part {
+            Some(_) => parts.push(upload.name.clone()),
+            None => context.hint(format_args!("{}: kept, {}", kept.name, Bytes(kept.size))),
+        }
+    }
+    if let Some((file, _)) = plan.split.as_ref().filter(|_| !parts.is_empty()) {
+        context.hint(format_args!("{file}: brought in {}", count(parts.len() as u64, "part")));
     }
     Ok(())
 }
