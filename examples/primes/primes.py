@@ -1,36 +1,29 @@
 #!/usr/bin/env python3
-"""Counts the primes below a number, or this task's share of them.
+"""Prints the primes of ranges: a file has one a line, its beginning and its end, which is not part of it."""
 
-Submitted as an array, each task takes every so-manieth number: its share is told by BRAMBLE_INDEX, how many share by
-the environment variable SHARES.
-"""
-
-import os
 import sys
 
 
-def is_prime(n):
-    if n < 2:
-        return False
-    if n % 2 == 0:
-        return n == 2
-    divisor = 3
-    while divisor * divisor <= n:
-        if n % divisor == 0:
-            return False
-        divisor += 2
-    return True
+def primes(low, high):
+    """A sieve of this range, by all that could divide it."""
+    low = max(low, 2)
+    is_prime = bytearray([1]) * max(high - low, 0)
+    divisor = 2
+    while divisor * divisor < high:
+        first = max(divisor * divisor, -(-low // divisor) * divisor)
+        is_prime[first - low :: divisor] = bytes(len(range(first, high, divisor)))
+        divisor += 1
+    return (low + at for at, prime in enumerate(is_prime) if prime)
 
 
 def main():
-    if len(sys.argv) != 2 or not sys.argv[1].isdecimal():
-        sys.exit("write the number below which primes are counted, as in: primes.py 100000")
-    below = int(sys.argv[1])
-    shares = max(1, int(os.environ.get("SHARES", "1")))
-    index = int(os.environ.get("BRAMBLE_INDEX", "0")) % shares
-    count = sum(1 for n in range(index, below, shares) if is_prime(n))
-    part = f", share {index} of {shares}" if shares > 1 else ""
-    print(f"{count} primes below {below}{part}")
+    if len(sys.argv) != 2:
+        sys.exit("name a file of ranges, as in: primes.py ranges.txt")
+    with open(sys.argv[1]) as ranges:
+        for line in ranges:
+            low, high = map(int, line.split())
+            for prime in primes(low, high):
+                print(prime)
 
 
 main()

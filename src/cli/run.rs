@@ -126,17 +126,23 @@ async fn give(client: &Client, spec: JobSpec, passing: &[FileName], context: &Co
     let files = spec.files.clone();
     let reply = client.call(Request::Submit(spec)).await;
     // Taken or not, nobody else needs them.
-    let removed = passing.iter().map(|name| {
+    let_pass(client, passing, context).await;
+    reply.map_err(|error| not_taken(error, &files))
+}
+
+/// Files that were kept for a job and for nothing else.
+pub async fn let_pass(client: &Client, files: &[FileName], context: &Context) {
+    let removed = files.iter().map(|name| {
         let file = FileRef { owner: None, name: name.clone() };
         client.call(Request::FileRemove { file })
     });
-    if join_all(removed).await.iter().any(Result::is_err) {
+    let left = join_all(removed).await.iter().filter(|removed| removed.is_err()).count();
+    if let Some(first) = files.first().filter(|_| left > 0) {
+        let (files, they) = (count(left as u64, "file"), if left == 1 { "is" } else { "are" });
         context.note(format_args!(
-            "parts that were kept for the job alone are kept on; `bramble file` lists them: {} and so on",
-            passing[0]
+            "{files} kept for this job alone {they} kept on, {first:?} among others; see bramble file"
         ));
     }
-    reply.map_err(|error| not_taken(error, &files))
 }
 
 /// What was read as somebody's file may have been meant as a path.

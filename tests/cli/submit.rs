@@ -150,15 +150,54 @@ fn a_submission_that_is_not_there_is_told_as_such() {
 fn the_schema_is_printed_for_editors() {
     let printed = ran(Path::new("/"), &["submit", "--schema"]);
     let schema: serde_json::Value = serde_json::from_str(&printed.stdout).unwrap();
-    assert_eq!((schema["required"].clone(), printed.code), (json!(["executable"]), Some(0)));
+    let one_of = ["executable", "step", "split"].map(|name| json!({ "required": [name] }));
+    assert_eq!((schema["oneOf"].clone(), printed.code), (json!(one_of), Some(0)));
 }
 
 #[test]
 fn the_example_is_one_that_would_run() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let told = ran(root, &["submit", "examples/primes/primes.toml", "--check", "--json"]).json();
-    assert_eq!((told["tasks"].clone(), told["job"]["name"].clone()), (json!(4), json!("primes")));
-    assert_eq!(told["job"]["command"], json!(["./primes.py", "1000000"]));
+    assert_eq!((told["tasks"].clone(), told["job"]["name"].clone()), (json!(9), json!("primes")));
+    let wrap = "exec \"$0\" \"$@\" > out/part";
+    assert_eq!(told["job"]["command"], json!(["sh", "-c", wrap, "./primes.py", "ranges.txt"]));
+    let reduce = json!({ "command": ["sort", "-n", "-o", "out/result", "{inputs}"], "part": "part" });
+    assert_eq!(told["job"]["reduce"], reduce);
+}
+
+#[test]
+fn a_check_tells_steps_sweeps_and_splits_as_they_are_meant() {
+    let place = place();
+    let text = "data = \"a.csv\"\n[[step]]\nexecutable = \"run.py\"\nargs = [\"{input}\", \"{rate}\"]\n[[step]]\nexecutable = \
+                \"sort\"\n[sweep]\nrate = { from = 0.5, to = 10, step = 0.5 }\nseed = [\"a b\"]\n[env]\nSEED = \"{seed}\"\n";
+    let expected = "\
+step 1   python3 ./run.py a.csv '{rate}'
+started  by python3, because of its extension
+step 2   sort
+started  as a program that the node finds in its PATH, since no such file is here
+sweep    rate: 0.5 1.0 1.5 2.0 2.5 3.0 3.5 4.0 … 10.0 (20)
+sweep    seed: 'a b' (1)
+file     run.py, file of 9 B
+file     a.csv, file of 4 B
+env      'SEED={seed}'
+node     any that fits
+cpus     1
+tasks    20, one for each combination
+";
+    fed(place.path(), &["submit", "-", "--check"], text.as_bytes()).says(0, expected, "");
+    let text = "[split]\nfile = \"a.csv\"\nby = { separator = \",\" }\nchunks = 9\nmap = [\"run.py\"]\nreduce = [\"cat\", \"{inputs}\"]\n";
+    let expected = "\
+map      python3 ./run.py
+started  by python3, because of its extension
+reduce   cat '{inputs}'
+started  as a program that the node finds in its PATH, since no such file is here
+split    a.csv into 2 parts of 2 B
+file     run.py, file of 9 B
+node     any that fits
+cpus     1
+tasks    3, the last of which reduces what the others left
+";
+    fed(place.path(), &["submit", "-", "--check"], text.as_bytes()).says(0, expected, "");
 }
 
 /// A manager that takes whatever job it is given, none of which brings files along.

@@ -99,3 +99,28 @@ fn what_is_wrong_keeps_and_submits_nothing() {
     assert_eq!(place.names(), Vec::<String>::new());
     assert_eq!(place.manager().json(&["job", "--json"]), json!([]));
 }
+
+#[test]
+fn a_split_is_brought_in_parts_that_only_its_job_has() {
+    let place = place();
+    std::fs::write(place.path("numbers"), "1\n2\n3\n").unwrap();
+    let split = "[split]\nfile = \"numbers\"\nby = \"lines\"\nchunks = 2\nmap = [\"wc\", \"{input}\"]\n";
+    std::fs::write(place.path("split.toml"), format!("{split}reduce = [\"run.sh\", \"{{inputs}}\"]\n")).unwrap();
+    let job = job(&place, &["split.toml"]);
+    assert_eq!(place.names(), ["run.sh"], "what was put for the job alone is gone again");
+    let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
+    let files = job["files"].as_array().unwrap();
+    for (n, text) in ["1\n2\n", "3\n"].into_iter().enumerate() {
+        let part = &files[n + 1];
+        assert_eq!((&part["as"], &part["only"], &part["hash"]), (&json!("numbers"), &json!(n), &json!(hash(text))));
+    }
+    assert_eq!(
+        (&job["array"], &job["reduce"]["command"]),
+        (&json!({ "first": 0, "last": 1 }), &json!(["./run.sh", "{inputs}"]))
+    );
+    // Also where the job is refused.
+    std::fs::write(place.path("split.toml"), format!("node = \"pi-99\"\n{split}")).unwrap();
+    let (code, why) = told(&submit(&place, &["split.toml"]));
+    assert!(code != 0 && why.contains("pi-99"), "{why}");
+    assert_eq!(place.names(), ["run.sh"]);
+}

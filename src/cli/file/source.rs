@@ -1,7 +1,8 @@
 //! What is put: a file, a folder or stdin, as pieces that a thread of its own reads ahead, a few at most.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -19,8 +20,22 @@ const AHEAD: usize = 4;
 #[derive(Debug, Clone)]
 pub enum Source {
     Stdin,
-    File { path: PathBuf, looked: Looked, executable: bool },
-    Folder { path: PathBuf, measured: Measured, most: u64 },
+    File {
+        path: PathBuf,
+        looked: Looked,
+        executable: bool,
+    },
+    /// Some bytes of a file.
+    Part {
+        path: PathBuf,
+        looked: Looked,
+        range: Range<u64>,
+    },
+    Folder {
+        path: PathBuf,
+        measured: Measured,
+        most: u64,
+    },
 }
 
 /// What tells whether a file changed.
@@ -67,6 +82,12 @@ impl Source {
         self
     }
 
+    /// Of a file, as it was when it was looked at.
+    pub fn part(&self, range: Range<u64>) -> Option<Self> {
+        let Source::File { path, looked, .. } = self else { return None };
+        Some(Source::Part { path: path.clone(), looked: looked.clone(), range })
+    }
+
     pub fn kind(&self) -> FileKind {
         if matches!(self, Source::Folder { .. }) { FileKind::Folder } else { FileKind::File }
     }
@@ -80,6 +101,7 @@ impl Source {
         match self {
             Source::Stdin => None,
             Source::File { looked, .. } => Some(looked.size),
+            Source::Part { range, .. } => Some(range.end - range.start),
             Source::Folder { measured, .. } => Some(measured.size),
         }
     }
@@ -91,6 +113,10 @@ impl Source {
             Source::Stdin => return None,
             Source::File { path, looked, .. } => {
                 hasher.update(path.as_os_str().as_encoded_bytes()).update(format!("\0{looked:?}").as_bytes());
+            }
+            Source::Part { path, looked, range } => {
+                hasher.update(path.as_os_str().as_encoded_bytes());
+                hasher.update(format!("\0{looked:?}\0{range:?}").as_bytes());
             }
             Source::Folder { path, measured, .. } => {
                 hasher.update(path.as_os_str().as_encoded_bytes()).update(b"\0").update(&measured.fingerprint);
@@ -119,18 +145,8 @@ impl Source {
                 let told = |error: io::Error| Failure::new(Kind::Fault, format_args!("stdin cannot be read: {error}"));
                 copy(io::stdin().lock(), to).map_err(told)
             }
-            Source::File { path, looked, .. } => {
-                let failed = |error: io::Error| unreadable(path, &error);
-                let file = File::open(path).map_err(failed)?;
-                let same = |file: &File| Ok(Looked::at(&file.metadata()?) == *looked);
-                if !same(&file).map_err(failed)? {
-                    return Err(changed(path));
-                }
-                copy(&file, to).map_err(failed)?;
-                // Also where another one was put in its place.
-                let there = fs::metadata(path).map_err(failed)?;
-                if same(&file).map_err(failed)? && Looked::at(&there) == *looked { Ok(()) } else { Err(changed(path)) }
-            }
+            Source::File { path, looked, .. } => pass_on_file(path, looked, 0..u64::MAX, to),
+            Source::Part { path, looked, range } => pass_on_file(path, looked, range.clone(), to),
             Source::Folder { path, measured, most } => {
                 let mut pieces = Pieces { to, piece: Vec::with_capacity(PIECE) };
                 packing::pack(path, *most, measured, &mut pieces).map_err(failed)?;
@@ -138,6 +154,20 @@ impl Source {
             }
         }
     }
+}
+
+fn pass_on_file(path: &Path, looked: &Looked, range: Range<u64>, to: &mpsc::Sender<Piece>) -> Result<(), Failure> {
+    let failed = |error: io::Error| unreadable(path, &error);
+    let mut file = File::open(path).map_err(failed)?;
+    let same = |file: &File| Ok(Looked::at(&file.metadata()?) == *looked);
+    if !same(&file).map_err(failed)? {
+        return Err(changed(path));
+    }
+    file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
+    copy((&file).take(range.end - range.start), to).map_err(failed)?;
+    // Also where another one was put in its place.
+    let there = fs::metadata(path).map_err(failed)?;
+    if same(&file).map_err(failed)? && Looked::at(&there) == *looked { Ok(()) } else { Err(changed(path)) }
 }
 
 fn copy(mut from: impl Read, to: &mpsc::Sender<Piece>) -> io::Result<()> {

@@ -1,14 +1,15 @@
 //! `submit --check`: what would run, told without asking any manager.
 
-use protocol::job::{Array, JobFile};
+use protocol::job::{Array, Axis, JobFile};
 use protocol::unit::Bytes;
 use serde_json::{Value, json};
 
-use super::plan::{Plan, Upload};
+use super::bring::Upload;
+use super::plan::Plan;
 use super::start::Start;
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
-use crate::text::{clean, shell_line};
+use crate::text::{clean, count, shell_line};
 
 pub fn tell(plan: &Plan, context: &Context) -> Result<(), Failure> {
     if context.json { context.print_json(&as_json(plan)) } else { context.print(as_text(plan)) }
@@ -31,9 +32,16 @@ fn upload_json(upload: &Upload) -> Value {
 
 fn as_text(plan: &Plan) -> String {
     let spec = &plan.spec;
-    let mut lines = vec![("command", shell_line(&spec.command)), ("started", started(plan))];
+    let mut lines: Vec<(&str, String)> = vec![];
+    for run in &plan.runs {
+        lines.push((&run.what, shell_line(&run.words)));
+        lines.push(("started", started(&run.start)));
+    }
+    lines.extend(plan.split.iter().map(|(file, sizes)| ("split", split(file, sizes))));
+    lines.extend(spec.sweep.iter().map(|axis| ("sweep", swept(axis))));
     lines.extend(spec.name.iter().map(|name| ("name", name.to_string())));
-    lines.extend(plan.uploads.iter().map(|upload| ("file", brought(upload))));
+    let whole = plan.uploads.iter().filter(|upload| upload.part.is_none());
+    lines.extend(whole.map(|upload| ("file", brought(upload))));
     lines.extend(spec.files[plan.uploads.len()..].iter().map(|file| ("file", kept(file))));
     let words = spec.env.iter().map(|(name, value)| shell_line(&[format!("{name}={value}")]));
     lines.extend(words.map(|word| ("env", word)));
@@ -44,13 +52,31 @@ fn as_text(plan: &Plan) -> String {
     lines.iter().map(|(what, said)| format!("{what:<8} {}\n", clean(said))).collect()
 }
 
-fn started(plan: &Plan) -> String {
-    match &plan.start {
+fn started(start: &Start) -> String {
+    match start {
         Start::ByTheNode => "as a program that the node finds in its PATH, since no such file is here".to_owned(),
         Start::Itself => "as the program it is, brought along".to_owned(),
         Start::FirstLine(line) => format!("by its first line, {line}"),
         Start::Interpreter(interpreter) => format!("by {interpreter}, because of its extension"),
     }
+}
+
+fn split(file: &str, sizes: &[u64]) -> String {
+    let (least, most) = (sizes.iter().min().copied().unwrap_or(0), sizes.iter().max().copied().unwrap_or(0));
+    let each =
+        if least == most { format!("of {}", Bytes(most)) } else { format!("of {} to {}", Bytes(least), Bytes(most)) };
+    format!("{file} into {} {each}", count(sizes.len() as u64, "part"))
+}
+
+/// So many values are shown.
+const SOME: usize = 8;
+
+fn swept(axis: &Axis) -> String {
+    let Axis { name, values } = axis;
+    let shown = shell_line(&values[..values.len().min(SOME)]);
+    let rest =
+        if values.len() > SOME { format!(" … {}", shell_line(&values[values.len() - 1..])) } else { String::new() };
+    format!("{name}: {shown}{rest} ({})", values.len())
 }
 
 fn brought(upload: &Upload) -> String {
@@ -73,9 +99,13 @@ fn tasks(plan: &Plan) -> u32 {
 }
 
 fn told_tasks(plan: &Plan) -> String {
-    let n = tasks(plan);
-    match plan.spec.array {
+    let (n, spec) = (tasks(plan), &plan.spec);
+    if spec.reduce.is_some() {
+        return format!("{n}, the last of which reduces what the others left");
+    }
+    match spec.array {
         Some(Array { first, last }) => format!("{n}, BRAMBLE_INDEX {first} to {last}"),
+        None if !spec.sweep.is_empty() => format!("{n}, one for each combination"),
         None => n.to_string(),
     }
 }

@@ -1,11 +1,12 @@
 //! The classic submission: four lines, without quotes. `executable = run.py`, `data = a.csv`, `email = x@y.z`,
 //! `client = name`.
 
-use super::keys::{KEYS, Key};
-use super::shape::At;
+use super::draft::Draft;
+use super::keys::KEYS;
+use super::shape::{At, Key};
 
 /// Its lines, or `None` where this is something else. Whatever is TOML was read as such before.
-pub fn lines(text: &str) -> Option<Vec<(&'static Key, At<String>)>> {
+pub fn lines(text: &str) -> Option<Vec<(&'static Key<Draft>, At<String>)>> {
     let mut lines = vec![];
     let mut start = 0;
     for line in text.split_inclusive('\n') {

@@ -1,10 +1,16 @@
 //! What a submission file says, checked as far as that can be done without looking at any other file.
 
+use std::ops::Range;
+
 use protocol::file::FileRef;
 use protocol::job::{Array, JobSpec};
 use protocol::name::{FileName, JobName, NodeName};
 
+use super::keys::{EXECUTABLE, SPLIT, STEP};
 use super::shape::{At, Variable, Wrong};
+use super::split::Split;
+use super::step::Step;
+use super::sweep::Swept;
 use crate::cli::parse;
 
 /// The program, of which nothing is checked but the words that are added.
@@ -20,7 +26,10 @@ pub struct Draft {
     pub cpus: Option<u32>,
     pub node: Option<NodeName>,
     pub name: Option<At<JobName>>,
-    pub array: Option<Array>,
+    pub array: Option<At<Array>>,
+    pub steps: Vec<At<Step>>,
+    pub sweep: Vec<At<Swept>>,
+    pub split: Option<At<Split>>,
 }
 
 /// One of `files`, as it is written.
@@ -127,8 +136,59 @@ impl Draft {
         };
         let spec = JobSpec { array: Some(array), ..JobSpec::of([ANY]) };
         spec.check().map_err(|bad| indices.wrong(bad.to_string()))?;
-        self.array = Some(array);
+        self.array = Some(At::new(array, indices.span));
         Ok(())
+    }
+
+    pub fn steps(&mut self, steps: Vec<At<Step>>) -> Result<(), Wrong> {
+        self.steps = steps;
+        Ok(())
+    }
+
+    pub fn sweep(&mut self, sweep: Vec<At<Swept>>) -> Result<(), Wrong> {
+        self.sweep = sweep;
+        Ok(())
+    }
+
+    pub fn split(&mut self, split: At<Split>) -> Result<(), Wrong> {
+        self.split = Some(split);
+        Ok(())
+    }
+
+    /// What goes together, and what does not.
+    pub fn whole(self) -> Result<Self, Wrong> {
+        let executable = self.executable.as_ref().map(|executable| (EXECUTABLE, executable.span.clone()));
+        let step = self.steps.first().map(|step| (STEP, step.span.clone()));
+        let split = self.split.as_ref().map(|split| (SPLIT, split.span.clone()));
+        let array = self.array.as_ref().map(|array| ("array", array.span.clone()));
+        let sweep = self.sweep.first().map(|axis| ("sweep", axis.span.clone()));
+        only_one([executable.clone(), step, split.clone()], "say what runs")?;
+        only_one([array, sweep, split.clone()], "say how many tasks there are")?;
+        if let Some(arg) = self.args.first().filter(|_| executable.is_none()) {
+            let whose =
+                if split.is_some() { "map and reduce have theirs in their own list" } else { "each step has its own" };
+            return Err(arg.wrong(format!("args are those of executable, which is not there; {whose}")));
+        }
+        if executable.is_none() && self.steps.is_empty() && split.is_none() {
+            let sentence = format!(
+                "{EXECUTABLE} is missing; name what is to run, as in: {EXECUTABLE} = \"run.py\", or write [[{STEP}]]s or a [{SPLIT}]"
+            );
+            return Err(Wrong { span: 0..0, sentence });
+        }
+        Ok(self)
+    }
+}
+
+/// Of two that mean the same the later is the one too many.
+fn only_one(all: [Option<(&'static str, Range<usize>)>; 3], what: &str) -> Result<(), Wrong> {
+    let mut there: Vec<_> = all.into_iter().flatten().collect();
+    there.sort_by_key(|(_, span)| span.start);
+    match &there[..] {
+        [(first, _), (second, span), ..] => Err(Wrong {
+            span: span.clone(),
+            sentence: format!("{first} and {second} both {what}; leave one of them out"),
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -138,7 +198,7 @@ fn not_a_range(indices: &At<Indices>, text: &str) -> Wrong {
         .wrong(format!("array is a number of tasks or a range, and not {text:?}; write array = 10 or array = \"5-9\""))
 }
 
-fn without_zero(what: &str, text: At<String>) -> Result<At<String>, Wrong> {
+pub fn without_zero(what: &str, text: At<String>) -> Result<At<String>, Wrong> {
     match text.value.contains('\0') {
         true => Err(text.wrong(format!("{what} has a zero byte, which no program can be given; leave it out"))),
         false => Ok(text),

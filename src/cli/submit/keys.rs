@@ -1,30 +1,20 @@
-//! The one table of the keys of a submission file. The reader, the JSON Schema and the test of `docs/submit.md` go by it.
+//! The one table of the keys of a submission file; those of the tables in it are beside what they become. The reader, the JSON Schema and the test of `docs/submit.md` go by it.
 
 use protocol::job::MOST_CPUS;
 
 use super::draft::Draft;
-use super::shape::Shape;
+use super::shape::{Key, Shape, key};
 
-pub struct Key {
-    pub name: &'static str,
-    pub shape: Shape,
-    /// For editors, which show it beside the key.
-    pub means: &'static str,
-    /// One of the classic four lines.
-    pub classic: bool,
-}
-
-const fn key(name: &'static str, shape: Shape, means: &'static str) -> Key {
-    Key { name, shape, means, classic: false }
-}
-
-const fn classic(name: &'static str, shape: Shape, means: &'static str) -> Key {
+const fn classic(name: &'static str, shape: Shape<Draft>, means: &'static str) -> Key<Draft> {
     Key { name, shape, means, classic: true }
 }
 
 pub const EXECUTABLE: &str = "executable";
 
-pub const KEYS: &[Key] = &[
+pub const STEP: &str = "step";
+pub const SPLIT: &str = "split";
+
+pub const KEYS: &[Key<Draft>] = &[
     classic(
         EXECUTABLE,
         Shape::Text(Draft::executable),
@@ -42,6 +32,17 @@ pub const KEYS: &[Key] = &[
     key("node", Shape::Text(Draft::node), "On this node, instead of any that fits"),
     key("name", Shape::Text(Draft::name), "What to call the job"),
     key("array", Shape::Indices(Draft::array), "How many tasks, or their first and last BRAMBLE_INDEX as in \"5-9\""),
+    key(
+        STEP,
+        Shape::Steps(Draft::steps),
+        "Programs that run one after the other in one folder, instead of one executable",
+    ),
+    key(
+        "sweep",
+        Shape::Sweep(Draft::sweep),
+        "A task for each combination of these values; {rate} in args or env stands for its",
+    ),
+    key(SPLIT, Shape::Split(Draft::split), "A file cut into parts, a task for each, and one for what came of them"),
     classic("client", Shape::Text(Draft::client), "An older word for name"),
     classic("email", Shape::Text(Draft::email), "Nothing is sent yet: empty, or left out"),
 ];
@@ -56,8 +57,8 @@ pub const LATER: &[(&str, &str)] = &[
     ("time_limit", "leave it out, and run the program under timeout: executable = \"timeout\", args = [\"10m\", …]"),
     ("notify", "leave it out, and do what is to be done after: bramble wait JOB"),
     ("secrets", "leave it out, and give a file that only you are given, with files"),
-    ("step", "leave it out, and submit each step as a job of its own, with bramble wait JOB in between"),
-    ("split", "leave it out, and give each task its part by its BRAMBLE_INDEX, with array"),
-    ("sweep", "leave it out, and choose what to try by BRAMBLE_INDEX, with array"),
-    ("output", "leave it out, and print what is to be kept; it is there with: bramble logs JOB"),
+    (
+        "output",
+        "leave it out, and write what is to be kept into the folder out; it comes home with: bramble result get JOB",
+    ),
 ];

@@ -2,17 +2,24 @@
 //! lines; [`plan`] looks at the files it names; then they are kept on the manager, and the job is submitted as `run`
 //! does it.
 
+mod bring;
 mod check;
 mod classic;
+mod decimal;
 mod draft;
 mod keys;
 mod plan;
 mod read;
 mod schema;
+mod script;
 mod shape;
+mod split;
 mod start;
+mod step;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -27,7 +34,9 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::file;
 use super::run::{self, Order};
+use crate::client::Client;
 use crate::document::Mistake;
+use crate::text::count;
 
 /// Submit a job from a file, with the files it needs
 #[derive(Debug, Args)]
@@ -35,6 +44,7 @@ use crate::document::Mistake;
   bramble submit primes.toml            the job's number; what it needs is kept on the manager first
   bramble submit primes.toml --check    what would run, without asking anybody
   bramble submit primes.toml --wait     its output and its exit code, as with run --wait
+  bramble submit primes.toml --wait --collect .   and what it left, a folder for each task
   make-submission | bramble submit -    from stdin
   bramble submit --schema > submission.json
 
@@ -48,6 +58,12 @@ A submission file says what to run and what it needs:
   node = \"pi-3\"
   name = \"primes\"
   array = 10                     ten tasks; or \"5-9\"
+
+In place of executable it may have [[step]]s, which run one after the other in one folder, or a
+[split], which cuts a file into parts, runs map on each and reduce over what came of them. A [sweep]
+makes a task of each combination of values: rate = [0.1, 0.01] stands where args say {rate}.
+
+What a task leaves in its folder out is its result: bramble result get, or --wait --collect DIR.
 
 Paths begin in the folder of the file. A script is started by its first line; without one, .py
 by python3 and .sh by bash. The classic four lines (executable, data, email, client) are read
@@ -84,7 +100,9 @@ pub async fn submit(args: SubmitArgs, context: &Context) -> Result<Exit, Failure
         return Ok(Exit::OK);
     }
     let kept = keep(&mut plan, context).await;
-    let order = Order { spec: plan.spec, waits: args.wait, collect: args.collect, passing: vec![] };
+    let passing =
+        plan.uploads.iter().filter(|upload| upload.part.is_some()).map(|upload| upload.name.clone()).collect();
+    let order = Order { spec: plan.spec, waits: args.wait, collect: args.collect, passing };
     // From here on the exit code is the program's.
     if args.wait && order.is_single() { kept.map_err(Failure::beside_a_program) } else { kept }?;
     run::carry_out(order, context).await
@@ -108,7 +126,8 @@ fn plan_of(path: &Path) -> Result<Plan, Mistake> {
 fn plan_of_bytes(file: &str, bytes: Vec<u8>, beside: &Path) -> Result<Plan, Mistake> {
     let document = read::document(file, bytes)?;
     let draft = read::draft(&document)?;
-    Plan::of(draft, beside).map_err(|wrong| read::mistake(&document, &wrong))
+    let stem = Path::new(file).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    Plan::of(draft, beside, &stem).map_err(|wrong| read::mistake(&document, &wrong))
 }
 
 /// The job that a submission file asks for, or the one sentence about what is wrong in it. Its paths begin in `beside`,
@@ -130,10 +149,26 @@ async fn keep(plan: &mut Plan, context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     let address = context.address()?;
+    let mut parts = vec![];
     for (upload, given) in plan.uploads.iter().zip(&mut plan.spec.files) {
-        let kept = file::keep(&address, &upload.name, &upload.source, context).await?.file;
+        let kept = match file::keep(&address, &upload.name, &upload.source, context).await {
+            Ok(kept) => kept.file,
+            Err(failure) => {
+                // There is no job that they could be for.
+                if let Ok(client) = Client::connect(&address).await {
+                    run::let_pass(&client, &parts, context).await;
+                }
+                return Err(failure);
+            }
+        };
         given.hash = Some(kept.hash);
-        context.hint(format_args!("{}: kept, {}", kept.name, Bytes(kept.size)));
+        match &upload.part {
+            Some(_) => parts.push(upload.name.clone()),
+            None => context.hint(format_args!("{}: kept, {}", kept.name, Bytes(kept.size))),
+        }
+    }
+    if let Some((file, _)) = plan.split.as_ref().filter(|_| !parts.is_empty()) {
+        context.hint(format_args!("{file}: brought in {}", count(parts.len() as u64, "part")));
     }
     Ok(())
 }

@@ -1,173 +1,291 @@
 //! What a submission file comes to, with a look at the files it names: the job, and what is to be kept for it first.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
 
 use protocol::file::FileRef;
-use protocol::job::{JobFile, JobSpec};
+use protocol::job::{Array, Axis, JobFile, JobSpec};
 use protocol::name::FileName;
+use protocol::result::{INPUTS, OUT, Reduce};
 
+use super::bring::{Bring, Part, Upload};
 use super::draft::{Draft, KeptFile};
+use super::script::{self, quoted};
 use super::shape::{At, Wrong};
-use super::start::{Start, is_named_like_a_script};
-use crate::cli::file::source::Source;
-use crate::document::did_you_mean;
-use packing::MOST_ENTRIES;
+use super::split::cut::cut;
+use super::split::{INPUT, OUTPUT, Split};
+use super::start::Start;
+use super::step::Step;
 
-/// So many names of a folder are looked through for one that was meant.
-const LOOKED_THROUGH: usize = 2000;
+/// What a map and a reduce call what they write.
+const PART: &str = "part";
+const RESULT: &str = "result";
+/// As long as a name can be.
+const LONGEST: usize = 255;
 
 #[derive(Debug)]
 pub struct Plan {
     /// Its first files are the uploads, in their order.
     pub spec: JobSpec,
-    pub start: Start,
+    /// What runs in it, as it was meant.
+    pub runs: Vec<Run>,
     pub uploads: Vec<Upload>,
+    /// The file that is split, and how large its parts are.
+    pub split: Option<(String, Vec<u64>)>,
 }
 
-/// A file or folder of this machine.
+/// A command, and how its program is started.
 #[derive(Debug)]
-pub struct Upload {
-    pub name: FileName,
-    /// As the submission file names it.
-    pub written: String,
-    pub source: Source,
+pub struct Run {
+    /// `command`, `step 1`, `map` or `reduce`.
+    pub what: String,
+    pub words: Vec<String>,
+    pub start: Start,
+}
+
+/// What a job runs.
+struct Work {
+    command: Vec<String>,
+    runs: Vec<Run>,
+    array: Option<Array>,
+    reduce: Option<Reduce>,
+    split: Option<(String, Vec<u64>)>,
+    /// Where mistakes about the whole are told.
+    at: Range<usize>,
 }
 
 impl Plan {
-    /// `beside`: the folder that paths begin in.
-    pub fn of(draft: Draft, beside: &Path) -> Result<Self, Wrong> {
-        let executable = draft.executable.unwrap_or_else(|| At::new(String::new(), 0..0));
-        let mut names = BTreeSet::new();
-        let mut uploads = vec![];
-        let (start, first) = match program(&executable, beside)? {
-            None => (Start::ByTheNode, executable.value.clone()),
-            Some(path) => {
-                let start = Start::of(&path, &executable.value).map_err(|why| executable.wrong(why))?;
-                let upload = upload(&executable, &path, start.executable())?;
-                let first = upload.name.to_string();
-                once(&mut names, &upload.name, &executable)?;
-                uploads.push(upload);
-                (start, first)
+    /// `beside`: the folder that paths begin in; `called`: the submission file, in the names of what is kept for the job.
+    pub fn of(draft: Draft, beside: &Path, called: &str) -> Result<Self, Wrong> {
+        let mut bring = Bring::beside(beside);
+        let work = match (&draft.split, &draft.steps[..]) {
+            (Some(split), _) => {
+                let stem = draft.name.as_ref().map_or(called, |name| name.value.as_str());
+                split_work(split, stem, &draft, &mut bring)?
             }
+            (None, []) => single_work(&draft, &mut bring)?,
+            (None, steps) => step_work(steps, &draft, &mut bring)?,
         };
-        for data in &draft.data {
-            let upload = upload(data, &beside.join(&data.value), false)?;
-            once(&mut names, &upload.name, data)?;
-            uploads.push(upload);
-        }
-        let mut files: Vec<JobFile> = uploads.iter().map(|upload| JobFile::of(own(&upload.name))).collect();
+        let mut files: Vec<JobFile> = bring.uploads.iter().map(given).collect();
         for kept in draft.files {
-            let KeptFile { file, called, writable } = kept.value;
-            let file = JobFile { called, writable, ..JobFile::of(file) };
-            let at = At::new((), kept.span);
-            if uploads.iter().any(|upload| own(&upload.name) == file.file) {
-                let name = &file.file.name;
-                return Err(at.wrong(format!(
-                    "{name:?} is kept anew from this machine first, and this would be the new one; leave one out, or keep \
-                     the older under another name first: bramble file mv {name:?} NAME"
-                )));
-            }
-            once(&mut names, file.name(), &at)?;
-            files.push(file);
+            files.push(kept_already(kept, &mut bring)?);
         }
+        let sweep =
+            draft.sweep.iter().map(|axis| Axis { name: axis.value.name.clone(), values: axis.value.values.clone() });
         let spec = JobSpec {
             name: draft.name.map(|name| name.value),
-            command: start.command(&first).into_iter().chain(draft.args.into_iter().map(|arg| arg.value)).collect(),
+            command: work.command,
             env: draft.env.into_iter().map(|(name, value)| (name.value, value.value)).collect(),
             cpus: draft.cpus.unwrap_or(1),
             node: draft.node,
-            array: draft.array,
-            sweep: vec![],
+            array: work.array.or(draft.array.map(|array| array.value)),
+            sweep: sweep.collect(),
             files,
-            reduce: None,
+            reduce: work.reduce,
         };
-        spec.check().map_err(|bad| executable.wrong(bad.to_string()))?;
-        Ok(Self { spec, start, uploads })
+        for axis in &draft.sweep {
+            let name = &axis.value.name;
+            let is_used = |text: &String| has_name(text, name);
+            if !spec.command.iter().chain(spec.env.values()).any(is_used) {
+                return Err(axis.wrong(format!(
+                    "{name} is swept over and used nowhere; write {{{name}}} in args or env, or leave it out"
+                )));
+            }
+        }
+        let at = draft.sweep.first().map_or(work.at, |axis| axis.span.clone());
+        spec.check().map_err(|bad| Wrong { span: at, sentence: bad.to_string() })?;
+        Ok(Self { spec, runs: work.runs, uploads: bring.uploads, split: work.split })
     }
+}
+
+fn has_name(text: &str, name: &str) -> bool {
+    text.contains(&format!("{{{name}}}"))
+}
+
+fn given(upload: &Upload) -> JobFile {
+    let file = JobFile::of(own(&upload.name));
+    match &upload.part {
+        None => file,
+        Some(Part { index, called }) => JobFile { called: Some(called.clone()), only: Some(*index), ..file },
+    }
+}
+
+fn kept_already(kept: At<KeptFile>, bring: &mut Bring<'_>) -> Result<JobFile, Wrong> {
+    let KeptFile { file, called, writable } = kept.value;
+    let file = JobFile { called, writable, ..JobFile::of(file) };
+    let at = At::new((), kept.span);
+    if bring.uploads.iter().any(|upload| own(&upload.name) == file.file) {
+        let name = &file.file.name;
+        return Err(at.wrong(format!(
+            "{name:?} is kept anew from this machine first, and this would be the new one; leave one out, or keep \
+             the older under another name first: bramble file mv {name:?} NAME"
+        )));
+    }
+    bring.once(file.name(), &at)?;
+    Ok(file)
 }
 
 fn own(name: &FileName) -> FileRef {
     FileRef { owner: None, name: name.clone() }
 }
 
-/// Each name once in the folder of a task.
-fn once<T>(names: &mut BTreeSet<FileName>, name: &FileName, at: &At<T>) -> Result<(), Wrong> {
-    if names.insert(name.clone()) {
-        return Ok(());
+fn single_work(draft: &Draft, bring: &mut Bring<'_>) -> Result<Work, Wrong> {
+    let executable = draft.executable.clone().unwrap_or_else(|| At::new(String::new(), 0..0));
+    let (start, mut command) = bring.program(&executable)?;
+    bring_data(draft, bring)?;
+    command.extend(draft.args.iter().map(|arg| arg.value.clone()));
+    let run = Run { what: "command".into(), words: command.clone(), start };
+    Ok(Work { command, runs: vec![run], array: None, reduce: None, split: None, at: executable.span })
+}
+
+fn bring_data(draft: &Draft, bring: &mut Bring<'_>) -> Result<(), Wrong> {
+    draft.data.iter().try_for_each(|data| bring.data(data))
+}
+
+fn step_work(steps: &[At<Step>], draft: &Draft, bring: &mut Bring<'_>) -> Result<Work, Wrong> {
+    let mut firsts = vec![];
+    for step in steps {
+        let executable = step.value.executable.clone().unwrap_or_else(|| At::new(String::new(), step.span.clone()));
+        firsts.push(bring.program(&executable)?);
     }
-    Err(at.wrong(format!(
-        "two things would be called {name:?} in the task's folder; leave one out, or rename one of them, which files can \
-         do: {{ file = {name:?}, as = \"other\" }}"
-    )))
-}
-
-/// The file that is meant, or `None` where the node has the program.
-fn program(executable: &At<String>, beside: &Path) -> Result<Option<PathBuf>, Wrong> {
-    let written = &executable.value;
-    let path = beside.join(written);
-    let whole = written.contains('/');
-    match fs::metadata(&path) {
-        Ok(meta) if meta.is_file() => Ok(Some(path)),
-        Ok(_) if !whole => Ok(None),
-        Ok(meta) if meta.is_dir() => Err(executable.wrong(format!(
-            "{written} is a folder; name the file in it that is to be started, and bring the rest with data"
-        ))),
-        Ok(_) => Err(executable.wrong(format!("{written} is no file; name the file that is to be started"))),
-        Err(error) if is_missing(&error) && !whole && !is_named_like_a_script(written) => Ok(None),
-        Err(error) if is_missing(&error) => {
-            let other = "a program that the node has is named without its folder, or as executable = \"env\", args = [\"/its/path\"]";
-            Err(executable.wrong(format!("{}; {other}", missing(written, &path))))
-        }
-        Err(error) => Err(executable.wrong(unreadable(written, &error))),
-    }
-}
-
-fn upload(path: &At<String>, at: &Path, starts: bool) -> Result<Upload, Wrong> {
-    let written = &path.value;
-    if let Err(error) = fs::metadata(at) {
-        let sentence = match is_missing(&error) {
-            true => format!("{}; paths begin in the folder of the submission file", missing(written, at)),
-            false => unreadable(written, &error),
-        };
-        return Err(path.wrong(sentence));
-    }
-    let name = name_of(at).ok_or_else(|| {
-        path.wrong(format!("the name of {written} is none that can be kept; bring it under another name"))
-    })?;
-    let source = Source::look(at, MOST_ENTRIES).map_err(|failure| path.wrong(failure.message))?;
-    let source = if starts { source.started_as_it_is() } else { source };
-    Ok(Upload { name, written: written.clone(), source })
-}
-
-/// Its own, also of `.` and `..`.
-fn name_of(path: &Path) -> Option<FileName> {
-    let whole = fs::canonicalize(path).ok();
-    let last = path.file_name().or_else(|| whole.as_ref()?.file_name())?;
-    last.to_str()?.parse().ok()
-}
-
-fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-}
-
-fn unreadable(written: &str, error: &io::Error) -> String {
-    format!("{written} cannot be read: {error}; see to it that you may, or name another")
-}
-
-/// With the name beside it that was meant, or what is not done to a path.
-fn missing(written: &str, path: &Path) -> String {
-    if written.starts_with("~/") {
-        return format!("{written} is not there, since only a shell knows what ~ is; write the whole path");
-    }
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
-        return format!("{written} is not there");
+    let programs = bring.uploads.len();
+    bring_data(draft, bring)?;
+    let input = match (bring.uploads.get(programs), draft.files.first()) {
+        (Some(upload), _) => Some(in_folder(&upload.name)),
+        (None, Some(kept)) => Some(in_folder(kept.value.called.as_ref().unwrap_or(&kept.value.file.name))),
+        (None, None) => None,
     };
-    let beside = fs::read_dir(folder).into_iter().flatten().take(LOOKED_THROUGH).flatten();
-    let names: Vec<String> = beside.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    let near = did_you_mean(name, names.iter().map(String::as_str));
-    let near = near.trim().replacen("Did", "did", 1);
-    if near.is_empty() { format!("{written} is not there") } else { format!("{written} is not there, {near}") }
+    let (mut parts, mut runs) = (vec![], vec![]);
+    for ((number, step), (start, mut words)) in (1..).zip(steps).zip(firsts) {
+        for arg in &step.value.args {
+            words.push(match &input {
+                Some(input) => arg.value.replace(INPUT, input),
+                None if arg.value.contains(INPUT) => {
+                    return Err(arg.wrong(format!(
+                        "{INPUT} is the first of data or files, and there is none; name one, as in: data = \"a.csv\""
+                    )));
+                }
+                None => arg.value.clone(),
+            });
+        }
+        let name = step.value.name.as_ref().map(ToString::to_string);
+        let what = format!("step {number}");
+        runs.push(Run { what, words: words.clone(), start });
+        parts.push(script::Part { words, name });
+    }
+    let is_tried = |word: &str| draft.sweep.iter().any(|axis| has_name(word, &axis.value.name));
+    let at = steps.first().map_or(0..0, |step| step.span.clone());
+    let command = script::command(&parts, is_tried).ok_or_else(|| Wrong {
+        span: at.clone(),
+        sentence: "these steps are longer than one command can be; put them into a script, and name that as executable"
+            .into(),
+    })?;
+    Ok(Work { command, runs, array: None, reduce: None, split: None, at })
+}
+
+/// Its name, so that it is one and no option.
+fn in_folder(name: &FileName) -> String {
+    if name.as_str().starts_with('-') { format!("./{name}") } else { name.to_string() }
+}
+
+fn split_work(split: &At<Split>, stem: &str, draft: &Draft, bring: &mut Bring<'_>) -> Result<Work, Wrong> {
+    let missing = || split.wrong("this split lacks something; it has file, by, chunks and map");
+    let Split { file: Some(file), by: Some(by), chunks: Some(chunks), map: Some(map), reduce } = &split.value else {
+        return Err(missing());
+    };
+    let map_first = first_of(&map.value, bring)?;
+    let reduce_first = reduce.as_ref().map(|reduce| first_of(&reduce.value, bring)).transpose()?;
+    bring_data(draft, bring)?;
+    let (path, name, source) = bring.whole(file)?;
+    for words in [Some(map), reduce.as_ref()].into_iter().flatten() {
+        if let [_, script, ..] = &words.value[..] {
+            bring.script(script)?;
+        }
+    }
+    let unreadable = |error: std::io::Error| {
+        file.wrong(format!("{} cannot be read: {error}; see to it that you may, or name another", file.value))
+    };
+    let size = source.size().unwrap_or_default();
+    let mut opened = File::open(path).map_err(unreadable)?;
+    let ranges = cut(&mut opened, size, &by.value, chunks.value).map_err(unreadable)?;
+    let Some(last) = u32::try_from(ranges.len()).unwrap_or(u32::MAX).checked_sub(1) else {
+        return Err(file.wrong(format!("{} is empty, and there is nothing to split; name another file", file.value)));
+    };
+    let sizes = ranges.iter().map(|range| range.end - range.start).collect();
+    let mark = source.tag().unwrap_or_default();
+    for (index, range) in (0..).zip(ranges) {
+        let source = source.part(range).ok_or_else(missing)?;
+        let kept = part_name(stem, &name, &mark, index).ok_or_else(missing)?;
+        let part = Some(Part { index, called: name.clone() });
+        bring.uploads.push(Upload { name: kept, written: file.value.clone(), source, part });
+    }
+    let mut runs = vec![];
+    let command = map_command(map, map_first, &name, &mut runs);
+    let reduce = reduce
+        .as_ref()
+        .zip(reduce_first)
+        .map(|(reduce, first)| reduce_command(reduce, first, &mut runs))
+        .transpose()?;
+    let array = Some(Array { first: 0, last });
+    Ok(Work { command, runs, array, reduce, split: Some((file.value.clone(), sizes)), at: split.span.clone() })
+}
+
+/// How the first word of a command is started, and what stands in its place.
+fn first_of(words: &[At<String>], bring: &mut Bring<'_>) -> Result<(Start, Vec<String>), Wrong> {
+    let nothing = At::new(String::new(), 0..0);
+    bring.program(words.first().unwrap_or(&nothing))
+}
+
+/// Where the words say nothing of the input or the output, these are stdin and stdout.
+fn map_command(
+    map: &At<Vec<At<String>>>,
+    (start, mut words): (Start, Vec<String>),
+    name: &FileName,
+    runs: &mut Vec<Run>,
+) -> Vec<String> {
+    let input = in_folder(name);
+    let output = format!("{OUT}/{PART}");
+    let rest = map.value.iter().skip(1);
+    words.extend(rest.map(|word| word.value.replace(INPUT, &input).replace(OUTPUT, &output)));
+    runs.push(Run { what: "map".into(), words: words.clone(), start });
+    let says = |what: &str| map.value.iter().skip(1).any(|word| word.value.contains(what));
+    let mut script = "exec \"$0\" \"$@\"".to_owned();
+    if !says(INPUT) {
+        script += &format!(" < {}", quoted(&input));
+    }
+    if !says(OUTPUT) {
+        script += &format!(" > {output}");
+    }
+    if says(INPUT) && says(OUTPUT) {
+        return words;
+    }
+    ["sh".to_owned(), "-c".to_owned(), script].into_iter().chain(words).collect()
+}
+
+fn reduce_command(
+    reduce: &At<Vec<At<String>>>,
+    (start, mut words): (Start, Vec<String>),
+    runs: &mut Vec<Run>,
+) -> Result<Reduce, Wrong> {
+    let output = format!("{OUT}/{RESULT}");
+    let rest = reduce.value.iter().skip(1);
+    words.extend(rest.clone().map(|word| word.value.replace(OUTPUT, &output)));
+    if let Some(within) = rest.clone().find(|word| word.value.contains(INPUTS) && word.value != INPUTS) {
+        return Err(within.wrong(format!("{INPUTS} is many words and stands alone; write it as a word of its own")));
+    }
+    if !rest.clone().any(|word| word.value == INPUTS) {
+        return Err(reduce.wrong(format!("reduce has no word {INPUTS}, which becomes the paths of all parts; add it")));
+    }
+    runs.push(Run { what: "reduce".into(), words: words.clone(), start });
+    let part = PART.parse().map_err(|bad| reduce.wrong(format!("{bad}")))?;
+    Ok(Reduce { command: words, part })
+}
+
+/// The same part of the same file has the same name, and another file's another.
+fn part_name(stem: &str, name: &FileName, mark: &str, index: u32) -> Option<FileName> {
+    let ending = format!(".{}.part-{index}", mark.get(..8).unwrap_or(mark));
+    let begins = format!("{stem}.{name}").replace('/', "_");
+    let fits = begins.floor_char_boundary(LONGEST.saturating_sub(ending.len()));
+    format!("{}{ending}", &begins[..fits]).parse().ok()
 }

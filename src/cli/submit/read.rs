@@ -4,10 +4,10 @@ use toml::de::DeTable;
 
 use super::classic;
 use super::draft::Draft;
-use super::keys::{EXECUTABLE, KEYS, LATER};
-use super::shape::{At, Wrong, named};
+use super::keys::{EXECUTABLE, KEYS};
+use super::shape::{At, Key, Wrong, read_table};
 use super::start::is_named_like_a_script;
-use crate::document::{Document, Mistake, did_you_mean, rows};
+use crate::document::{Document, Mistake};
 
 /// More than any submission needs, and little enough to be read whole.
 pub const MOST_BYTES: u64 = 8 << 20;
@@ -31,37 +31,20 @@ pub fn document(file: &str, bytes: Vec<u8>) -> Result<Document, Mistake> {
 
 pub fn draft(document: &Document) -> Result<Draft, Mistake> {
     let read = match DeTable::parse(&document.text) {
-        Ok(table) => of_table(table.get_ref()),
+        Ok(table) => read_table(None, KEYS, table.get_ref()),
         Err(error) => match classic::lines(&document.text) {
             Some(lines) => of_lines(lines),
             None => Err(not_toml(document, &error)),
         },
     };
-    let draft = read.map_err(|wrong| mistake(document, &wrong))?;
-    if draft.executable.is_none() {
-        let sentence = format!("{EXECUTABLE} is missing; name what is to run, as in: {EXECUTABLE} = \"run.py\"");
-        return Err(document.mistake(&(0..0), sentence));
-    }
-    Ok(draft)
+    read.and_then(Draft::whole).map_err(|wrong| mistake(document, &wrong))
 }
 
 pub fn mistake(document: &Document, wrong: &Wrong) -> Mistake {
     document.mistake(&wrong.span, wrong.sentence.clone())
 }
 
-fn of_table(table: &DeTable<'_>) -> Result<Draft, Wrong> {
-    let mut draft = Draft::default();
-    for (name, value) in rows(table) {
-        let said = named(name);
-        match KEYS.iter().find(|key| key.name == said) {
-            Some(key) => key.shape.read(key.name, value, &mut draft)?,
-            None => return Err(At::new((), name.span()).wrong(unknown(said))),
-        }
-    }
-    Ok(draft)
-}
-
-fn of_lines(lines: Vec<(&'static super::keys::Key, At<String>)>) -> Result<Draft, Wrong> {
+fn of_lines(lines: Vec<(&'static Key<Draft>, At<String>)>) -> Result<Draft, Wrong> {
     let mut draft = Draft::default();
     let mut names = vec![];
     for (key, value) in lines {
@@ -72,16 +55,6 @@ fn of_lines(lines: Vec<(&'static super::keys::Key, At<String>)>) -> Result<Draft
         key.shape.read_line(key.name, value, &mut draft)?;
     }
     Ok(draft)
-}
-
-fn unknown(said: &str) -> String {
-    if let Some((name, instead)) = LATER.iter().find(|(name, _)| *name == said) {
-        return format!("{name} has no meaning yet; {instead}");
-    }
-    let near = did_you_mean(said, KEYS.iter().filter(|key| key.name != "client").map(|key| key.name));
-    let all = KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
-    let remedy = if near.is_empty() { format!("the keys are {all}") } else { near.trim().replacen("Did", "did", 1) };
-    format!("there is no key {said:?}; {remedy}")
 }
 
 fn not_toml(document: &Document, error: &toml::de::Error) -> Wrong {

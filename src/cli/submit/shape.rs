@@ -6,7 +6,12 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::draft::{Draft, Indices, Kept};
+use super::draft::{Indices, Kept};
+use super::split::{By, Split};
+use super::step::{self, Step};
+use super::sweep::{self, Swept};
+use super::value::{self, files, indices, number, some, text, texts, variables};
+use super::{keys, split};
 use crate::document::{did_you_mean, rows};
 
 /// Something, and where in the file it is written.
@@ -36,21 +41,41 @@ pub struct Wrong {
 /// Its name and its value.
 pub type Variable = (At<String>, At<String>);
 
-type Take<T> = fn(&mut Draft, T) -> Result<(), Wrong>;
+type Take<D, T> = fn(&mut D, T) -> Result<(), Wrong>;
+
+/// One of the keys of a table that becomes a `D`.
+pub struct Key<D: 'static> {
+    pub name: &'static str,
+    pub shape: Shape<D>,
+    /// For editors, which show it beside the key.
+    pub means: &'static str,
+    /// One of the classic four lines.
+    pub classic: bool,
+}
+
+pub const fn key<D>(name: &'static str, shape: Shape<D>, means: &'static str) -> Key<D> {
+    Key { name, shape, means, classic: false }
+}
 
 /// Whose value it is takes it.
-#[derive(Debug, Clone, Copy)]
-pub enum Shape {
-    Text(Take<At<String>>),
-    Texts(Take<Vec<At<String>>>),
+pub enum Shape<D: 'static> {
+    Text(Take<D, At<String>>),
+    Texts(Take<D, Vec<At<String>>>),
     /// One text, or several in brackets.
-    OneOrMore(Take<Vec<At<String>>>),
+    OneOrMore(Take<D, Vec<At<String>>>),
     /// From 1 to so many.
-    Number(u32, Take<At<u32>>),
+    Number(u32, Take<D, At<u32>>),
     /// How many, or from where to where.
-    Indices(Take<At<Indices>>),
-    Variables(Take<Vec<Variable>>),
-    Files(Take<Vec<Kept>>),
+    Indices(Take<D, At<Indices>>),
+    Variables(Take<D, Vec<Variable>>),
+    Files(Take<D, Vec<Kept>>),
+    /// Tables, one a step.
+    Steps(Take<D, Vec<At<Step>>>),
+    /// A table of names, each with what is tried of it.
+    Sweep(Take<D, Vec<At<Swept>>>),
+    Split(Take<D, At<Split>>),
+    /// Where something is cut.
+    By(Take<D, At<By>>),
 }
 
 /// The keys of one of `files`, where it is more than a name.
@@ -58,9 +83,9 @@ pub const FILE: &str = "file";
 pub const CALLED: &str = "as";
 pub const WRITABLE: &str = "writable";
 
-impl Shape {
+impl<D> Shape<D> {
     /// Reads a value of this shape, and gives it to the draft.
-    pub fn read(self, key: &str, value: &Spanned<DeValue<'_>>, draft: &mut Draft) -> Result<(), Wrong> {
+    pub fn read(&self, key: &str, value: &Spanned<DeValue<'_>>, draft: &mut D) -> Result<(), Wrong> {
         match self {
             Shape::Text(take) => take(draft, text(key, value)?),
             Shape::Texts(take) => take(draft, texts(key, value)?),
@@ -72,15 +97,19 @@ impl Shape {
                 })?;
                 take(draft, some(one))
             }
-            Shape::Number(most, take) => take(draft, number(key, most, value)?),
+            Shape::Number(most, take) => take(draft, number(key, *most, value)?),
             Shape::Indices(take) => take(draft, indices(key, value)?),
             Shape::Variables(take) => take(draft, variables(key, value)?),
             Shape::Files(take) => take(draft, files(key, value)?),
+            Shape::Steps(take) => take(draft, step::read(key, value)?),
+            Shape::Sweep(take) => take(draft, sweep::read(key, value)?),
+            Shape::Split(take) => take(draft, split::read(key, value)?),
+            Shape::By(take) => take(draft, split::by(key, value)?),
         }
     }
 
     /// The same of a classic line, whose value is a text and nothing else.
-    pub fn read_line(self, key: &str, value: At<String>, draft: &mut Draft) -> Result<(), Wrong> {
+    pub fn read_line(&self, key: &str, value: At<String>, draft: &mut D) -> Result<(), Wrong> {
         match self {
             Shape::Text(take) => take(draft, value),
             Shape::OneOrMore(take) => take(draft, some(value)),
@@ -89,117 +118,42 @@ impl Shape {
     }
 }
 
-/// Who writes nothing between the quotes, or after the `=` of a classic line, has none of it.
-fn some(one: At<String>) -> Vec<At<String>> {
-    if one.value.is_empty() { vec![] } else { vec![one] }
-}
-
-fn text(key: &str, value: &Spanned<DeValue<'_>>) -> Result<At<String>, Wrong> {
-    match value.get_ref() {
-        DeValue::String(text) => Ok(At::new(text.clone().into_owned(), value.span())),
-        DeValue::Integer(number) => Err(wrong(value, format!("{key} is a text; put it in quotes: \"{number}\""))),
-        DeValue::Float(number) => Err(wrong(value, format!("{key} is a text; put it in quotes: \"{number}\""))),
-        DeValue::Boolean(yes) => Err(wrong(value, format!("{key} is a text; put it in quotes: \"{yes}\""))),
-        other => Err(wrong(value, format!("{key} is a text in quotes, and not {}", said(other)))),
-    }
-}
-
-fn texts(key: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<At<String>>, Wrong> {
-    let Some(array) = value.get_ref().as_array() else {
-        let sentence = format!("{key} is a list of texts; write {key} = [\"a\", \"b\"]");
-        return Err(wrong(value, sentence));
-    };
-    array.iter().map(|one| text(&format!("each of {key}"), one)).collect()
-}
-
-fn number(key: &str, most: u32, value: &Spanned<DeValue<'_>>) -> Result<At<u32>, Wrong> {
-    let DeValue::Integer(number) = value.get_ref() else {
-        return Err(wrong(value, format!("{key} is a whole number; write {key} = 2")));
-    };
-    let fits = u32::from_str_radix(number.as_str(), number.radix()).ok().filter(|n| (1..=most).contains(n));
-    let n = fits.ok_or_else(|| wrong(value, format!("{key} is a number from 1 to {most}, and not {number}")))?;
-    Ok(At::new(n, value.span()))
-}
-
-fn indices(key: &str, value: &Spanned<DeValue<'_>>) -> Result<At<Indices>, Wrong> {
-    match value.get_ref() {
-        DeValue::String(text) => Ok(At::new(Indices::Range(text.clone().into_owned()), value.span())),
-        DeValue::Integer(_) => {
-            let n = number(key, protocol::job::MOST_TASKS, value)?;
-            Ok(At::new(Indices::Count(n.value), n.span))
-        }
-        _ => {
-            let sentence = format!("{key} is a number of tasks or a range; write {key} = 10 or {key} = \"5-9\"");
-            Err(wrong(value, sentence))
-        }
-    }
-}
-
-fn variables(key: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<Variable>, Wrong> {
-    let Some(table) = value.get_ref().as_table() else {
-        return Err(wrong(value, format!("{key} is a table; write {key} = {{ RATE = \"0.1\" }}")));
-    };
-    let row = |(name, value): (&Spanned<_>, _)| {
-        let name: At<String> = At::new(named(name).to_owned(), name.span());
-        let value = text(&format!("{key}.{}", name.value), value)?;
-        Ok((name, value))
-    };
-    rows(table).into_iter().map(row).collect()
-}
-
-fn files(key: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<Kept>, Wrong> {
-    let Some(array) = value.get_ref().as_array() else {
-        let sentence = format!("{key} is a list of what is kept already; write {key} = [\"data.csv\", \"ana/set\"]");
-        return Err(wrong(value, sentence));
-    };
-    array.iter().map(|one| file(key, one)).collect()
-}
-
-fn file(key: &str, value: &Spanned<DeValue<'_>>) -> Result<Kept, Wrong> {
-    let shape = format!("each of {key} is a name, or as {{ file = \"ana/set\", as = \"input\", writable = true }}");
-    match value.get_ref() {
-        DeValue::String(_) => Ok(Kept { file: text(key, value)?, called: None, writable: false }),
-        DeValue::Table(table) => file_table(value, table, &shape),
-        _ => Err(wrong(value, shape)),
-    }
-}
-
-fn file_table(value: &Spanned<DeValue<'_>>, table: &DeTable<'_>, shape: &str) -> Result<Kept, Wrong> {
-    let (mut file, mut called, mut writable) = (None, None, false);
+/// A table by its keys, those of the whole file or of a table in it, which is then named.
+pub fn read_table<D: Default>(whole: Option<&str>, keys: &[Key<D>], table: &DeTable<'_>) -> Result<D, Wrong> {
+    let mut draft = D::default();
     for (name, value) in rows(table) {
-        match named(name) {
-            FILE => file = Some(text(FILE, value)?),
-            CALLED => called = Some(text(CALLED, value)?),
-            WRITABLE => {
-                let yes = value.get_ref().as_bool();
-                writable = yes.ok_or_else(|| wrong(value, format!("{WRITABLE} is true or false, without quotes")))?;
-            }
-            other => {
-                let near = did_you_mean(other, [FILE, CALLED, WRITABLE]);
-                return Err(At::new((), name.span()).wrong(format!("a file has no key {other:?}; {shape}.{near}")));
-            }
-        }
+        let said = named(name);
+        let Some(key) = keys.iter().find(|key| key.name == said) else {
+            return Err(At::new((), name.span()).wrong(unknown(whole, keys, said)));
+        };
+        // Of a table in the file it is told whose key it is.
+        let path = whole.map_or_else(|| key.name.to_owned(), |whole| format!("{whole}.{}", key.name));
+        key.shape.read(&path, value, &mut draft)?;
     }
-    let file = file.ok_or_else(|| wrong(value, format!("a file is missing its name; {shape}")))?;
-    Ok(Kept { file, called, writable })
+    Ok(draft)
+}
+
+fn unknown<D>(whole: Option<&str>, keys: &[Key<D>], said: &str) -> String {
+    if let Some((name, instead)) = keys::LATER.iter().find(|(name, _)| whole.is_none() && *name == said) {
+        return format!("{name} has no meaning yet; {instead}");
+    }
+    let near = did_you_mean(said, keys.iter().filter(|key| key.name != "client").map(|key| key.name));
+    let all = keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
+    let remedy = if near.is_empty() { format!("the keys are {all}") } else { near.trim().replacen("Did", "did", 1) };
+    let of = whole.map_or_else(String::new, |whole| format!("{whole} has "));
+    let there = if whole.is_none() { "there is " } else { "" };
+    format!("{of}{there}no key {said:?}; {remedy}")
+}
+
+/// Where a table is meant and there is something else.
+pub fn table_of<'t, 'i>(
+    value: &'t Spanned<DeValue<'i>>,
+    remedy: impl FnOnce() -> String,
+) -> Result<&'t DeTable<'i>, Wrong> {
+    value.get_ref().as_table().ok_or_else(|| value::wrong(value, remedy()))
 }
 
 /// A key as it is, whatever quotes it is written in.
 pub fn named<'t>(key: &'t Spanned<toml::de::DeString<'_>>) -> &'t str {
     key.get_ref()
-}
-
-fn wrong(value: &Spanned<DeValue<'_>>, sentence: String) -> Wrong {
-    Wrong { span: value.span(), sentence }
-}
-
-fn said(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::String(_) => "a text",
-    }
 }

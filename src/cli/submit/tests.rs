@@ -12,6 +12,7 @@ use super::start::Start;
 
 mod fuzz;
 mod schema;
+mod shapes;
 
 fn draft(text: &str) -> Result<Draft, String> {
     let document = read::document("job.toml", text.as_bytes().to_vec()).map_err(|mistake| mistake.to_string())?;
@@ -21,7 +22,7 @@ fn draft(text: &str) -> Result<Draft, String> {
 fn plan(text: &str, beside: &Path) -> Result<Plan, String> {
     let document = read::document("job.toml", text.as_bytes().to_vec()).map_err(|mistake| mistake.to_string())?;
     let draft = read::draft(&document).map_err(|mistake| mistake.to_string())?;
-    Plan::of(draft, beside).map_err(|wrong| read::mistake(&document, &wrong).to_string())
+    Plan::of(draft, beside, "job").map_err(|wrong| read::mistake(&document, &wrong).to_string())
 }
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -79,7 +80,8 @@ fn every_key_arrives_in_the_job() {
 
 #[test]
 fn a_count_begins_at_nothing_and_a_range_where_it_says() {
-    let array = |value: &str| draft(&format!("executable = \"x\"\narray = {value}")).unwrap().array;
+    let array =
+        |value: &str| draft(&format!("executable = \"x\"\narray = {value}")).unwrap().array.map(|array| array.value);
     assert_eq!(array("3"), Some(Array { first: 0, last: 2 }));
     assert_eq!(array("1"), Some(Array { first: 0, last: 0 }));
     assert_eq!(array("\"5-9\""), Some(Array { first: 5, last: 9 }));

@@ -17,6 +17,21 @@ const PARTS: &[&str] = &[
     "array",
     "client",
     "email",
+    "step",
+    "sweep",
+    "split",
+    "by",
+    "chunks",
+    "map",
+    "reduce",
+    "from",
+    "to",
+    "separator",
+    "\"lines\"",
+    "\"{input}\"",
+    "\"{inputs}\"",
+    "{ from = 1, to = 9 }",
+    "[1, 0.5]",
     "mem",
     "file",
     "as",
@@ -67,10 +82,20 @@ const PARTS: &[&str] = &[
     "inf",
 ];
 
+/// Of which the rest spoils some.
+const BEGINNINGS: &[&str] = &[
+    "executable = \"run.py\"\n",
+    "executable = \"run.py\"\n",
+    "executable = \"run.py\"\n",
+    "data = \"a.csv\"\n[[step]]\nexecutable = \"run.py\"\nargs = [\"{input}\"]\n",
+    "executable = \"echo\"\nargs = [\"{rate}\"]\n[sweep]\nrate = { from = 1, to = 2, step = 0.5 }\n",
+    "[split]\nfile = \"a.csv\"\nby = \"lines\"\nchunks = 3\nmap = [\"wc\", \"{input}\"]\nreduce = [\"cat\", \"{inputs}\"]\n",
+];
+
 fn text(dice: &mut Dice) -> String {
     let mut text = String::new();
     if dice.chance(50) {
-        text += "executable = \"run.py\"\n";
+        text += dice.pick::<&str>(BEGINNINGS);
     }
     for _ in 0..dice.within(0, 24) {
         // Whole lines reach deeper than shreds do.

@@ -18,6 +18,7 @@ fn fits(schema: &Value, value: &Value) -> bool {
             "string" => value.is_string(),
             "boolean" => value.is_boolean(),
             "integer" => value.is_i64(),
+            "number" => value.is_number(),
             other => panic!("a type that is new here: {other}"),
         },
         "properties" => value.as_object().is_none_or(|table| {
@@ -30,6 +31,10 @@ fn fits(schema: &Value, value: &Value) -> bool {
         }),
         "items" => value.as_array().is_none_or(|all| all.iter().all(|one| fits(says, one))),
         "anyOf" => says.as_array().unwrap().iter().any(|schema| fits(schema, value)),
+        "oneOf" => says.as_array().unwrap().iter().filter(|schema| fits(schema, value)).count() == 1,
+        "enum" => says.as_array().unwrap().contains(value),
+        "minItems" => value.as_array().is_none_or(|all| all.len() as u64 >= says.as_u64().unwrap()),
+        "minProperties" => value.as_object().is_none_or(|all| all.len() as u64 >= says.as_u64().unwrap()),
         "minimum" => value.as_i64().is_none_or(|n| n >= says.as_i64().unwrap()),
         "maximum" => value.as_i64().is_none_or(|n| n <= says.as_i64().unwrap()),
         "pattern" => value.as_str().is_none_or(|text| {
@@ -84,10 +89,27 @@ fn reader_and_schema_take_the_same_shapes() {
         "[{ file = \"a\", as = \"b\", writable = true }]",
         "[{ file = \"a\", writable = 1 }]",
         "[{ file = \"a\", more = 1 }]",
+        "[{ executable = \"a\" }]",
+        "[{ executable = \"a\", args = [\"b\"], name = \"c\" }]",
+        "[{ executable = \"a\", cpus = 1 }]",
+        "[{ name = \"c\" }]",
+        "{ a = [1, 0.5, \"x\"], b = { from = 1, to = 2.5 } }",
+        "{ a = [] }",
+        "{ a = [true] }",
+        "{ a = { from = 1 } }",
+        "{ a = { from = 1, to = 2, by = 1 } }",
+        "{ file = \"a\", by = \"lines\", chunks = 2, map = [\"b\"] }",
+        "{ file = \"a\", by = \"bytes\", chunks = 900, map = [\"b\"], reduce = [\"c\"] }",
+        "{ file = \"a\", by = { separator = \"x\" }, chunks = 2, map = [\"b\"] }",
+        "{ file = \"a\", by = \"words\", chunks = 2, map = [\"b\"] }",
+        "{ file = \"a\", by = \"lines\", chunks = 901, map = [\"b\"] }",
+        "{ file = \"a\", by = \"lines\", chunks = 2 }",
+        "{ file = \"a\", by = \"lines\", chunks = 2, map = [\"b\"], parts = 1 }",
     ];
     for key in KEYS {
         for value in values {
-            let rest = if key.name == "executable" { "" } else { "executable = \"x\"\n" };
+            let runs = ["executable", "step", "split"].contains(&key.name);
+            let rest = if runs { "" } else { "executable = \"x\"\n" };
             let text = format!("{rest}{} = {value}", key.name);
             // What is a text is also a good one only for the reader.
             let only_read = value.starts_with('"') && key.name != "array";
