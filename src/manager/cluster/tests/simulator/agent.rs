@@ -135,6 +135,9 @@ impl Sim {
         if !machine.agent_up {
             return;
         }
+        if machine.out.contains_key(&attempt) {
+            return self.brings(at, attempt);
+        }
         if let Some(report) = machine.journal.get(&attempt).or_else(|| machine.unbegun.get(&attempt)).cloned() {
             self.report(at, FromAgent::Finished(report));
         }
@@ -216,6 +219,7 @@ impl Sim {
             ToAgent::Ack { attempts } => {
                 for attempt in attempts {
                     machine.journal.remove(&attempt);
+                    machine.out.remove(&attempt);
                     machine.unbegun.remove(&attempt);
                 }
             }
@@ -229,6 +233,7 @@ impl Sim {
         let machine = &mut self.machines[at];
         machine.waiting.retain(|order| order.attempt != attempt);
         machine.journal.remove(&attempt);
+        machine.out.remove(&attempt);
         machine.unbegun.remove(&attempt);
         let boot = machine.boot;
         if let Entry::Occupied(mut run) = machine.runs.entry(attempt) {

@@ -44,6 +44,8 @@ pub struct Machine {
     // The keeper's.
     pub runs: BTreeMap<AttemptId, Run>,
     pub journal: BTreeMap<AttemptId, Finished>,
+    /// What ended attempts left, and was not brought to the manager yet.
+    pub out: BTreeMap<AttemptId, u8>,
     // The agent's.
     pub waiting: VecDeque<Order>,
     /// Ended before it ran, which no journal knows.
@@ -97,6 +99,7 @@ impl Machine {
                     clock: [0, 0, -40_000_000_000, 3_600_000][dice.below(4)],
                     runs: BTreeMap::new(),
                     journal: BTreeMap::new(),
+                    out: BTreeMap::new(),
                     waiting: VecDeque::new(),
                     unbegun: BTreeMap::new(),
                     last_run: 0,
@@ -233,6 +236,7 @@ impl Sim {
         let report = self.machines[at].report(&run.order, since, outcome, now);
         self.promises.truly_ended(at, &report);
         self.machines[at].journal.insert(attempt, report);
+        self.may_leave(at, attempt);
         self.agent_hears_of_end(at, attempt);
         self.begin_waiting(at);
     }
@@ -250,6 +254,7 @@ impl Sim {
         machine.unbegun.clear();
         if torn {
             machine.journal.clear();
+            machine.out.clear();
         }
         let boot = machine.boot;
         let runs = std::mem::take(&mut machine.runs);

@@ -92,6 +92,10 @@ impl Sim {
             let ask = self.about_files();
             return (person, Some(ask));
         }
+        if self.dice.chance(self.plan.about_results) {
+            let caller = if self.dice.chance(30) { admin() } else { person };
+            return (caller, self.about_results());
+        }
         let (tasks, nodes, looks) = (self.plan.about_tasks, self.plan.about_nodes, self.plan.looks);
         let which = self.dice.below(100);
         if which < tasks {
@@ -167,7 +171,7 @@ impl Sim {
     }
 
     /// Of a job that somebody was told of, or that never was.
-    fn some_target(&mut self) -> Option<Target> {
+    pub fn some_target(&mut self) -> Option<Target> {
         if self.dice.chance(2) {
             return Some(Target::Job(JobId(self.dice.below(1000) as u32)));
         }
@@ -311,6 +315,9 @@ impl Sim {
     }
 
     pub fn answered(&mut self, id: CallId, reply: Reply) {
+        if let Some(bringing) = self.bringing.remove(&id) {
+            return self.hears_of_result(bringing, reply);
+        }
         if !self.people.calls.contains_key(&id) {
             return;
         }

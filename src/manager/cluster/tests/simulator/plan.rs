@@ -33,6 +33,9 @@ pub struct Plan {
     /// Percent of the jobs that are given files, and of the wishes that are about files.
     pub given: usize,
     pub about_files: usize,
+    /// Percent of the tasks that leave something, and of the wishes that are about that.
+    pub leaving: usize,
+    pub about_results: usize,
     /// Of a hundred requests, how many are about tasks, about nodes, and mere looks; the rest is new work.
     pub about_tasks: usize,
     pub about_nodes: usize,
@@ -85,6 +88,7 @@ impl Plan {
             patience_ms: [60_000, 5_000][d.below(2)],
             lease_ms: [60_000, 60_000, 20_000][d.below(3)],
             allow_shared_uid: BTreeSet::new(),
+            results_limit: [None, None, Some(100)][d.below(3)],
             ..ClusterConfig::default()
         };
         let plan = Plan {
@@ -101,6 +105,8 @@ impl Plan {
             pinned: [0, 15, 40][d.below(3)],
             given: [0, 30, 60][d.below(3)],
             about_files: [5, 20][d.below(2)],
+            leaving: [0, 30, 80][d.below(3)],
+            about_results: [0, 5, 20][d.below(3)],
             about_tasks: [0, 15, 40][d.below(3)],
             about_nodes: [0, 2, 10][d.below(3)],
             looks: [5, 20][d.below(2)],

@@ -6,7 +6,10 @@
 //! - No attempt begins twice, none unbeknown to the disk, none beside another of its task that was not declared over.
 //! - No node is given more than it has slots and backlog for; none that is drained or revoked is given anything.
 //! - A job is given what its files were when it was submitted, and that stays for as long as the job does; no longer.
+//! - What an attempt left is kept before its end is told, and stays until it is removed or its job forgotten ([`left`]).
 //! - Nothing is given up for lost before its lease has lapsed or its machine was started anew, nor kept long after.
+
+mod left;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,6 +60,7 @@ pub struct Promises {
     pub unfinished: u64,
     /// Contents whose bytes are on the disk.
     contents: BTreeSet<ContentHash>,
+    left: left::Left,
 }
 
 impl Promises {
@@ -77,6 +81,7 @@ impl Promises {
             widest: BTreeMap::new(),
             unfinished: 0,
             contents: BTreeSet::new(),
+            left: Default::default(),
         }
     }
 
@@ -136,7 +141,7 @@ impl Promises {
         match change {
             Change::Job(row) => self.new_job(disk, row, now),
             Change::Task(row) => self.task(disk, row, events, now),
-            Change::JobGone(job) => self.job_gone(disk, *job),
+            Change::JobGone(job) => self.job_gone(disk, *job, events),
             Change::Attempt(row) => {
                 if let Some(before) = disk.attempts.get(&row.id) {
                     let same = before.outcome == row.outcome && before.node == row.node && before.late.is_none();
@@ -153,8 +158,9 @@ impl Promises {
             }
             Change::Person(_) | Change::Token(_) | Change::TokenGone(_) | Change::Output { .. } => {}
             Change::File(row) => drop(self.contents.insert(row.hash)),
-            Change::FileGone(_) | Change::ResultGone(_) | Change::Age(..) | Change::Hours(_) => {}
-            Change::Result(row) => drop(self.contents.insert(row.hash)),
+            Change::FileGone(_) | Change::Age(..) | Change::Hours(_) => {}
+            Change::Result(row) => self.result(disk, row),
+            Change::ResultGone(attempt) => self.result_gone(disk, *attempt, events),
             // That nobody refers to it is what `Kept` looks at.
             Change::ContentGone(hash) => {
                 assert!(self.contents.remove(hash), "promise broken: a content goes twice");
@@ -202,7 +208,8 @@ impl Promises {
     pub fn contents_are_those(&self, disk: &Kept) {
         let named = disk.files.values().map(|file| file.hash);
         let given = disk.jobs.values().flat_map(|job| job.given.iter()).map(|given| given.hash);
-        let referred: BTreeSet<ContentHash> = named.chain(given).collect();
+        let left = disk.results.values().map(|result| result.hash);
+        let referred: BTreeSet<ContentHash> = named.chain(given).chain(left).collect();
         assert_eq!(self.contents, referred, "promise broken: these contents are there, and those are referred to");
     }
 
@@ -307,12 +314,13 @@ impl Promises {
         disk.tasks.get(&id).is_some_and(|row| self.truth.contains_key(&id.attempt(row.attempt)))
     }
 
-    fn job_gone(&mut self, disk: &Kept, id: JobId) {
+    fn job_gone(&mut self, disk: &Kept, id: JobId, events: &[What]) {
         let Some(job) = disk.jobs.get(&id) else { panic!("promise broken: job {id} is forgotten twice") };
         for index in job.spec.indices() {
             let state = disk.tasks.get(&TaskId { job: id, index }).map_or(TaskState::Queued, |row| row.state);
             assert!(state.ended(), "promise broken: job {id} is forgotten while {id}.{index} is {state}");
         }
+        self.results_gone(disk, id, events);
         self.forgotten.insert(id);
     }
 
@@ -377,6 +385,11 @@ impl Promises {
             (Request::Drain { node, on }, _) => {
                 assert_eq!(disk.nodes.get(node).map(|row| row.draining), Some(*on), "promise broken: {node}");
             }
+            (Request::JobRemove { jobs }, api::Reply::Removed { .. }) => {
+                let gone = jobs.iter().all(|job| !disk.jobs.contains_key(job));
+                assert!(gone, "promise broken: {jobs:?} are removed");
+            }
+            (Request::ResultRemove { targets }, api::Reply::Removed { .. }) => Self::are_gone(disk, targets),
             (Request::RevokeNode { node }, _) => {
                 assert_eq!(disk.nodes.get(node).map(|row| row.revoked), Some(true), "promise broken: {node}");
             }
