@@ -55,7 +55,7 @@ fn a_demo_finds_the_primes_that_a_single_process_finds() {
 
 #[test]
 fn they_are_the_same_where_a_node_dies_half_way_and_the_manager_too() {
-    let mut place = Place::with("lease = \"2s\"\nkeepalive = \"1s\"\n");
+    let mut place = Place::with("lease = \"5s\"\nkeepalive = \"1s\"\n");
     let mut workers: Vec<_> = ["pi-1", "pi-2", "pi-3"].map(|name| place.worker(name)).into();
     let done = submit(&place.socket(), &place.work(), &["--json"]);
     assert!(done.status.success(), "{}", said(&done));
