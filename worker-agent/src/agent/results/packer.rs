@@ -23,6 +23,8 @@ use crate::layout::Layout;
 const PIECE: usize = 256 * 1024;
 /// Pieces that wait to be taken.
 const AHEAD: usize = 2;
+/// Of a sentence, in characters.
+const LONGEST: usize = 300;
 /// It goes into no depth, and has its buffers elsewhere.
 const STACK: usize = 256 * 1024;
 
@@ -126,10 +128,17 @@ impl From<PackError> for NotPacked {
             PackError::TooMany { most, .. } => {
                 NotPacked::Never(format!("there are more than {most} files in {OUT}/; pack them into one"))
             }
-            PackError::LongNames(_) => NotPacked::Never(error.to_string()),
-            _ => NotPacked::Torn(error.to_string()),
+            PackError::LongNames(_) => NotPacked::Never(sentence(&error)),
+            _ => NotPacked::Torn(sentence(&error)),
         }
     }
+}
+
+/// Names may be anything, and very long.
+fn sentence(error: &PackError) -> String {
+    let text = error.to_string();
+    let shown = text.chars().map(|c| if c.is_control() { '?' } else { c });
+    if text.chars().count() <= LONGEST { shown.collect() } else { shown.take(LONGEST).chain(['…']).collect() }
 }
 
 /// As its owner opens it.

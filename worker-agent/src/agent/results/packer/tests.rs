@@ -210,6 +210,20 @@ async fn what_changes_meanwhile_is_torn() {
     assert_eq!(why, "out changed while it was read");
 }
 
+#[test]
+fn no_name_makes_a_sentence_endless_or_moves_the_cursor() {
+    let told = |name: &str| match NotPacked::from(PackError::Changed(name.into())) {
+        NotPacked::Torn(why) => why,
+        NotPacked::Never(why) => panic!("{why}"),
+    };
+    assert_eq!(told("out/a\n\u{1b}[2Jb"), "out/a??[2Jb changed while it was read");
+    let long = told(&"ä".repeat(10_000));
+    assert_eq!((long.chars().count(), long.ends_with("ä…")), (LONGEST + 1, true));
+    let many = NotPacked::from(PackError::TooMany { path: OUT.into(), most: 10 });
+    let NotPacked::Never(why) = many else { panic!("no other try can help") };
+    assert_eq!(why, "there are more than 10 files in out/; pack them into one");
+}
+
 #[tokio::test]
 async fn the_thread_waits_for_whoever_takes_it_and_ends_when_nobody_does() {
     let place = Place::new();
