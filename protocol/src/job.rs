@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::file::{ContentHash, FileRef};
 use crate::name::{FileName, JobName, NodeName};
-use crate::result::{INPUTS, Reduce};
+use crate::result::{INPUTS, OUT, Reduce};
 
 /// The most tasks one array may have.
 pub const MOST_TASKS: u32 = 1_000_000;
@@ -215,6 +215,12 @@ impl JobSpec {
         self.check_length()?;
         if self.files.len() > MOST_JOB_FILES {
             return bad(format!("{} files are too many for a job; pack them as a folder", self.files.len()));
+        }
+        if let Some(file) = self.files.iter().find(|file| file.name().as_str() == OUT) {
+            let file = file.file.to_string();
+            return bad(format!(
+                "{file:?} would be called {OUT:?} in the task's folder, as what it leaves is; call it otherwise, as in: --file {file:?}=other"
+            ));
         }
         let known = |only: u32| self.maps().contains(&only);
         if let Some(file) = self.files.iter().find(|file| file.only.is_some_and(|only| !known(only))) {
@@ -549,6 +555,8 @@ mod tests {
         );
         assert!(refused(&|s: &mut JobSpec| drop(s.env.insert("A=B".into(), "1".into()))).contains("KEY=VALUE"));
         assert!(refused(&|s: &mut JobSpec| s.command.push("x".repeat(2 << 20))).contains("bytes"));
+        let out = JobFile::of("out".parse().unwrap());
+        assert!(refused(&move |s: &mut JobSpec| s.files = vec![out.clone()]).contains("what it leaves"));
         let two = ["data", "ana/data"].map(|name| JobFile::of(name.parse().unwrap()));
         assert!(refused(&move |s: &mut JobSpec| s.files = two.to_vec()).contains("two files would be called \"data\""));
     }
