@@ -108,8 +108,6 @@ pub async fn submit(args: SubmitArgs, context: &Context) -> Result<Exit, Failure
 }
 
 fn plan_of(path: &Path) -> Result<Plan, Mistake> {
-    let stem = if path == Path::new("-") { Path::new("stdin") } else { path };
-    let stem = stem.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let (file, bytes, beside) = match path == Path::new("-") {
         true => ("stdin".to_owned(), bytes(io::stdin().lock()), PathBuf::from(".")),
         false => {
@@ -121,9 +119,14 @@ fn plan_of(path: &Path) -> Result<Plan, Mistake> {
         let sentence = format!("this submission file cannot be read: {error}");
         Mistake { file: file.clone(), line: None, sentence }
     })?;
-    let document = read::document(&file, bytes)?;
+    plan_of_bytes(&file, bytes, &beside)
+}
+
+fn plan_of_bytes(file: &str, bytes: Vec<u8>, beside: &Path) -> Result<Plan, Mistake> {
+    let document = read::document(file, bytes)?;
     let draft = read::draft(&document)?;
-    Plan::of(draft, &beside, &stem).map_err(|wrong| read::mistake(&document, &wrong))
+    let stem = Path::new(file).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    Plan::of(draft, beside, &stem).map_err(|wrong| read::mistake(&document, &wrong))
 }
 
 /// One byte more than may be tells that there are more.
