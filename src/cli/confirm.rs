@@ -4,11 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use super::exit::{Failure, Kind};
 
-/// A yes of a person at a terminal, or one given before; anything else stops.
-pub fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
+/// A yes of a person at a terminal; anything else stops.
+pub fn confirm(question: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         let told = "nothing was removed: there is no terminal to ask on; --yes does it unasked";
         return Err(Failure::new(Kind::Refused, told));

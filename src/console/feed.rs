@@ -27,6 +27,7 @@ const PAST_EVENTS: u32 = 500;
 
 /// What the loop hears from here.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all of them are events")]
 pub enum News {
     /// Asks go this way from now on.
     Met(Client),

@@ -31,7 +31,7 @@ pub struct RmArgs {
 pub async fn rm(args: RmArgs, context: &Context) -> Result<Exit, Failure> {
     let RmArgs { jobs, yes } = args;
     if !yes {
-        confirm(&question(&jobs, context).await?, yes)?;
+        confirm(&question(&jobs, context).await?)?;
     }
     let request = |&job: &JobId| Request::JobRemove { jobs: vec![job] };
     let outcomes = ask_each(context, Repeat::Never, jobs, request, removed).await?;
@@ -46,6 +46,6 @@ async fn question(jobs: &[JobId], context: &Context) -> Result<String, Failure> 
     let targets: Vec<Target> = jobs.iter().map(|&job| Target::Job(job)).collect();
     let named: Vec<String> = jobs.iter().map(ToString::to_string).collect();
     let (jobs, their) = if named.len() == 1 { ("job", "its") } else { ("jobs", "their") };
-    let known = known(&client, &targets, context).await?;
-    Ok(format!("forget {jobs} {} with {their} output and {known}?", named.join(", ")))
+    let results = known(&client, &targets, context).await?.map_or_else(String::new, |known| format!(" and {known}"));
+    Ok(format!("forget {jobs} {} with {their} output{results}?", named.join(", ")))
 }

@@ -37,8 +37,8 @@ pub struct Removed {
 
 pub async fn rm(args: RmArgs, context: &Context) -> Result<Exit, Failure> {
     let RmArgs { targets, yes } = args;
-    if !yes {
-        confirm(&question(&targets, context).await?, yes)?;
+    if !yes && let Some(known) = known(&context.client().await?, &targets, context).await? {
+        confirm(&format!("remove {known}?"))?;
     }
     let request = |&target: &Target| Request::ResultRemove { targets: vec![target] };
     let outcomes = ask_each(context, Repeat::Never, targets, request, removed).await?;
@@ -48,18 +48,16 @@ pub async fn rm(args: RmArgs, context: &Context) -> Result<Exit, Failure> {
     })
 }
 
-async fn question(targets: &[Target], context: &Context) -> Result<String, Failure> {
-    let client = context.client().await?;
-    Ok(format!("remove {}?", known(&client, targets, context).await?))
-}
-
-/// `3 results, 1.2 MiB, 2 of them nobody has got`.
-pub async fn known(client: &Client, targets: &[Target], context: &Context) -> Result<String, Failure> {
+/// `3 results, 1.2 MiB, 2 of which nobody has got yet`, or `None` where there are none.
+pub async fn known(client: &Client, targets: &[Target], context: &Context) -> Result<Option<String>, Failure> {
     let query = ResultQuery { targets: targets.to_vec(), limit: 1, ..ResultQuery::default() };
     let all = list_of(client, query, context).await?;
+    if all.total == 0 {
+        return Ok(None);
+    }
     let waiting = waiting(client, targets, context).await?.total;
     let told = results(all.total, all.size);
-    Ok(if waiting == 0 { told } else { format!("{told}, {waiting} of which nobody has got yet") })
+    Ok(Some(if waiting == 0 { told } else { format!("{told}, {waiting} of which nobody has got yet") }))
 }
 
 pub fn removed(reply: Reply) -> Result<Removed, Box<Reply>> {

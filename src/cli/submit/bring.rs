@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use packing::MOST_ENTRIES;
 use protocol::name::FileName;
+use protocol::result::OUT;
 
 use super::shape::{At, Wrong};
 use super::start::{Start, is_named_like_a_script};
@@ -99,6 +100,11 @@ impl<'a> Bring<'a> {
 
     /// Each name once in the folder of a task.
     pub fn once<T>(&mut self, name: &FileName, at: &At<T>) -> Result<(), Wrong> {
+        if name.as_str() == OUT {
+            return Err(at.wrong(format!(
+                "{OUT} is the folder in which a task leaves its results, and nothing else can be called so; bring it under another name"
+            )));
+        }
         if self.names.insert(name.clone()) {
             return Ok(());
         }

@@ -309,6 +309,8 @@ fn one_name_is_one_thing() {
     assert!(twice.starts_with("job.toml:4: two things would be called \"x.csv\""), "{twice}");
     let twice = why("executable = \"run.py\"\ndata = \"run.py\"");
     assert!(twice.starts_with("job.toml:2: two things"), "{twice}");
+    let out = why("executable = \"run.py\"\nfiles = [\n { file = \"x\", as = \"out\" }]");
+    assert!(out.starts_with("job.toml:3: out is the folder in which a task leaves its results"), "{out}");
     let anew = why("executable = \"run.py\"\ndata = \"a/x.csv\"\nfiles = [{ file = \"x.csv\", as = \"old.csv\" }]");
     assert!(anew.starts_with("job.toml:3: \"x.csv\" is kept anew") && anew.contains("file mv"), "{anew}");
 }

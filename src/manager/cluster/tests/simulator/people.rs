@@ -53,6 +53,7 @@ pub enum Ask {
 }
 
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "nearly all of them are told")]
 pub enum Reply {
     Told(Told),
     /// Whether it happened, nobody can say.
