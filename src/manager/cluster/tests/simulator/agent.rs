@@ -8,7 +8,7 @@ use protocol::id::AttemptId;
 use protocol::job::Outcome;
 
 use super::agenda::{MS, SECOND};
-use super::machine::State;
+use super::machine::{State, agent_of};
 use super::net::{ConnId, End, Frame, Way};
 use super::world::{Happening, Sim};
 
@@ -24,8 +24,10 @@ impl Sim {
         machine.unbegun.clear();
         let life = machine.life;
         if self.noise && self.plan.older > 0 && self.dice.chance(30) {
-            self.machines[at].takes_files ^= true;
+            let (takes_files, gives_results) = agent_of(self.dice.below(3));
+            (self.machines[at].takes_files, self.machines[at].gives_results) = (takes_files, gives_results);
         }
+        self.nothing_is_brought(at);
         // Sometimes the keeper with it: what runs goes on, but its end will be nobody's to know.
         let keeper_too = self.noise && self.dice.chance(20);
         if keeper_too {
@@ -132,9 +134,11 @@ impl Sim {
 
     pub fn agent_hears_of_end(&mut self, at: usize, attempt: AttemptId) {
         let machine = &self.machines[at];
-        if !machine.agent_up {
+        let linked = machine.conn.and_then(|conn| self.conns.get(&conn)).is_some_and(|conn| conn.welcome);
+        if !machine.agent_up || !linked || !self.has_brought(at, attempt) {
             return;
         }
+        let machine = &self.machines[at];
         if let Some(report) = machine.journal.get(&attempt).or_else(|| machine.unbegun.get(&attempt)).cloned() {
             self.report(at, FromAgent::Finished(report));
         }
@@ -216,6 +220,7 @@ impl Sim {
             ToAgent::Ack { attempts } => {
                 for attempt in attempts {
                     machine.journal.remove(&attempt);
+                    machine.left.remove(&attempt);
                     machine.unbegun.remove(&attempt);
                 }
             }
@@ -229,6 +234,7 @@ impl Sim {
         let machine = &mut self.machines[at];
         machine.waiting.retain(|order| order.attempt != attempt);
         machine.journal.remove(&attempt);
+        machine.left.remove(&attempt);
         machine.unbegun.remove(&attempt);
         let boot = machine.boot;
         if let Entry::Occupied(mut run) = machine.runs.entry(attempt) {

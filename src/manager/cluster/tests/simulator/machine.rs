@@ -12,6 +12,7 @@ use test_support::Dice;
 
 use super::super::words::{DAWN, name, printed};
 use super::agenda::{Instant, MS, SECOND};
+use super::leaving::Leaving;
 use super::net::{ConnId, Way};
 use super::plan::Plan;
 use super::world::{Happening, Sim};
@@ -23,8 +24,9 @@ pub struct Machine {
     /// With which it began, and ends.
     pub usual_slots: u32,
     pub shared_uid: bool,
-    /// Its agent does. Another one may be there after a crash.
+    /// Its agent does these. Another one may be there after a crash.
     pub takes_files: bool,
+    pub gives_results: bool,
     pub liar: bool,
     pub powered: bool,
     pub boot: u32,
@@ -44,6 +46,8 @@ pub struct Machine {
     // The keeper's.
     pub runs: BTreeMap<AttemptId, Run>,
     pub journal: BTreeMap<AttemptId, Finished>,
+    /// What tasks left whose end is in there.
+    pub left: BTreeMap<AttemptId, Leaving>,
     // The agent's.
     pub waiting: VecDeque<Order>,
     /// Ended before it ran, which no journal knows.
@@ -70,18 +74,25 @@ pub enum State {
     Discarded,
 }
 
+/// Of three kinds of agents, from the oldest: whether it takes files, and gives results.
+pub fn agent_of(kind: usize) -> (bool, bool) {
+    (kind > 0, kind > 1)
+}
+
 impl Machine {
     pub fn some(plan: &Plan, dice: &mut Dice) -> Vec<Self> {
         let liar = plan.liar.then(|| dice.below(plan.nodes));
         (0..plan.nodes)
             .map(|n| {
                 let slots = 1 + dice.below(plan.most_slots) as u32;
+                let (takes_files, gives_results) = agent_of(if dice.chance(plan.older) { dice.below(2) } else { 2 });
                 Self {
                     name: name(&format!("pi-{n}")),
                     slots,
                     usual_slots: slots,
                     shared_uid: dice.chance(plan.shared),
-                    takes_files: !dice.chance(plan.older),
+                    takes_files,
+                    gives_results,
                     liar: liar == Some(n),
                     powered: true,
                     boot: 1,
@@ -97,6 +108,7 @@ impl Machine {
                     clock: [0, 0, -40_000_000_000, 3_600_000][dice.below(4)],
                     runs: BTreeMap::new(),
                     journal: BTreeMap::new(),
+                    left: BTreeMap::new(),
                     waiting: VecDeque::new(),
                     unbegun: BTreeMap::new(),
                     last_run: 0,
@@ -154,7 +166,7 @@ impl Machine {
             slots: self.slots,
             shared_uid: self.shared_uid,
             takes_files: self.takes_files,
-            gives_results: true,
+            gives_results: self.gives_results,
             facts: Default::default(),
             held: runs.chain(ended).collect(),
         }
@@ -232,6 +244,9 @@ impl Sim {
         let since = (run.state == State::Running || self.dice.chance(50)).then_some(run.since);
         let report = self.machines[at].report(&run.order, since, outcome, now);
         self.promises.truly_ended(at, &report);
+        if report.outcome == Outcome::Exited(0) {
+            self.leaves(at, attempt);
+        }
         self.machines[at].journal.insert(attempt, report);
         self.agent_hears_of_end(at, attempt);
         self.begin_waiting(at);
@@ -250,7 +265,10 @@ impl Sim {
         machine.unbegun.clear();
         if torn {
             machine.journal.clear();
+            machine.left.clear();
         }
+        self.nothing_is_brought(at);
+        let machine = &mut self.machines[at];
         let boot = machine.boot;
         let runs = std::mem::take(&mut machine.runs);
         for (attempt, run) in runs {

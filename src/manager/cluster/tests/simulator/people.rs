@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use protocol::agent::{FromAgent, JoinReply};
 use protocol::api::{self, RefusalKind, Request};
 use protocol::file::{ContentHash, FileKind, FileRef};
-use protocol::id::{JobId, Target, TaskId};
-use protocol::job::{Array, JobFile, JobSpec};
+use protocol::id::{AttemptId, JobId, Target, TaskId};
+use protocol::job::{Array, Axis, JobFile, JobSpec};
 use protocol::name::NodeName;
 use protocol::node::Role;
+use protocol::result::{INPUTS, Left, Reduce};
 
 use super::super::words::{admin, hash, key, operator};
 use super::agenda::{MS, SECOND};
@@ -44,12 +45,31 @@ pub struct Call {
 #[derive(Debug, Clone)]
 pub enum Ask {
     Request(Request),
-    Look { target: Target, unlike: Option<Place> },
+    Look {
+        target: Target,
+        unlike: Option<Place>,
+    },
     Keep(Upload),
+    /// An agent brings what an attempt left.
+    Bring {
+        machine: usize,
+        life: u32,
+        attempt: AttemptId,
+        left: Left,
+        hash: ContentHash,
+    },
     // On the way of a machine into the cluster, in this order.
-    Remove { machine: usize },
-    Token { machine: usize, secret: String },
-    Join { machine: usize, secret: String },
+    Remove {
+        machine: usize,
+    },
+    Token {
+        machine: usize,
+        secret: String,
+    },
+    Join {
+        machine: usize,
+        secret: String,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -112,6 +132,12 @@ impl Sim {
         if self.dice.chance(30) && self.plan.largest > 1 {
             let first = self.dice.below(5) as u32;
             spec.array = Some(Array { first, last: first + self.dice.below(self.plan.largest) as u32 });
+        } else if self.dice.chance(self.plan.swept) {
+            self.sweep(&mut spec);
+        }
+        if self.dice.chance(self.plan.reduced) {
+            let command = ["cat", INPUTS].map(str::to_owned).into();
+            spec.reduce = Some(Reduce { command, part: "out".parse().unwrap() });
         }
         // What can never run anywhere is asked for by nobody here.
         let own = |machine: &&super::machine::Machine| !machine.shared_uid;
@@ -133,8 +159,23 @@ impl Sim {
                 let called = Some("other".parse().unwrap());
                 spec.files.push(JobFile { called, ..JobFile::of(self.some_file()) });
             }
+            let (first, last) = spec.maps().into_inner();
+            for file in &mut spec.files {
+                file.only = self.dice.chance(40).then(|| first + self.dice.below((last - first + 1) as usize) as u32);
+            }
         }
         spec
+    }
+
+    fn sweep(&mut self, spec: &mut JobSpec) {
+        for name in ["a", "b"] {
+            let values = (0..1 + self.dice.below(3)).map(|n| format!("{name}{n}")).collect();
+            spec.sweep.push(Axis { name: name.into(), values });
+        }
+        spec.command = ["true", "{a}{b}"].map(str::to_owned).into();
+        if self.dice.chance(30) {
+            spec.env.insert("TRIES".into(), "{b}".into());
+        }
     }
 
     /// One's own or somebody else's; it may not be there, or not be shared.
@@ -178,7 +219,7 @@ impl Sim {
                 if self.dice.chance(70) { self.dice.below(jobs.len().min(5)) } else { self.dice.below(jobs.len()) };
             jobs.iter().rev().nth(back)?
         };
-        let (job, Array { first, last }) = (*job, row.spec.array.unwrap_or(Array { first: 0, last: 0 }));
+        let (job, (first, last)) = (*job, row.spec.indices().into_inner());
         let index = first + self.dice.below((last - first + 1) as usize) as u32;
         Some(match self.dice.below(5) {
             0 => Target::Job(job),
@@ -193,7 +234,8 @@ impl Sim {
         if self.dice.chance(10) {
             targets.extend(self.some_target());
         }
-        Some(Ask::Request(match self.dice.below(6) {
+        Some(Ask::Request(match self.dice.below(7) {
+            6 => Request::ResultRemove { targets },
             0 | 1 => Request::Stop { targets, reason: None },
             2 | 3 => Request::Retry { targets },
             _ => Request::Wait { targets },
@@ -251,6 +293,9 @@ impl Sim {
         let of = |machine: usize| self.machines[machine].name.clone();
         let input = match call_row.ask {
             Ask::Request(request) => Input::Request { call: id, caller, request },
+            Ask::Bring { machine, attempt, left, hash, .. } => {
+                Input::KeepResult { call: id, node: of(machine), attempt, left, hash }
+            }
             Ask::Keep(upload) => Input::KeepFile { call: id, caller, upload },
             Ask::Look { target, unlike } => Input::FindOutput { call: id, caller, target, unlike },
             Ask::Remove { machine } => {
@@ -299,6 +344,7 @@ impl Sim {
 
     fn once_more(&mut self, call: Call) {
         match call.ask {
+            Ask::Bring { machine, life, attempt, .. } => self.bring_later(machine, life, attempt),
             Ask::Remove { machine } | Ask::Token { machine, .. } => {
                 self.agenda.after(SECOND, Happening::Joins { machine });
             }
@@ -328,6 +374,9 @@ impl Sim {
                 if !over && self.noise && self.dice.chance(70) {
                     self.ask(call.caller, Ask::Look { target, unlike: Some(place) }, 0);
                 }
+            }
+            (Ask::Bring { machine, life, attempt, .. }, told) => {
+                self.brought(machine, life, attempt, told == Told::Kept);
             }
             (Ask::Remove { machine }, _) => self.ask_for_token(machine),
             (Ask::Token { machine, secret }, Told::Token { .. }) => {

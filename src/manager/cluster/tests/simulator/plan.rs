@@ -19,7 +19,7 @@ pub struct Plan {
     pub most_slots: usize,
     /// Percent of the machines on which tasks share the agent's uid.
     pub shared: usize,
-    /// Percent of the machines whose agent is too old to take files.
+    /// Percent of the machines whose agent is too old to take files, or to give results.
     pub older: usize,
     pub liar: bool,
 
@@ -32,6 +32,10 @@ pub struct Plan {
     pub pinned: usize,
     /// Percent of the jobs that are given files, and of the wishes that are about files.
     pub given: usize,
+    /// Percent of the jobs that are sweeps, and that reduce what their tasks leave; of other tasks that leave something.
+    pub swept: usize,
+    pub reduced: usize,
+    pub leaves: usize,
     pub about_files: usize,
     /// Of a hundred requests, how many are about tasks, about nodes, and mere looks; the rest is new work.
     pub about_tasks: usize,
@@ -100,6 +104,9 @@ impl Plan {
             wide: [0, 25, 60][d.below(3)],
             pinned: [0, 15, 40][d.below(3)],
             given: [0, 30, 60][d.below(3)],
+            swept: [0, 30][d.below(2)],
+            reduced: [0, 20, 50][d.below(3)],
+            leaves: [0, 10, 60][d.below(3)],
             about_files: [5, 20][d.below(2)],
             about_tasks: [0, 15, 40][d.below(3)],
             about_nodes: [0, 2, 10][d.below(3)],

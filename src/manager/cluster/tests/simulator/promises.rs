@@ -23,6 +23,7 @@ use super::agenda::Instant;
 use super::machine::Machine;
 use super::people::Ask;
 use super::plan::Plan;
+use super::reduces::{Reduces, reducer};
 use crate::manager::cluster::{Change, ClusterConfig, JobRow, TaskRow, Told};
 
 /// Tasks that wait for the same.
@@ -32,6 +33,7 @@ pub struct Class {
     pub pin: Option<NodeName>,
     pub owner: PersonName,
     pub files: bool,
+    pub results: bool,
 }
 
 pub struct Promises {
@@ -57,6 +59,7 @@ pub struct Promises {
     pub unfinished: u64,
     /// Contents whose bytes are on the disk.
     contents: BTreeSet<ContentHash>,
+    pub reduces: Reduces,
 }
 
 impl Promises {
@@ -77,6 +80,7 @@ impl Promises {
             widest: BTreeMap::new(),
             unfinished: 0,
             contents: BTreeSet::new(),
+            reduces: Reduces::default(),
         }
     }
 
@@ -154,7 +158,10 @@ impl Promises {
             Change::Person(_) | Change::Token(_) | Change::TokenGone(_) | Change::Output { .. } => {}
             Change::File(row) => drop(self.contents.insert(row.hash)),
             Change::FileGone(_) | Change::ResultGone(_) | Change::Age(..) | Change::Hours(_) => {}
-            Change::Result(row) => drop(self.contents.insert(row.hash)),
+            Change::Result(row) => {
+                self.contents.insert(row.hash);
+                self.reduces.kept(row);
+            }
             // That nobody refers to it is what `Kept` looks at.
             Change::ContentGone(hash) => {
                 assert!(self.contents.remove(hash), "promise broken: a content goes twice");
@@ -165,11 +172,10 @@ impl Promises {
     fn new_job(&mut self, disk: &Kept, row: &JobRow, now: Instant) {
         assert!(row.id.0 > disk.last_job, "promise broken: the number of job {} was given before", row.id);
         self.given_what_was_named(disk, row);
-        let tasks = self.queued.entry(class(row)).or_default();
-        for index in row.spec.indices() {
-            tasks.insert(TaskId { job: row.id, index }, now);
-            self.unfinished += 1;
-        }
+        let (first, _) = row.spec.maps().into_inner();
+        let tasks = self.queued.entry(class(row, first)).or_default();
+        tasks.extend(row.spec.maps().map(|index| (TaskId { job: row.id, index }, now)));
+        self.unfinished += row.spec.indices().count() as u64;
     }
 
     /// A job is given what its names stand for at that moment, and whoever submits it may see.
@@ -193,7 +199,14 @@ impl Promises {
             "promise broken: {attempt} has files, {name} takes none"
         );
         let Some(job) = disk.jobs.get(&attempt.task.job) else { return };
-        assert_eq!(order.files, job.given, "promise broken: the files of {attempt}");
+        assert!(
+            machine.gives_results || !class(job, attempt.task.index).results,
+            "promise broken: {name} gives no results, and is given {attempt}"
+        );
+        let index = attempt.task.index;
+        assert_eq!(*order.command, *job.spec.command_of(index), "promise broken: the command of {attempt}");
+        assert_eq!(*order.env, job.spec.env_of(index), "promise broken: the environment of {attempt}");
+        assert_eq!(*order.files, *self.reduces.given(job, attempt), "promise broken: the files of {attempt}");
         let there = order.files.iter().all(|given| self.contents.contains(&given.hash));
         assert!(there, "promise broken: contents of {attempt} are gone");
     }
@@ -202,7 +215,8 @@ impl Promises {
     pub fn contents_are_those(&self, disk: &Kept) {
         let named = disk.files.values().map(|file| file.hash);
         let given = disk.jobs.values().flat_map(|job| job.given.iter()).map(|given| given.hash);
-        let referred: BTreeSet<ContentHash> = named.chain(given).collect();
+        let left = disk.results.values().map(|row| row.hash);
+        let referred: BTreeSet<ContentHash> = named.chain(given).chain(left).collect();
         assert_eq!(self.contents, referred, "promise broken: these contents are there, and those are referred to");
     }
 
@@ -250,20 +264,23 @@ impl Promises {
         assert!(right, "promise broken: no task goes from {old:?} to {row:?}");
         let stays = old.stopping.is_none() || row.state.ended() || row.stopping.is_some();
         assert!(stays, "promise broken: {id} was to be stopped, and that is forgotten");
-        let key = class(job);
+        self.reduces.changed(disk, job, old.state, row);
         if old.state == queued {
-            self.queued.entry(key.clone()).or_default().remove(&id);
+            self.waits(job, id, None);
         }
         if live(old.state)
             && let Some(node) = &old.node
         {
             self.live_on.entry(node.clone()).or_default().remove(&id);
         }
-        if row.state == queued {
-            self.queued.entry(key.clone()).or_default().insert(id, now);
+        let last = reducer(id.job, &job.spec);
+        if row.state == queued && last != Some(id) {
+            self.waits(job, id, Some(now));
         }
-        if self.queued.get(&key).is_some_and(BTreeMap::is_empty) {
-            self.queued.remove(&key);
+        if let Some(last) = last {
+            let own = if last == id { Some(row.state) } else { disk.tasks.get(&last).map(|row| row.state) };
+            let ready = own.is_none_or(|state| state == queued) && self.reduces.all_succeeded(job);
+            self.waits(job, last, ready.then_some(now));
         }
         if live(row.state)
             && let Some(node) = &row.node
@@ -272,6 +289,19 @@ impl Promises {
         }
         self.unfinished -= u64::from(!old.state.ended());
         self.unfinished += u64::from(!row.state.ended());
+    }
+
+    /// Since when a task is one of those that wait for a place; `None`: it is not.
+    fn waits(&mut self, job: &JobRow, id: TaskId, since: Option<Instant>) {
+        let key = class(job, id.index);
+        let tasks = self.queued.entry(key.clone()).or_default();
+        match since {
+            Some(now) => drop(tasks.entry(id).or_insert(now)),
+            None => drop(tasks.remove(&id)),
+        }
+        if tasks.is_empty() {
+            self.queued.remove(&key);
+        }
     }
 
     /// A node is given something new.
@@ -342,6 +372,9 @@ impl Promises {
 
     /// What people are told is so, when it is told.
     pub fn told(&self, disk: &Kept, ask: &Ask, told: &Told) {
+        if let (Ask::Bring { attempt, .. }, Told::Kept) = (ask, told) {
+            assert!(disk.results.contains_key(attempt), "promise broken: what {attempt} left is said to be kept");
+        }
         let (Ask::Request(request), Told::Reply(reply)) = (ask, told) else { return };
         match (request, reply) {
             (Request::Submit(spec), api::Reply::Submitted { job, tasks }) => {
@@ -451,8 +484,16 @@ fn fresh(id: TaskId) -> TaskRow {
     }
 }
 
-pub fn class(row: &JobRow) -> Class {
-    Class { cpus: row.spec.cpus, pin: row.spec.node.clone(), owner: row.owner.clone(), files: !row.given.is_empty() }
+pub fn class(row: &JobRow, index: u32) -> Class {
+    let last = reducer(row.id, &row.spec);
+    let reduces = last.is_some_and(|last| last.index == index);
+    Class {
+        cpus: row.spec.cpus,
+        pin: row.spec.node.clone(),
+        owner: row.owner.clone(),
+        files: reduces || !row.given.is_empty(),
+        results: last.is_some() && !reduces,
+    }
 }
 
 fn tasks_of(disk: &Kept, targets: &[Target]) -> BTreeSet<TaskId> {

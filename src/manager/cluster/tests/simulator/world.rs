@@ -28,6 +28,7 @@ pub enum Happening {
     NoWelcome(ConnId),
     Spawned { machine: usize, boot: u32, attempt: AttemptId },
     Ends { machine: usize, boot: u32, attempt: AttemptId, run: u64 },
+    Brings { machine: usize, life: u32, attempt: AttemptId },
     Dies { machine: usize, life: u32 },
     AgentBack { machine: usize, life: u32 },
     PowerBack { machine: usize, boot: u32 },
@@ -170,6 +171,7 @@ impl Sim {
             H::NoWelcome(conn) => self.no_welcome(conn),
             H::Spawned { machine, boot, attempt } => self.spawned(machine, boot, attempt),
             H::Ends { machine, boot, attempt, run } => self.ends(machine, boot, attempt, run),
+            H::Brings { machine, life, attempt } => self.bring_again(machine, life, attempt),
             H::Dies { machine, life } if self.machines[machine].life == life => self.agent_dies(machine),
             H::Dies { .. } => {}
             H::AgentBack { machine, life } => self.agent_back(machine, life),
