@@ -41,6 +41,7 @@ pub struct Config {
     pub strangers: u32,
     pub strangers_per_address: u32,
     pub files: FilesConfig,
+    pub results: ResultsConfig,
     pub people: BTreeMap<PersonName, Right>,
 }
 
@@ -55,6 +56,24 @@ impl Default for FilesConfig {
         Self { quota: ByteSize::gib(10) }
     }
 }
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResultsConfig {
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
+    #[serde(with = "humantime_serde")]
+    pub collected: Duration,
+    pub limit: Option<ByteSize>,
+}
+
+impl Default for ResultsConfig {
+    fn default() -> Self {
+        Self { keep: 30 * DAY, collected: DAY, limit: None }
+    }
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 impl Default for Config {
     fn default() -> Self {
@@ -77,6 +96,7 @@ impl Default for Config {
             strangers: 64,
             strangers_per_address: 16,
             files: FilesConfig::default(),
+            results: ResultsConfig::default(),
             people: BTreeMap::new(),
         }
     }
@@ -118,6 +138,9 @@ impl Config {
         within("stop_grace", self.stop_grace, 0, 3600)?;
         within("token_ttl", self.token_ttl, 10, 30 * 86_400)?;
         within("keepalive", self.keepalive, 1, 600)?;
+        for (key, value) in [("results.keep", self.results.keep), ("results.collected", self.results.collected)] {
+            within(key, value, 2 * 3600, 100 * 366 * 86_400)?;
+        }
         if self.keepalive_max == 0 {
             return Err("keepalive_max must be at least 1".into());
         }
@@ -138,6 +161,7 @@ impl Config {
 
     pub fn cluster(&self) -> ClusterConfig {
         let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        let hours = |d: Duration| d.as_secs().div_ceil(3600);
         ClusterConfig {
             lease_ms: ms(self.lease),
             stop_grace_ms: ms(self.stop_grace),
@@ -146,6 +170,9 @@ impl Config {
             allow_shared_uid: self.allow_shared_uid.clone(),
             keep_tasks: self.keep_tasks,
             files_quota: self.files.quota.as_u64(),
+            results_keep_hours: hours(self.results.keep),
+            results_collected_hours: hours(self.results.collected),
+            results_limit: self.results.limit.map(|limit| limit.as_u64()),
             protocols: protocols(),
             ..ClusterConfig::default()
         }
@@ -210,9 +237,14 @@ mod tests {
             (default.strangers, default.strangers_per_address)
         );
         assert_eq!(written.files.quota, default.files.quota);
+        assert_eq!(
+            (written.results.keep, written.results.collected),
+            (default.results.keep, default.results.collected)
+        );
+        assert_eq!(written.results.limit, Some(ByteSize::gib(100)), "an example: by default there is none");
         assert_eq!(written.people.len(), 1);
         let keys: toml::Table = bare.parse().unwrap();
-        assert_eq!(keys.len(), 18, "a key is missing in config.toml or new in it: {keys:?}");
+        assert_eq!(keys.len(), 19, "a key is missing in config.toml or new in it: {keys:?}");
         assert_eq!(Config::parse(COMMENTED).unwrap().lease, default.lease);
     }
 
@@ -230,6 +262,9 @@ mod tests {
             ("keep_tasks = 0", "keep_tasks must be at least 1"),
             ("ssh = ", "line 1"),
             ("[files]\nquota = \"much\"", "quota"),
+            ("[results]\nkeep = \"1h\"", "results.keep must be between 7200s"),
+            ("[results]\ncollected = \"soon\"", "collected"),
+            ("[results]\nlimit = \"much\"", "limit"),
             ("[files]\nqouta = \"1 GiB\"", "qouta"),
         ] {
             let why = Config::parse(text).unwrap_err();

@@ -120,12 +120,13 @@ impl Manager {
         let follows = Follows::default();
         let config = Arc::new(config);
         let closing = CancellationToken::new();
+        let space = Space::new(&state);
         let door = Arc::new(Door {
             heart: heart.clone(),
             config: config.clone(),
             reader: Arc::new(Mutex::new(reader)),
             outputs: outputs.clone(),
-            space: Space::new(&state),
+            space: space.clone(),
             files: files.clone(),
             follows: follows.clone(),
             people: People::default(),
@@ -139,6 +140,7 @@ impl Manager {
             outputs,
             follows,
             files: files.clone(),
+            space,
             output_limit,
             budgets: Budgets::default(),
         };

@@ -1,5 +1,5 @@
-//! Bulk streams: live output on its way to a follower, large outputs of ended attempts, and what attempts are given
-//! ([`fetch`]).
+//! Bulk streams: live output on its way to a follower, large outputs of ended attempts, what attempts are given
+//! ([`fetch`]) and what they left ([`results`]).
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use protocol::name::NodeName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::{Agents, FIRST_FRAME, fetch};
+use super::{Agents, FIRST_FRAME, fetch, results};
 use crate::manager::cluster::Caller;
 
 const PART: usize = 256 * 1024;
@@ -48,7 +48,14 @@ pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
             let (_, wire) = reader.into_parts();
             fetch::serve(agents, &node, fetch::Wanted { attempt, hash, from }, wire).await;
         }
-        Ok(Ok(Some(BulkHello::Result { .. }))) => {}
+        Ok(Ok(Some(BulkHello::Result { attempt, left, tag }))) => {
+            let Agents { heart, files, space, .. } = agents;
+            let taker = results::Taker { heart, files, space, node: &node, patience: results::STALLED };
+            let (ahead, wire) = reader.into_parts();
+            let (read, write) = tokio::io::split(wire);
+            let read = AsyncReadExt::chain(std::io::Cursor::new(ahead), read);
+            taker.take(results::Brought { attempt, left, tag }, read, write).await;
+        }
         Ok(Ok(None)) | Err(_) => {}
         Ok(Err(error)) => tracing::warn!("a bulk stream of {node} made no sense: {error}"),
     }

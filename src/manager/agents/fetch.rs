@@ -4,8 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::time::Duration;
 
 use link::FrameWriter;
@@ -19,11 +18,9 @@ use tokio::time::timeout;
 
 use super::Agents;
 use crate::manager::cluster::{Input, Told};
-use crate::manager::files::Room;
+use crate::manager::files::{Pieces, Room};
 use crate::manager::heart::{Heart, unexpected};
 
-/// Bytes in memory, of each stream.
-const PIECE: usize = 256 * 1024;
 /// Without a byte taken.
 const STALLED: Duration = Duration::from_secs(60);
 
@@ -59,7 +56,7 @@ async fn give<W: AsyncWrite + Unpin>(
 ) {
     let mut writer = FrameWriter::new(wire);
     let (reply, content) = match find(heart, files, node, wanted).await {
-        Ok((content, bytes)) => (FetchReply::Coming { bytes }, Some((content, bytes))),
+        Ok(content) => (FetchReply::Coming { bytes: content.left() }, Some(content)),
         Err(NotComing::Lie(reason)) => {
             let what = format!("the files of {}", wanted.attempt);
             heart.lied(node.clone(), what, reason.clone()).await;
@@ -72,7 +69,7 @@ async fn give<W: AsyncWrite + Unpin>(
     let Ok(Ok(())) = timeout(patience, writer.send(&reply)).await else { return };
     let mut wire = writer.into_inner();
     let sent = match content {
-        Some((content, bytes)) => send(files, content, bytes, &mut wire, patience).await,
+        Some(content) => send(content, &mut wire, patience).await,
         None => Ok(()),
     };
     match sent {
@@ -82,8 +79,8 @@ async fn give<W: AsyncWrite + Unpin>(
     }
 }
 
-/// Its content from there on, and how much that is.
-async fn find(heart: &Heart, files: &Room, node: &NodeName, wanted: Wanted) -> Result<(File, u64), NotComing> {
+/// Its content from there on.
+async fn find(heart: &Heart, files: &Room, node: &NodeName, wanted: Wanted) -> Result<Pieces, NotComing> {
     let Wanted { attempt, hash, from } = wanted;
     let asking = node.clone();
     let told = heart.ask(|call| Input::FindGiven { call, node: asking, attempt, hash }).await;
@@ -94,17 +91,11 @@ async fn find(heart: &Heart, files: &Room, node: &NodeName, wanted: Wanted) -> R
         Ok(Told::Refused(refusal)) | Err(refusal) => return Err(NotComing::Failed(refusal.message)),
         Ok(other) => return Err(NotComing::Failed(unexpected(&other).message)),
     };
-    let Some(left) = size.checked_sub(from) else {
+    if from > size {
         return Err(NotComing::Lie(format!("it has {size} bytes, and was asked for from byte {from} on")));
-    };
-    let contents = files.contents.clone();
-    let opened = files.work(move || {
-        let mut file = contents.open(&hash)?;
-        file.seek(SeekFrom::Start(from))?;
-        Ok((file.metadata()?.len(), file))
-    });
-    let damaged = match opened.await {
-        Ok((length, file)) if length == size => return Ok((file, left)),
+    }
+    let damaged = match files.read(hash, from).await {
+        Ok((length, pieces)) if length == size => return Ok(pieces),
         Ok((length, _)) => format!("is damaged: it has {length} bytes, and was kept with {size}"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => "is gone".to_owned(),
         Err(error) => {
@@ -118,19 +109,8 @@ async fn find(heart: &Heart, files: &Room, node: &NodeName, wanted: Wanted) -> R
     Err(NotComing::Gone(told))
 }
 
-async fn send<W>(files: &Room, mut file: File, mut left: u64, wire: &mut W, patience: Duration) -> io::Result<()>
-where
-    W: AsyncWrite + Unpin,
-{
-    let mut buffer = vec![0; PIECE];
-    while left > 0 {
-        let wanted = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-        let piece = move || {
-            file.read_exact(&mut buffer[..wanted])?;
-            Ok((file, buffer))
-        };
-        (file, buffer) = files.work(piece).await?;
-        let mut rest = &buffer[..wanted];
+async fn send<W: AsyncWrite + Unpin>(mut pieces: Pieces, wire: &mut W, patience: Duration) -> io::Result<()> {
+    while let Some(mut rest) = pieces.next().await? {
         while !rest.is_empty() {
             let taken = timeout(patience, wire.write(rest)).await??;
             if taken == 0 {
@@ -138,7 +118,6 @@ where
             }
             rest = &rest[taken..];
         }
-        left -= wanted as u64;
     }
     timeout(patience, wire.flush()).await?
 }

@@ -5,6 +5,7 @@ mod control;
 mod fetch;
 mod follows;
 mod join;
+mod results;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use super::cluster::LinkId;
 use super::config::Config;
 use super::files::Room;
 use super::heart::{Heart, Keys};
-use super::store::Outputs;
+use super::store::{Outputs, Space};
 
 pub use follows::Follows;
 
@@ -39,6 +40,7 @@ pub struct Agents {
     pub outputs: Outputs,
     pub follows: Follows,
     pub files: Room,
+    pub space: Space,
     /// The most a node may hand in of one stream of a task.
     pub output_limit: u64,
     pub budgets: Budgets,

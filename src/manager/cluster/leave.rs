@@ -118,6 +118,9 @@ impl Cluster {
     /// Returns what it took. The content goes where nobody else refers to it.
     pub(super) fn remove_result(&mut self, attempt: AttemptId, turn: &mut Turn<'_>) -> u64 {
         let job = attempt.task.job;
+        if self.results.of(attempt).is_none() {
+            return 0;
+        }
         let aged = self.results.lot(job).is_some_and(|lot| lot.age.is_some());
         let Some(kept) = self.results.take(attempt) else { return 0 };
         turn.persist(Change::ResultGone(attempt));

@@ -119,6 +119,10 @@ impl Cluster {
 
     /// A task whose order was never begun goes back to its place in the queue.
     pub(super) fn unassign(&mut self, id: TaskId, turn: &mut Turn<'_>) {
+        // Its number is given again: what a node that never began it says it left is not to be taken for what another leaves.
+        if let Some((_, task)) = self.jobs.task(id) {
+            self.remove_result(id.attempt(task.attempt), turn);
+        }
         self.update(id, turn, |task| {
             task.clear_attempt();
             task.state = TaskState::Queued;

@@ -70,6 +70,11 @@ impl Results {
         self.size
     }
 
+    #[cfg(test)]
+    pub fn kept(&self) -> &BTreeMap<AttemptId, KeptResult> {
+        &self.kept
+    }
+
     pub fn of(&self, attempt: AttemptId) -> Option<&KeptResult> {
         self.kept.get(&attempt)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use link::{Budget, FrameReader, FrameWriter, ReadError};
 use protocol::api::{Answer, Body, Call, Hello, More, Refusal, Reply, Request};
-use protocol::file::{FileGet, FilePut};
+use protocol::file::FilePut;
 use protocol::frame::FrameError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
@@ -91,6 +91,7 @@ fn kind(request: &Request) -> Kind {
         | Request::Tasks(_)
         | Request::Task { .. }
         | Request::Nodes
+        | Request::Results(_)
         | Request::History { .. }
         | Request::Trends => Kind::Look,
         _ => Kind::Act,
@@ -100,7 +101,7 @@ fn kind(request: &Request) -> Kind {
 /// What the rest of a connection is for, once it was asked for.
 enum Transfer {
     Put(FilePut),
-    Get(FileGet),
+    Get(get::Asked),
 }
 
 struct Connection<'a, W> {
@@ -230,7 +231,8 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
                 self.answer(id, made)
             }
             Request::FilePut(put) => self.transfer(id, Transfer::Put(put)),
-            Request::FileGet(get) => self.transfer(id, Transfer::Get(get)),
+            Request::FileGet(get) => self.transfer(id, Transfer::Get(get::Asked::File(get))),
+            Request::ResultGet(get) => self.transfer(id, Transfer::Get(get::Asked::Result(get))),
             Request::FileSend { .. } | Request::FileKeep { .. } | Request::FileDrop => {
                 self.answer(id, Err(Refusal::usage("this belongs to an upload, which begins with file_put")))
             }

@@ -1,8 +1,7 @@
 //! `file_put`: an upload, on a connection of its own. First what is there of it, then its bytes, then its hash. The
 //! answer to that leaves when the file is on the disk and in the table, and never before.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::sync::Arc;
 
 use blake3::Hasher;
@@ -15,14 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Door;
 use super::connection::Ended;
 use crate::manager::cluster::{Caller, Input, Told, Upload};
-use crate::manager::files::Part;
+use crate::manager::files::{Arriving, PIECE, Part};
 use crate::manager::heart::{stopping, unexpected};
-
-/// Bytes in memory, of each upload.
-const PIECE: usize = 256 * 1024;
-/// Bytes after which is looked whether there is still room, and what came is brought to the disk: the last sync has not
-/// all of it to do.
-const STRETCH: u64 = 64 << 20;
 
 /// A connection that is a transfer's own.
 pub struct Line<'a, R, W> {
@@ -81,10 +74,8 @@ where
     if let Some(why) = size.and_then(|size| door.space.lacks(size)) {
         return Err(Refusal::unavailable(why).into());
     }
-    let file = part.file().map_err(failed)?;
-    let mut arriving = Arriving { file, hasher: Hasher::new(), length: 0 };
-    arriving = there_already(door, arriving, most).await.map_err(failed)?;
-    let ready = FileReady { offset: arriving.length, hash: arriving.hash() };
+    let mut arriving = Arriving::into(&door.files, &mut part, most).await.map_err(failed)?;
+    let ready = FileReady { offset: arriving.length(), hash: arriving.hash() };
     reply(out, id, Reply::FileReady(ready)).await?;
 
     let mut frames = FrameReader::within(wire, budget);
@@ -94,9 +85,9 @@ where
         Ok(None) | Err(_) => return Err(Ended::Gone),
     };
     if from == 0 {
-        arriving = door.files.work(move || arriving.begin_anew()).await.map_err(failed)?;
-    } else if from != arriving.length {
-        let known = arriving.length;
+        arriving = arriving.begin_anew(&door.files).await.map_err(failed)?;
+    } else if from != arriving.length() {
+        let known = arriving.length();
         return Err(Refusal::usage(format!("begin at 0 or at {known}, and not at {from}")).into());
     }
     let mut wire = frames.into_rest();
@@ -135,7 +126,7 @@ where
         Ok(Some(_)) => return Err(Refusal::usage("after the last chunk comes file_keep or file_drop").into()),
         Ok(None) | Err(_) => return Err(Ended::Gone),
     };
-    let (hash, size) = (came.hash(), came.length);
+    let (hash, size) = (came.hash(), came.length());
     let wrong = if sent != hash {
         Some(format!("what arrived of {:?} is not what was sent ({hash} and not {sent})", put.name))
     } else {
@@ -147,9 +138,7 @@ where
         let told = Refusal::refused(format!("{wrong}; nothing was kept, put it once more"));
         return answer(out, id, Body::Error(told)).await;
     }
-    let contents = door.files.contents.clone();
-    let kept = door.files.work(move || contents.keep(part.path(), &came.file, hash).inspect_err(|_| part.discard()));
-    let (held, known) = match kept.await {
+    let (held, known) = match came.keep(&door.files, part).await {
         Ok(kept) => kept,
         Err(error) => return answer(out, id, Body::Error(failed(error))).await,
     };
@@ -172,47 +161,6 @@ where
     answer(out, id, body).await
 }
 
-struct Arriving {
-    file: File,
-    hasher: Hasher,
-    length: u64,
-}
-
-impl Arriving {
-    fn hash(&self) -> ContentHash {
-        ContentHash(*self.hasher.finalize().as_bytes())
-    }
-
-    fn begin_anew(mut self) -> io::Result<Self> {
-        self.file.set_len(0)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        self.hasher.reset();
-        self.length = 0;
-        Ok(self)
-    }
-}
-
-/// What there is of it from before, hashed piece by piece.
-async fn there_already(door: &Door, mut arriving: Arriving, most: u64) -> io::Result<Arriving> {
-    if arriving.file.metadata()?.len() > most {
-        return door.files.work(move || arriving.begin_anew()).await;
-    }
-    let mut buffer = vec![0; PIECE];
-    loop {
-        let piece = move || {
-            let read = arriving.file.read(&mut buffer)?;
-            arriving.hasher.update(&buffer[..read]);
-            arriving.length += read as u64;
-            Ok((read, arriving, buffer))
-        };
-        let read;
-        (read, arriving, buffer) = door.files.work(piece).await?;
-        if read == 0 {
-            return Ok(arriving);
-        }
-    }
-}
-
 /// Up to the last chunk. A refusal says that it cannot be kept.
 async fn take_in<R>(door: &Door, mut arriving: Arriving, most: u64, wire: R) -> Result<Arriving, Ended>
 where
@@ -220,34 +168,22 @@ where
 {
     let mut chunks = ChunkReader::new(wire);
     let mut buffer = vec![0; PIECE];
-    let mut synced = arriving.length;
     loop {
         // Who sends nothing more holds up only themselves.
         let filled = chunks.fill(&mut buffer).await.map_err(|_| Ended::Gone)?;
         if filled == 0 {
             return Ok(arriving);
         }
-        if arriving.length + filled as u64 > most {
+        if arriving.length() + filled as u64 > most {
             let told = format!("it has more than {}, which is all that there is room for", unit::Bytes(most));
             return Err(Refusal::refused(told).into());
         }
-        let due = arriving.length - synced >= STRETCH;
-        if due {
-            synced = arriving.length;
-            if let Some(why) = door.space.low() {
-                return Err(Refusal::unavailable(why).into());
-            }
+        if arriving.is_stretch()
+            && let Some(why) = door.space.low()
+        {
+            return Err(Refusal::unavailable(why).into());
         }
-        let piece = move || {
-            arriving.file.write_all(&buffer[..filled])?;
-            arriving.hasher.update(&buffer[..filled]);
-            arriving.length += filled as u64;
-            if due {
-                arriving.file.sync_data()?;
-            }
-            Ok((arriving, buffer))
-        };
-        (arriving, buffer) = door.files.work(piece).await.map_err(failed)?;
+        (arriving, buffer) = arriving.add(&door.files, buffer, filled).await.map_err(failed)?;
     }
 }
 

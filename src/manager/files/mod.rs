@@ -1,10 +1,13 @@
 //! The room of the bytes. Which files there are, and whose, the core knows; here lie their [`contents`] and the
-//! [`uploads`] on their way to becoming some. What people say about them comes through the door.
+//! [`uploads`] on their way to becoming some. What people say about them comes through the door, what nodes say by streams of
+//! theirs; both read [`pieces`] and bring what is [`arriving`].
 //!
 //! All of it is work for the disk, which may be slow: it is done in small pieces on the few threads that may wait, so
 //! that many transfers take turns and none of them, nor anything else in the manager, waits for a whole one.
 
+mod arriving;
 mod contents;
+mod pieces;
 mod uploads;
 
 use std::collections::HashMap;
@@ -17,9 +20,13 @@ use protocol::api::Refusal;
 use protocol::name::PersonName;
 use tokio::sync::Semaphore;
 
+pub use arriving::Arriving;
 pub use contents::Contents;
+pub use pieces::Pieces;
 pub use uploads::{Part, Uploads};
 
+/// Bytes in memory, of each transfer.
+pub const PIECE: usize = 256 * 1024;
 /// Threads that wait for the disk at once; others need theirs too.
 const WAITING: usize = 4;
 /// Bytes from which on it takes a while to give them back.

@@ -10,6 +10,7 @@ use crate::manager::cluster::ids::NodeIx;
 use crate::manager::cluster::nodes::Node;
 use crate::manager::cluster::orders::{Phase, Recall};
 use crate::manager::cluster::queue::Key;
+use crate::manager::cluster::results::Lot;
 
 /// The tables and indexes of the core agree with each other.
 pub fn indexes_agree(core: &Cluster) {
@@ -56,6 +57,26 @@ pub fn indexes_agree(core: &Cluster) {
     }
     assert!(live.is_empty(), "live, but on no node: {live:?}");
     openings_are_true(core);
+    results_are_counted(core);
+}
+
+fn results_are_counted(core: &Cluster) {
+    let mut lots: BTreeMap<_, Lot> = BTreeMap::new();
+    for (attempt, kept) in core.results.kept() {
+        assert!(core.jobs.task(attempt.task).is_some(), "{attempt} has left something to nobody");
+        let lot = lots.entry(attempt.task.job).or_default();
+        lot.count += 1;
+        if kept.collected.is_none() {
+            lot.waiting += 1;
+            lot.waiting_size += kept.left.size;
+        }
+    }
+    for (job, lot) in core.results.lots() {
+        let ended = core.jobs.get(job).is_some_and(|job| !job.unfinished());
+        assert_eq!(lot.age.is_some(), ended, "job {job}");
+        assert_eq!(lots.remove(&job), Some(Lot { age: None, ..*lot }), "job {job}");
+    }
+    assert!(lots.is_empty());
 }
 
 fn openings_are_true(core: &Cluster) {
@@ -114,6 +135,9 @@ pub fn disk_and_memory_agree(core: &Cluster, again: &Cluster) {
     }
     assert_eq!(core.jobs.stopping, again.jobs.stopping);
     assert_eq!(core.files.used(), again.files.used());
+    assert_eq!(core.results.kept(), again.results.kept());
+    assert_eq!(core.results.lots().collect::<Vec<_>>(), again.results.lots().collect::<Vec<_>>());
+    assert_eq!((core.results.size(), core.results.hours), (again.results.size(), again.results.hours));
     assert_eq!(core.jobs.past.len(), again.jobs.past.len());
     assert_eq!(core.queue.len(), again.queue.len());
     for (ix, a) in core.nodes.iter() {

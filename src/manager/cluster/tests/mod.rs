@@ -20,6 +20,7 @@ mod output;
 mod people;
 mod placement;
 mod reduce;
+mod results;
 mod scale;
 mod simulator;
 mod stopping;

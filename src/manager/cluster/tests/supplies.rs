@@ -37,7 +37,7 @@ impl World {
         self.ask_as(caller, Request::FileShare { file: file.parse().unwrap(), with, on }).unwrap();
     }
 
-    fn used(&mut self, caller: &Caller) -> u64 {
+    pub fn used(&mut self, caller: &Caller) -> u64 {
         self.list(caller, FileQuery::default()).used
     }
 

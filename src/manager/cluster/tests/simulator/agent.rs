@@ -27,7 +27,6 @@ impl Sim {
             let (takes_files, gives_results) = agent_of(self.dice.below(3));
             (self.machines[at].takes_files, self.machines[at].gives_results) = (takes_files, gives_results);
         }
-        self.nothing_is_brought(at);
         // Sometimes the keeper with it: what runs goes on, but its end will be nobody's to know.
         let keeper_too = self.noise && self.dice.chance(20);
         if keeper_too {
@@ -134,11 +133,12 @@ impl Sim {
 
     pub fn agent_hears_of_end(&mut self, at: usize, attempt: AttemptId) {
         let machine = &self.machines[at];
-        let linked = machine.conn.and_then(|conn| self.conns.get(&conn)).is_some_and(|conn| conn.welcome);
-        if !machine.agent_up || !linked || !self.has_brought(at, attempt) {
+        if !machine.agent_up {
             return;
         }
-        let machine = &self.machines[at];
+        if machine.out.contains_key(&attempt) {
+            return self.brings(at, attempt);
+        }
         if let Some(report) = machine.journal.get(&attempt).or_else(|| machine.unbegun.get(&attempt)).cloned() {
             self.report(at, FromAgent::Finished(report));
         }
@@ -220,7 +220,7 @@ impl Sim {
             ToAgent::Ack { attempts } => {
                 for attempt in attempts {
                     machine.journal.remove(&attempt);
-                    machine.left.remove(&attempt);
+                    machine.out.remove(&attempt);
                     machine.unbegun.remove(&attempt);
                 }
             }
@@ -234,7 +234,7 @@ impl Sim {
         let machine = &mut self.machines[at];
         machine.waiting.retain(|order| order.attempt != attempt);
         machine.journal.remove(&attempt);
-        machine.left.remove(&attempt);
+        machine.out.remove(&attempt);
         machine.unbegun.remove(&attempt);
         let boot = machine.boot;
         if let Entry::Occupied(mut run) = machine.runs.entry(attempt) {

@@ -1,101 +1,136 @@
-//! What tasks leave: brought by the agent before it tells of their end, on a way of its own that may break like any other.
-//! Until the end is acknowledged it is on the machine, and the next agent brings it again.
+//! What attempts leave, on its way to the manager: by connections of their own, which break as they like. Its agent tells no
+//! end before it was kept, or refused for good; it asks again for as long as it hears nothing.
 
+use protocol::api::{RefusalKind, Request};
 use protocol::file::ContentHash;
 use protocol::id::AttemptId;
-use protocol::result::Left;
+use protocol::result::{Left, ResultQuery};
 
-use super::super::words::admin;
 use super::agenda::{MS, SECOND};
-use super::people::Ask;
+use super::people::{Ask, Reply};
 use super::world::{Happening, Sim};
+use crate::manager::cluster::{CallId, Input, Told};
 
-#[derive(Debug, Clone, Copy)]
-pub struct Leaving {
-    pub left: Left,
-    pub hash: ContentHash,
-    brought: Brought,
-}
+/// As many as files have, so that some of them are the same.
+const CONTENTS: usize = 8;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Brought {
-    No,
-    UnderWay,
-    Done,
+#[derive(Debug, Clone)]
+pub struct Bringing {
+    machine: usize,
+    life: u32,
+    pub attempt: AttemptId,
+    content: u8,
 }
 
 impl Sim {
-    /// A task has ended well. Some leave the same bytes as another has, or as somebody keeps.
-    pub fn leaves(&mut self, at: usize, attempt: AttemptId) {
+    pub fn may_leave(&mut self, at: usize, attempt: AttemptId) {
         let reduced = self.manager.disk.jobs.get(&attempt.task.job).is_some_and(|job| job.spec.reduce.is_some());
-        let percent = if reduced { 95 } else { self.plan.leaves };
-        if !self.dice.chance(percent) {
-            return;
+        if self.dice.chance(if reduced { 95 } else { self.plan.leaving }) {
+            let content = self.dice.below(CONTENTS) as u8;
+            self.promises.truly_left(attempt, hash(content));
+            self.machines[at].out.insert(attempt, content);
         }
-        let hash = match self.dice.below(4) {
-            0 => ContentHash([self.dice.below(4) as u8; 32]),
-            _ => {
-                let mut bytes = [99; 32];
-                let numbers = [attempt.task.job.0, attempt.task.index, attempt.number];
-                numbers.iter().zip(bytes.chunks_exact_mut(4)).for_each(|(n, to)| to.copy_from_slice(&n.to_le_bytes()));
-                ContentHash(bytes)
-            }
-        };
-        let left = Left { size: 10 + u64::from(hash.0[31]), entries: 1, left_out: 0 };
-        self.promises.reduces.truly_left(attempt, hash);
-        self.machines[at].left.insert(attempt, Leaving { left, hash, brought: Brought::No });
     }
 
-    /// Whether the end of this may be told: what it left is there, or there is nothing. Else it is brought first.
-    pub fn has_brought(&mut self, at: usize, attempt: AttemptId) -> bool {
+    pub fn brings(&mut self, at: usize, attempt: AttemptId) {
         let machine = &mut self.machines[at];
-        let life = machine.life;
         if !machine.gives_results {
-            machine.left.remove(&attempt);
+            machine.out.remove(&attempt);
+            self.promises.not_brought(attempt);
+            return self.agent_hears_of_end(at, attempt);
         }
-        let Some(leaving) = machine.left.get_mut(&attempt) else { return true };
-        match leaving.brought {
-            Brought::Done => return true,
-            Brought::UnderWay => return false,
-            Brought::No => leaving.brought = Brought::UnderWay,
-        }
-        let (left, hash) = (leaving.left, leaving.hash);
-        self.ask(admin(), Ask::Bring { machine: at, life, attempt, left, hash }, 0);
-        false
-    }
-
-    pub fn brought(&mut self, at: usize, life: u32, attempt: AttemptId, kept: bool) {
-        let machine = &mut self.machines[at];
-        if machine.life != life {
+        let Some(&content) = machine.out.get(&attempt) else { return };
+        let life = machine.life;
+        let under_way = |one: &Bringing| (one.machine, one.life, one.attempt) == (at, life, attempt);
+        if self.bringing.values().any(under_way) {
             return;
         }
-        if !kept {
-            machine.left.remove(&attempt);
-        } else if let Some(leaving) = machine.left.get_mut(&attempt) {
-            leaving.brought = Brought::Done;
+        let call = CallId(self.number());
+        self.say(|sim| format!("{} brings what {attempt} left", sim.machines[at].name));
+        self.bringing.insert(call, Bringing { machine: at, life, attempt, content });
+        let takes = self.up_to(self.plan.slow_net * 4);
+        self.agenda.after(takes, Happening::Brought(call));
+        let patience = 3 * SECOND + self.up_to(3 * SECOND);
+        self.agenda.after(takes + patience, Happening::Unheard(call));
+    }
+
+    /// It may have arrived just before its agent died.
+    pub fn brought(&mut self, call: CallId) {
+        let Some(Bringing { machine, attempt, content, .. }) = self.bringing.get(&call).cloned() else { return };
+        let now = self.now();
+        let one = &self.machines[machine];
+        if one.blocked_up.max(one.blocked_down) <= now && !one.outcast {
+            let node = one.name.clone();
+            self.put(Input::KeepResult { call, node, attempt, left: left(content), hash: hash(content) });
+        }
+    }
+
+    pub fn unheard(&mut self, call: CallId) {
+        if let Some(Bringing { machine, attempt, .. }) = self.bringing.remove(&call) {
+            self.agent_hears_of_end(machine, attempt);
+        }
+    }
+
+    pub fn hears_of_result(&mut self, bringing: Bringing, reply: Reply) {
+        let Bringing { machine: at, life, attempt, .. } = bringing;
+        let now = self.now();
+        let machine = &mut self.machines[at];
+        if machine.life != life || !machine.agent_up || machine.blocked_down > now {
+            return;
+        }
+        match reply {
+            Reply::Told(Told::Kept) => drop(machine.out.remove(&attempt)),
+            Reply::Told(Told::Refused(refusal)) if refusal.kind != RefusalKind::Unavailable => {
+                machine.out.remove(&attempt);
+                if let Some(report) = machine.journal.get_mut(&attempt) {
+                    report.result_lost = Some(refusal.message);
+                }
+            }
+            _ => {
+                // It was not taken, and may be the next time.
+                let (call, pause) = (CallId(self.number()), SECOND + self.up_to(SECOND));
+                self.bringing.insert(call, bringing);
+                return self.agenda.after(pause, Happening::Unheard(call));
+            }
+        }
+        // Its answer was lost, so it is brought once more; that changes nothing.
+        if self.noise && self.dice.chance(self.plan.echoes) {
+            let delay = self.up_to(100 * MS);
+            let call = CallId(self.number());
+            self.bringing.insert(call, bringing);
+            self.agenda.after(delay, Happening::Brought(call));
         }
         self.agent_hears_of_end(at, attempt);
     }
 
-    /// Nobody can say whether it arrived.
-    pub fn bring_later(&mut self, at: usize, life: u32, attempt: AttemptId) {
-        let delay = 100 * MS + self.up_to(2 * SECOND);
-        self.agenda.after(delay, Happening::Brings { machine: at, life, attempt });
+    /// Somebody else's, one of its own that has not ended, or one that never was.
+    pub fn lies_about_result(&mut self, at: usize, attempt: AttemptId) {
+        let (call, node) = (CallId(self.number()), self.machines[at].name.clone());
+        self.say(|_| format!("the liar brings what {attempt} never left"));
+        self.put(Input::KeepResult { call, node, attempt, left: left(99), hash: hash(99) });
     }
 
-    pub fn bring_again(&mut self, at: usize, life: u32, attempt: AttemptId) {
-        let machine = &mut self.machines[at];
-        if machine.life != life {
-            return;
-        }
-        if let Some(leaving) = machine.left.get_mut(&attempt) {
-            leaving.brought = Brought::No;
-        }
-        self.agent_hears_of_end(at, attempt);
+    pub fn about_results(&mut self) -> Option<Ask> {
+        let target = self.some_target()?;
+        let some = {
+            let results = &self.manager.disk.results;
+            results.keys().nth(self.dice.below(results.len())).copied()
+        };
+        Some(Ask::Request(match (self.dice.below(10), some) {
+            (0, _) => Request::JobRemove { jobs: vec![target.job()] },
+            (1 | 2, _) => Request::ResultRemove { targets: vec![target] },
+            (3, _) => Request::Results(ResultQuery { targets: vec![target], ..ResultQuery::default() }),
+            (_, Some(attempt)) => Request::ResultCollected { attempt },
+            (_, None) => Request::Results(ResultQuery::default()),
+        }))
     }
+}
 
-    /// The next agent knows nothing of what the last one brought.
-    pub fn nothing_is_brought(&mut self, at: usize) {
-        self.machines[at].left.values_mut().for_each(|leaving| leaving.brought = Brought::No);
-    }
+fn hash(content: u8) -> ContentHash {
+    ContentHash([content; 32])
+}
+
+/// Of the size that a file with these bytes has.
+fn left(content: u8) -> Left {
+    Left { size: 10 + u64::from(content), entries: 1, left_out: 0 }
 }

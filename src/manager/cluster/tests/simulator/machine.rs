@@ -12,7 +12,6 @@ use test_support::Dice;
 
 use super::super::words::{DAWN, name, printed};
 use super::agenda::{Instant, MS, SECOND};
-use super::leaving::Leaving;
 use super::net::{ConnId, Way};
 use super::plan::Plan;
 use super::world::{Happening, Sim};
@@ -46,8 +45,8 @@ pub struct Machine {
     // The keeper's.
     pub runs: BTreeMap<AttemptId, Run>,
     pub journal: BTreeMap<AttemptId, Finished>,
-    /// What tasks left whose end is in there.
-    pub left: BTreeMap<AttemptId, Leaving>,
+    /// What ended attempts left, and was not brought to the manager yet.
+    pub out: BTreeMap<AttemptId, u8>,
     // The agent's.
     pub waiting: VecDeque<Order>,
     /// Ended before it ran, which no journal knows.
@@ -108,7 +107,7 @@ impl Machine {
                     clock: [0, 0, -40_000_000_000, 3_600_000][dice.below(4)],
                     runs: BTreeMap::new(),
                     journal: BTreeMap::new(),
-                    left: BTreeMap::new(),
+                    out: BTreeMap::new(),
                     waiting: VecDeque::new(),
                     unbegun: BTreeMap::new(),
                     last_run: 0,
@@ -244,10 +243,8 @@ impl Sim {
         let since = (run.state == State::Running || self.dice.chance(50)).then_some(run.since);
         let report = self.machines[at].report(&run.order, since, outcome, now);
         self.promises.truly_ended(at, &report);
-        if report.outcome == Outcome::Exited(0) {
-            self.leaves(at, attempt);
-        }
         self.machines[at].journal.insert(attempt, report);
+        self.may_leave(at, attempt);
         self.agent_hears_of_end(at, attempt);
         self.begin_waiting(at);
     }
@@ -265,10 +262,8 @@ impl Sim {
         machine.unbegun.clear();
         if torn {
             machine.journal.clear();
-            machine.left.clear();
+            machine.out.clear();
         }
-        self.nothing_is_brought(at);
-        let machine = &mut self.machines[at];
         let boot = machine.boot;
         let runs = std::mem::take(&mut machine.runs);
         for (attempt, run) in runs {

@@ -107,6 +107,9 @@ impl Sim {
                 stderr: Output::default(),
             }),
         };
+        if self.dice.chance(30) {
+            self.lies_about_result(at, attempt);
+        }
         self.say(|_| format!("the liar says {report:?}").chars().take(100).collect());
         self.report(at, report);
     }

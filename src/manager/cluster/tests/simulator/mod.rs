@@ -1,7 +1,7 @@
 //! The simulator: the whole cluster in one thread, without a clock, a network or a disk of this world.
 //!
 //! One seed makes one world (`plan`): machines with a keeper and an agent (`machine`, `agent`), people who ask
-//! (`people`), what tasks leave (`leaving`), a manager around the real core (`manager`), and what lies between them (`net`). Time (`agenda`) jumps
+//! (`people`), a manager around the real core (`manager`), and what lies between them (`net`, `leaving`). Time (`agenda`) jumps
 //! from one happening to the next (`world`); `misfortunes` break links, cut power, kill agents and the manager between
 //! any two effects, fail commits and turn clocks. After each step `promises` and `idle` compare what was told with
 //! what is so; in the end (`rest`) all must come to rest. A seed that fails, fails again, and tells how (`trace`).
@@ -22,6 +22,8 @@
 //! | a hello that was overtaken is believed | given up while its node may still have it |
 //! | a stop is not written down | acknowledged, and nothing says so |
 //! | a drained node is given work | given to a node that takes nothing |
+//! | a result is told kept and not written down | told kept, and kept nowhere |
+//! | results of a forgotten job are forgotten without their contents | these contents are there |
 
 mod agenda;
 mod agent;

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use protocol::agent::{FromAgent, JoinReply};
 use protocol::api::{self, RefusalKind, Request};
 use protocol::file::{ContentHash, FileKind, FileRef};
-use protocol::id::{AttemptId, JobId, Target, TaskId};
+use protocol::id::{JobId, Target, TaskId};
 use protocol::job::{Array, Axis, JobFile, JobSpec};
 use protocol::name::NodeName;
 use protocol::node::Role;
-use protocol::result::{INPUTS, Left, Reduce};
+use protocol::result::{INPUTS, Reduce};
 
 use super::super::words::{admin, hash, key, operator};
 use super::agenda::{MS, SECOND};
@@ -45,31 +45,12 @@ pub struct Call {
 #[derive(Debug, Clone)]
 pub enum Ask {
     Request(Request),
-    Look {
-        target: Target,
-        unlike: Option<Place>,
-    },
+    Look { target: Target, unlike: Option<Place> },
     Keep(Upload),
-    /// An agent brings what an attempt left.
-    Bring {
-        machine: usize,
-        life: u32,
-        attempt: AttemptId,
-        left: Left,
-        hash: ContentHash,
-    },
     // On the way of a machine into the cluster, in this order.
-    Remove {
-        machine: usize,
-    },
-    Token {
-        machine: usize,
-        secret: String,
-    },
-    Join {
-        machine: usize,
-        secret: String,
-    },
+    Remove { machine: usize },
+    Token { machine: usize, secret: String },
+    Join { machine: usize, secret: String },
 }
 
 #[derive(Debug, Clone)]
@@ -111,6 +92,10 @@ impl Sim {
         if self.plan.given > 0 && self.dice.chance(self.plan.about_files) {
             let ask = self.about_files();
             return (person, Some(ask));
+        }
+        if self.dice.chance(self.plan.about_results) {
+            let caller = if self.dice.chance(30) { admin() } else { person };
+            return (caller, self.about_results());
         }
         let (tasks, nodes, looks) = (self.plan.about_tasks, self.plan.about_nodes, self.plan.looks);
         let which = self.dice.below(100);
@@ -208,7 +193,7 @@ impl Sim {
     }
 
     /// Of a job that somebody was told of, or that never was.
-    fn some_target(&mut self) -> Option<Target> {
+    pub fn some_target(&mut self) -> Option<Target> {
         if self.dice.chance(2) {
             return Some(Target::Job(JobId(self.dice.below(1000) as u32)));
         }
@@ -234,8 +219,7 @@ impl Sim {
         if self.dice.chance(10) {
             targets.extend(self.some_target());
         }
-        Some(Ask::Request(match self.dice.below(7) {
-            6 => Request::ResultRemove { targets },
+        Some(Ask::Request(match self.dice.below(6) {
             0 | 1 => Request::Stop { targets, reason: None },
             2 | 3 => Request::Retry { targets },
             _ => Request::Wait { targets },
@@ -293,9 +277,6 @@ impl Sim {
         let of = |machine: usize| self.machines[machine].name.clone();
         let input = match call_row.ask {
             Ask::Request(request) => Input::Request { call: id, caller, request },
-            Ask::Bring { machine, attempt, left, hash, .. } => {
-                Input::KeepResult { call: id, node: of(machine), attempt, left, hash }
-            }
             Ask::Keep(upload) => Input::KeepFile { call: id, caller, upload },
             Ask::Look { target, unlike } => Input::FindOutput { call: id, caller, target, unlike },
             Ask::Remove { machine } => {
@@ -344,7 +325,6 @@ impl Sim {
 
     fn once_more(&mut self, call: Call) {
         match call.ask {
-            Ask::Bring { machine, life, attempt, .. } => self.bring_later(machine, life, attempt),
             Ask::Remove { machine } | Ask::Token { machine, .. } => {
                 self.agenda.after(SECOND, Happening::Joins { machine });
             }
@@ -357,6 +337,9 @@ impl Sim {
     }
 
     pub fn answered(&mut self, id: CallId, reply: Reply) {
+        if let Some(bringing) = self.bringing.remove(&id) {
+            return self.hears_of_result(bringing, reply);
+        }
         if !self.people.calls.contains_key(&id) {
             return;
         }
@@ -374,9 +357,6 @@ impl Sim {
                 if !over && self.noise && self.dice.chance(70) {
                     self.ask(call.caller, Ask::Look { target, unlike: Some(place) }, 0);
                 }
-            }
-            (Ask::Bring { machine, life, attempt, .. }, told) => {
-                self.brought(machine, life, attempt, told == Told::Kept);
             }
             (Ask::Remove { machine }, _) => self.ask_for_token(machine),
             (Ask::Token { machine, secret }, Told::Token { .. }) => {

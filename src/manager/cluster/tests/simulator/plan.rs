@@ -32,11 +32,13 @@ pub struct Plan {
     pub pinned: usize,
     /// Percent of the jobs that are given files, and of the wishes that are about files.
     pub given: usize,
-    /// Percent of the jobs that are sweeps, and that reduce what their tasks leave; of other tasks that leave something.
+    /// Percent of the jobs that are sweeps, and that reduce what their tasks leave.
     pub swept: usize,
     pub reduced: usize,
-    pub leaves: usize,
     pub about_files: usize,
+    /// Percent of the tasks that leave something, and of the wishes that are about that.
+    pub leaving: usize,
+    pub about_results: usize,
     /// Of a hundred requests, how many are about tasks, about nodes, and mere looks; the rest is new work.
     pub about_tasks: usize,
     pub about_nodes: usize,
@@ -89,6 +91,7 @@ impl Plan {
             patience_ms: [60_000, 5_000][d.below(2)],
             lease_ms: [60_000, 60_000, 20_000][d.below(3)],
             allow_shared_uid: BTreeSet::new(),
+            results_limit: [None, None, Some(100)][d.below(3)],
             ..ClusterConfig::default()
         };
         let plan = Plan {
@@ -106,8 +109,9 @@ impl Plan {
             given: [0, 30, 60][d.below(3)],
             swept: [0, 30][d.below(2)],
             reduced: [0, 20, 50][d.below(3)],
-            leaves: [0, 10, 60][d.below(3)],
             about_files: [5, 20][d.below(2)],
+            leaving: [0, 30, 80][d.below(3)],
+            about_results: [0, 5, 20][d.below(3)],
             about_tasks: [0, 15, 40][d.below(3)],
             about_nodes: [0, 2, 10][d.below(3)],
             looks: [5, 20][d.below(2)],

@@ -6,7 +6,12 @@
 //! - No attempt begins twice, none unbeknown to the disk, none beside another of its task that was not declared over.
 //! - No node is given more than it has slots and backlog for; none that is drained or revoked is given anything.
 //! - A job is given what its files were when it was submitted, and that stays for as long as the job does; no longer.
+//! - Who reduces what others leave begins when all of them have succeeded, with that, and waits for nobody in vain
+//!   ([`super::reduces`]).
+//! - What an attempt left is kept before its end is told, and stays until it is removed or its job forgotten ([`left`]).
 //! - Nothing is given up for lost before its lease has lapsed or its machine was started anew, nor kept long after.
+
+mod left;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,6 +64,7 @@ pub struct Promises {
     pub unfinished: u64,
     /// Contents whose bytes are on the disk.
     contents: BTreeSet<ContentHash>,
+    left: left::Left,
     pub reduces: Reduces,
 }
 
@@ -80,6 +86,7 @@ impl Promises {
             widest: BTreeMap::new(),
             unfinished: 0,
             contents: BTreeSet::new(),
+            left: Default::default(),
             reduces: Reduces::default(),
         }
     }
@@ -140,7 +147,7 @@ impl Promises {
         match change {
             Change::Job(row) => self.new_job(disk, row, now),
             Change::Task(row) => self.task(disk, row, events, now),
-            Change::JobGone(job) => self.job_gone(disk, *job),
+            Change::JobGone(job) => self.job_gone(disk, *job, events),
             Change::Attempt(row) => {
                 if let Some(before) = disk.attempts.get(&row.id) {
                     let same = before.outcome == row.outcome && before.node == row.node && before.late.is_none();
@@ -157,11 +164,9 @@ impl Promises {
             }
             Change::Person(_) | Change::Token(_) | Change::TokenGone(_) | Change::Output { .. } => {}
             Change::File(row) => drop(self.contents.insert(row.hash)),
-            Change::FileGone(_) | Change::ResultGone(_) | Change::Age(..) | Change::Hours(_) => {}
-            Change::Result(row) => {
-                self.contents.insert(row.hash);
-                self.reduces.kept(row);
-            }
+            Change::FileGone(_) | Change::Age(..) | Change::Hours(_) => {}
+            Change::Result(row) => self.result(disk, row),
+            Change::ResultGone(attempt) => self.result_gone(disk, *attempt, events),
             // That nobody refers to it is what `Kept` looks at.
             Change::ContentGone(hash) => {
                 assert!(self.contents.remove(hash), "promise broken: a content goes twice");
@@ -199,11 +204,11 @@ impl Promises {
             "promise broken: {attempt} has files, {name} takes none"
         );
         let Some(job) = disk.jobs.get(&attempt.task.job) else { return };
+        let index = attempt.task.index;
         assert!(
-            machine.gives_results || !class(job, attempt.task.index).results,
+            machine.gives_results || !class(job, index).results,
             "promise broken: {name} gives no results, and is given {attempt}"
         );
-        let index = attempt.task.index;
         assert_eq!(*order.command, *job.spec.command_of(index), "promise broken: the command of {attempt}");
         assert_eq!(*order.env, job.spec.env_of(index), "promise broken: the environment of {attempt}");
         assert_eq!(*order.files, *self.reduces.given(job, attempt), "promise broken: the files of {attempt}");
@@ -215,7 +220,7 @@ impl Promises {
     pub fn contents_are_those(&self, disk: &Kept) {
         let named = disk.files.values().map(|file| file.hash);
         let given = disk.jobs.values().flat_map(|job| job.given.iter()).map(|given| given.hash);
-        let left = disk.results.values().map(|row| row.hash);
+        let left = disk.results.values().map(|result| result.hash);
         let referred: BTreeSet<ContentHash> = named.chain(given).chain(left).collect();
         assert_eq!(self.contents, referred, "promise broken: these contents are there, and those are referred to");
     }
@@ -337,12 +342,13 @@ impl Promises {
         disk.tasks.get(&id).is_some_and(|row| self.truth.contains_key(&id.attempt(row.attempt)))
     }
 
-    fn job_gone(&mut self, disk: &Kept, id: JobId) {
+    fn job_gone(&mut self, disk: &Kept, id: JobId, events: &[What]) {
         let Some(job) = disk.jobs.get(&id) else { panic!("promise broken: job {id} is forgotten twice") };
         for index in job.spec.indices() {
             let state = disk.tasks.get(&TaskId { job: id, index }).map_or(TaskState::Queued, |row| row.state);
             assert!(state.ended(), "promise broken: job {id} is forgotten while {id}.{index} is {state}");
         }
+        self.results_gone(disk, id, events);
         self.forgotten.insert(id);
     }
 
@@ -372,9 +378,6 @@ impl Promises {
 
     /// What people are told is so, when it is told.
     pub fn told(&self, disk: &Kept, ask: &Ask, told: &Told) {
-        if let (Ask::Bring { attempt, .. }, Told::Kept) = (ask, told) {
-            assert!(disk.results.contains_key(attempt), "promise broken: what {attempt} left is said to be kept");
-        }
         let (Ask::Request(request), Told::Reply(reply)) = (ask, told) else { return };
         match (request, reply) {
             (Request::Submit(spec), api::Reply::Submitted { job, tasks }) => {
@@ -410,6 +413,11 @@ impl Promises {
             (Request::Drain { node, on }, _) => {
                 assert_eq!(disk.nodes.get(node).map(|row| row.draining), Some(*on), "promise broken: {node}");
             }
+            (Request::JobRemove { jobs }, api::Reply::Removed { .. }) => {
+                let gone = jobs.iter().all(|job| !disk.jobs.contains_key(job));
+                assert!(gone, "promise broken: {jobs:?} are removed");
+            }
+            (Request::ResultRemove { targets }, api::Reply::Removed { .. }) => Self::are_gone(disk, targets),
             (Request::RevokeNode { node }, _) => {
                 assert_eq!(disk.nodes.get(node).map(|row| row.revoked), Some(true), "promise broken: {node}");
             }

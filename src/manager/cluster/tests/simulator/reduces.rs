@@ -6,18 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::agent::Given;
-use protocol::file::{ContentHash, FileKind};
+use protocol::file::FileKind;
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::{JobSpec, Outcome, TaskState};
 use protocol::result::Reduce;
 
 use super::super::kept::Kept;
-use crate::manager::cluster::{JobRow, ResultRow, TaskRow};
+use crate::manager::cluster::{JobRow, TaskRow};
 
 #[derive(Default)]
 pub struct Reduces {
-    /// What truly was left.
-    left: BTreeMap<AttemptId, ContentHash>,
     /// What those that began were to be given.
     parts: BTreeMap<AttemptId, Vec<Given>>,
     /// Of the others of each job.
@@ -32,15 +30,6 @@ pub fn reducer(job: JobId, spec: &JobSpec) -> Option<TaskId> {
 }
 
 impl Reduces {
-    pub fn truly_left(&mut self, attempt: AttemptId, hash: ContentHash) {
-        self.left.insert(attempt, hash);
-    }
-
-    pub fn kept(&self, row: &ResultRow) {
-        let left = self.left.get(&row.attempt);
-        assert_eq!(left, Some(&row.hash), "promise broken: this is kept, and {} left something else", row.attempt);
-    }
-
     /// Of a job that has one, a task changed.
     pub fn changed(&mut self, disk: &Kept, job: &JobRow, old: TaskState, row: &TaskRow) {
         let Some(reducer) = reducer(job.id, &job.spec) else { return };

@@ -92,6 +92,7 @@ impl Sim {
         self.promises.nothing_is_forgotten(disk);
         self.promises.contents_are_those(disk);
         self.promises.ended_truly(disk, &self.machines);
+        self.promises.all_that_was_left_is_there(disk);
         // Who still asks where output is to be had hangs up; everybody else was answered.
         let calls: Vec<_> = self.people.calls.iter().map(|(id, call)| (*id, call.clone())).collect();
         for (id, call) in calls {
@@ -129,6 +130,7 @@ impl Sim {
         if self.dice.below(1000) < if small { 150 } else { 3 } {
             self.promises.nothing_is_forgotten(&self.manager.disk);
             self.promises.contents_are_those(&self.manager.disk);
+            self.promises.what_was_told_kept_is_there(&self.manager.disk);
             self.core_agrees();
         }
     }

@@ -7,6 +7,7 @@ use protocol::name::NodeName;
 use test_support::Dice;
 
 use super::agenda::{Agenda, Instant};
+use super::leaving::Bringing;
 use super::machine::Machine;
 use super::manager::Manager;
 use super::net::{ConnId, Connection, End, Way};
@@ -22,25 +23,72 @@ pub enum Happening {
     // The network.
     Arrives(ConnId, Way),
     Notices(ConnId, End),
-    CutOff { machine: usize, conn: ConnId, end: End, partition: u32 },
+    CutOff {
+        machine: usize,
+        conn: ConnId,
+        end: End,
+        partition: u32,
+    },
     // Machines.
-    Dial { machine: usize, life: u32 },
+    Dial {
+        machine: usize,
+        life: u32,
+    },
     NoWelcome(ConnId),
-    Spawned { machine: usize, boot: u32, attempt: AttemptId },
-    Ends { machine: usize, boot: u32, attempt: AttemptId, run: u64 },
-    Brings { machine: usize, life: u32, attempt: AttemptId },
-    Dies { machine: usize, life: u32 },
-    AgentBack { machine: usize, life: u32 },
-    PowerBack { machine: usize, boot: u32 },
-    Joins { machine: usize },
+    Spawned {
+        machine: usize,
+        boot: u32,
+        attempt: AttemptId,
+    },
+    Ends {
+        machine: usize,
+        boot: u32,
+        attempt: AttemptId,
+        run: u64,
+    },
+    Dies {
+        machine: usize,
+        life: u32,
+    },
+    /// All of it is at the manager; so long has nothing been heard of it.
+    Brought(CallId),
+    Unheard(CallId),
+    AgentBack {
+        machine: usize,
+        life: u32,
+    },
+    PowerBack {
+        machine: usize,
+        boot: u32,
+    },
+    Joins {
+        machine: usize,
+    },
     // The manager.
-    Turn { epoch: u32 },
-    Held { epoch: u32, held: u64 },
-    Commit { epoch: u32 },
-    Alarm { epoch: u32 },
-    Reload { epoch: u32, pause: u64 },
-    Wake { epoch: u32, at: Instant },
-    Back { epoch: u32 },
+    Turn {
+        epoch: u32,
+    },
+    Held {
+        epoch: u32,
+        held: u64,
+    },
+    Commit {
+        epoch: u32,
+    },
+    Alarm {
+        epoch: u32,
+    },
+    Reload {
+        epoch: u32,
+        pause: u64,
+    },
+    Wake {
+        epoch: u32,
+        at: Instant,
+    },
+    Back {
+        epoch: u32,
+    },
     // People.
     Somebody,
     Asked(CallId),
@@ -73,6 +121,8 @@ pub struct Sim {
     pub by_name: BTreeMap<NodeName, usize>,
     pub conns: BTreeMap<ConnId, Connection>,
     pub people: People,
+    /// Results on their way.
+    pub bringing: BTreeMap<CallId, Bringing>,
     pub promises: Promises,
     /// While there is bad luck, and people ask.
     pub noise: bool,
@@ -90,6 +140,7 @@ impl Sim {
         let manager = Manager::new(&plan.config);
         let mut sim = Self {
             people: People::default(),
+            bringing: BTreeMap::new(),
             promises: Promises::new(&plan, &machines),
             plan,
             dice,
@@ -171,9 +222,10 @@ impl Sim {
             H::NoWelcome(conn) => self.no_welcome(conn),
             H::Spawned { machine, boot, attempt } => self.spawned(machine, boot, attempt),
             H::Ends { machine, boot, attempt, run } => self.ends(machine, boot, attempt, run),
-            H::Brings { machine, life, attempt } => self.bring_again(machine, life, attempt),
             H::Dies { machine, life } if self.machines[machine].life == life => self.agent_dies(machine),
             H::Dies { .. } => {}
+            H::Brought(call) => self.brought(call),
+            H::Unheard(call) => self.unheard(call),
             H::AgentBack { machine, life } => self.agent_back(machine, life),
             H::PowerBack { machine, boot } => self.power_back(machine, boot),
             H::Joins { machine } => self.joins(machine),

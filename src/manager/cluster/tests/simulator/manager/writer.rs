@@ -9,7 +9,7 @@ use super::super::net::{Frame, Way};
 use super::super::people::Reply;
 use super::super::world::{Happening, Sim};
 use super::{COMPANY, Release, Turn};
-use crate::manager::cluster::{CallId, Cluster, LinkId};
+use crate::manager::cluster::{CallId, Cluster, LinkId, Told};
 
 impl Sim {
     pub(super) fn pass_on(&mut self, batch: Vec<Turn>) {
@@ -105,6 +105,11 @@ impl Sim {
                 && let Some(call) = self.people.calls.get(call)
             {
                 self.promises.told(&self.manager.disk, &call.ask, told);
+            }
+            if let Release::Tell(call, Told::Kept) = release
+                && let Some(bringing) = self.bringing.get(call)
+            {
+                self.promises.told_kept(&self.manager.disk, bringing.attempt);
             }
         }
         turn.releases

@@ -1,0 +1,222 @@
+//! What attempts left, on its way here: raw bytes, by a stream of its own, before the end of the attempt is told. A stream
+//! that brings nothing for a while is let go; what came of it waits for the next.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::time::Duration;
+
+use blake3::Hasher;
+use link::{FrameReader, FrameWriter};
+use protocol::agent::{PutReply, ResultBegin, ResultEnd, ResultReply};
+use protocol::api::{Refusal, RefusalKind};
+use protocol::file::ContentHash;
+use protocol::id::AttemptId;
+use protocol::name::NodeName;
+use protocol::result::Left;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use crate::manager::cluster::{Input, Told};
+use crate::manager::files::{Arriving, PIECE, Part, Room};
+use crate::manager::heart::{Heart, unexpected};
+use crate::manager::store::Space;
+
+/// Without a byte.
+pub const STALLED: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy)]
+pub struct Brought {
+    pub attempt: AttemptId,
+    pub left: Left,
+    pub tag: ContentHash,
+}
+
+/// Who takes it in.
+pub struct Taker<'a> {
+    pub heart: &'a Heart,
+    pub files: &'a Room,
+    pub space: &'a Space,
+    pub node: &'a NodeName,
+    pub patience: Duration,
+}
+
+/// Why it goes no further.
+enum Ended {
+    /// The node is told, and tries again.
+    Refused(String),
+    /// There is nobody to tell.
+    Gone,
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Self {
+        Ended::Refused(format!("the manager could not keep it: {error}"))
+    }
+}
+
+impl Taker<'_> {
+    pub async fn take<R, W>(&self, brought: Brought, read: R, write: W)
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let mut out = FrameWriter::new(write);
+        let (part, arriving) = match self.prepare(brought).await {
+            Ok(prepared) => prepared,
+            Err(reply) => return self.last_words(out, &reply).await,
+        };
+        let ready = ResultReply::Ready { offset: arriving.length(), hash: arriving.hash() };
+        if self.say(&mut out, &ready).await.is_err() {
+            return;
+        }
+        let reply = match self.receive(brought, part, arriving, read).await {
+            Ok(()) => PutReply::Kept,
+            Err(Ended::Refused(reason)) => {
+                tracing::warn!("what {} left on {} was not kept: {reason}", brought.attempt, self.node);
+                PutReply::Refused { reason }
+            }
+            Err(Ended::Gone) => return,
+        };
+        // A lost answer: the agent brings it again, and hears that it is here.
+        self.last_words(out, &reply).await;
+    }
+
+    /// What there is of it; or what is to be said instead of taking it.
+    async fn prepare(&self, Brought { attempt, left, tag }: Brought) -> Result<(Part, Arriving), ResultReply> {
+        let (later, never) = (|reason| refused(reason, false), |reason| refused(reason, true));
+        let node = self.node.clone();
+        let owner = match self.heart.ask(|call| Input::PlanResult { call, node, attempt }).await {
+            Ok(Told::Owner(owner)) => owner,
+            Ok(Told::Kept) => return Err(ResultReply::Kept),
+            Ok(Told::Refused(Refusal { kind: RefusalKind::NotFound, message })) => {
+                let what = format!("what {attempt} left");
+                self.heart.lied(self.node.clone(), what, message.clone()).await;
+                return Err(never(message));
+            }
+            Ok(Told::Refused(Refusal { kind: RefusalKind::Refused, message })) => return Err(never(message)),
+            Ok(Told::Refused(refusal)) | Err(refusal) => return Err(later(refusal.message)),
+            Ok(other) => return Err(later(unexpected(&other).message)),
+        };
+        if let Some(why) = self.space.low() {
+            return Err(later(why));
+        }
+        let failed = |error: io::Error| refused(format!("the manager could not keep it: {error}"), false);
+        let (uploads, key) = (self.files.uploads.clone(), key(self.node, attempt, left, tag));
+        let mut part = self.files.work(move || uploads.begin(&owner, Some(key))).await.map_err(failed)?;
+        let arriving = Arriving::into(self.files, &mut part, left.size).await.map_err(failed)?;
+        match self.space.lacks(left.size - arriving.length()) {
+            Some(why) => Err(later(why)),
+            None => Ok((part, arriving)),
+        }
+    }
+
+    /// The bytes as they are announced, and not one beyond them.
+    async fn receive<R>(
+        &self,
+        Brought { attempt, left, .. }: Brought,
+        part: Part,
+        mut arriving: Arriving,
+        read: R,
+    ) -> Result<(), Ended>
+    where
+        R: AsyncRead + Unpin,
+    {
+        let mut frames = FrameReader::new(read);
+        let ResultBegin { from } = self.hear(&mut frames).await?;
+        if from == 0 {
+            arriving = arriving.begin_anew(self.files).await?;
+        } else if from != arriving.length() {
+            let known = arriving.length();
+            return Err(Ended::Refused(format!("it may begin at 0 or at {known}, and not at {from}")));
+        }
+        let mut wire = frames.into_rest();
+        let mut buffer = vec![0; PIECE];
+        while arriving.length() < left.size {
+            let filled = self.fill(&mut wire, &mut buffer, left.size - arriving.length()).await?;
+            if arriving.is_stretch()
+                && let Some(why) = self.space.low()
+            {
+                // What does not fit would take the room that others need.
+                part.discard();
+                return Err(Ended::Refused(why));
+            }
+            (arriving, buffer) = arriving.add(self.files, buffer, filled).await?;
+        }
+        let ResultEnd { hash } = self.hear(&mut FrameReader::new(wire)).await?;
+        let here = arriving.hash();
+        if here != hash {
+            part.discard();
+            return Err(Ended::Refused(format!("what arrived is not what was sent ({hash} and not {here})")));
+        }
+        let (held, _) = arriving.keep(self.files, part).await?;
+        let node = self.node.clone();
+        match self.heart.ask(|call| Input::KeepResult { call, node, attempt, left, hash }).await {
+            Ok(Told::Kept) => Ok(()),
+            Ok(Told::Refused(refusal)) => Err(Ended::Refused(refusal.message)),
+            Ok(other) => Err(Ended::Refused(unexpected(&other).message)),
+            Err(refusal) => {
+                held.leave();
+                Err(Ended::Refused(refusal.message))
+            }
+        }
+    }
+
+    /// As much of the buffer as there is still to come.
+    async fn fill<R>(&self, wire: &mut R, buffer: &mut [u8], left: u64) -> Result<usize, Ended>
+    where
+        R: AsyncRead + Unpin,
+    {
+        let wanted = usize::try_from(left).unwrap_or(PIECE).min(buffer.len());
+        let mut filled = 0;
+        while filled < wanted {
+            match timeout(self.patience, wire.read(&mut buffer[filled..wanted])).await {
+                Ok(Ok(read)) if read > 0 => filled += read,
+                _ => return Err(Ended::Gone),
+            }
+        }
+        Ok(filled)
+    }
+
+    async fn hear<R: AsyncRead + Unpin, T: DeserializeOwned>(&self, frames: &mut FrameReader<R>) -> Result<T, Ended> {
+        match timeout(self.patience, frames.next::<T>()).await {
+            Ok(Ok(Some(said))) => Ok(said),
+            _ => Err(Ended::Gone),
+        }
+    }
+
+    async fn say<W, T>(&self, out: &mut FrameWriter<W>, what: &T) -> Result<(), Ended>
+    where
+        W: AsyncWrite + Unpin,
+        T: Serialize,
+    {
+        match timeout(self.patience, out.send(what)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Ended::Gone),
+        }
+    }
+
+    async fn last_words<W: AsyncWrite + Unpin, T: Serialize>(&self, mut out: FrameWriter<W>, what: &T) {
+        if self.say(&mut out, what).await.is_ok() {
+            // Who has gone needs no end.
+            let _ = timeout(self.patience, out.into_inner().shutdown()).await;
+        }
+    }
+}
+
+fn refused(reason: String, for_good: bool) -> ResultReply {
+    ResultReply::Refused { reason, for_good }
+}
+
+/// Stands for what is brought, beside whose it is: what broke off goes on only where all of this is the same.
+fn key(node: &NodeName, attempt: AttemptId, left: Left, tag: ContentHash) -> ContentHash {
+    let mut hasher = Hasher::new();
+    for part in [node.as_str(), &attempt.to_string(), &left.size.to_string(), &tag.to_string()] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    ContentHash(*hasher.finalize().as_bytes())
+}
