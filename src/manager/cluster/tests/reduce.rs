@@ -5,7 +5,7 @@ use protocol::api::{RefusalKind, Reply, Request, Why};
 use protocol::file::{ContentHash, FileKind};
 use protocol::id::JobId;
 use protocol::job::{Counts, JobFile, JobSpec, Outcome, TaskState};
-use protocol::result::{Left, Reduce};
+use protocol::result::Reduce;
 
 use super::world::*;
 use crate::manager::cluster::{ClusterConfig, Input, Told};
@@ -21,16 +21,13 @@ fn part(content: u8) -> ContentHash {
 }
 
 impl World {
-    fn leaves(&mut self, node: &str, id: &str, content: u8) {
-        let call = self.new_call();
-        let left = Left { size: 100 + u64::from(content), entries: 1, left_out: 0 };
-        self.put(Input::KeepResult { call, node: name(node), attempt: attempt(id), left, hash: part(content) });
-        assert_eq!(self.answers.remove(&call), Some(Told::Kept));
+    fn leaves_part(&mut self, node: &str, id: &str, content: u8) {
+        self.leaves(node, id, 100 + u64::from(content), content).unwrap();
     }
 
     /// Leaves its part, and succeeds.
     fn gives(&mut self, node: &str, id: &str, content: u8) {
-        self.leaves(node, id, content);
+        self.leaves_part(node, id, content);
         self.succeeds(node, id);
     }
 
@@ -174,7 +171,7 @@ fn it_ends_with_the_first_of_the_others_that_does_not_succeed() {
         (Outcome::Lost { reason: "exit unknown".into(), again: false }, "1.1 was lost"),
     ] {
         let mut world = begun();
-        world.leaves("pi-1", "1.1#1", b'b');
+        world.leaves_part("pi-1", "1.1#1", b'b');
         world.finished("pi-1", "1.1#1", outcome);
         let reason = format!("{told}, so its part is missing; bramble retry 1 runs it again and then this");
         assert_eq!(world.reason("1.2"), reason);
@@ -205,7 +202,7 @@ fn it_ends_where_one_left_nothing() {
 fn what_an_earlier_attempt_left_does_not_count() {
     let mut world = begun();
     world.gives("pi-1", "1.1#1", b'b');
-    world.leaves("pi-1", "1.0#1", b'a');
+    world.leaves_part("pi-1", "1.0#1", b'a');
     world.finished("pi-1", "1.0#1", Outcome::Exited(1));
     world.retry("1").unwrap();
     world.gives("pi-1", "1.0#2", b'c');
@@ -371,7 +368,7 @@ fn its_parts_stay_until_it_has_ended_however_old_they_are() {
 #[test]
 fn what_it_needs_is_removed_by_nobody() {
     let mut world = begun();
-    world.leaves("pi-1", "1.0#1", b'x');
+    world.leaves_part("pi-1", "1.0#1", b'x');
     world.finished("pi-1", "1.0#1", Outcome::Exited(1));
     world.retry("1").unwrap();
     world.gives("pi-1", "1.0#2", b'a');

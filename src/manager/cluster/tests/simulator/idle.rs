@@ -83,7 +83,8 @@ impl Sim {
             || taken_by.is_none_or(|by| *by == class.owner)
             || self.manager.config.allow_shared_uid.contains(&machine.name);
         let files_may = machine.takes_files || !class.files;
-        owner_may && files_may && class.pin.as_ref().is_none_or(|pin| *pin == machine.name)
+        let results_may = machine.gives_results || !class.results;
+        owner_may && files_may && results_may && class.pin.as_ref().is_none_or(|pin| *pin == machine.name)
     }
 
     /// The oldest that waits at another machine for slots, and could run here.
@@ -91,7 +92,8 @@ impl Sim {
         let others = self.machines.iter().enumerate().filter(|(at, _)| *at != idle.at);
         let waiting = others.flat_map(|(_, machine)| &machine.waiting).filter(|order| {
             let job = self.manager.disk.jobs.get(&order.attempt.task.job);
-            job.is_some_and(|job| self.could_run(idle, &super::promises::class(job)) && job.spec.node.is_none())
+            let class = |job| super::promises::class(job, order.attempt.task.index);
+            job.is_some_and(|job| self.could_run(idle, &class(job)) && job.spec.node.is_none())
         });
         waiting.map(|order| order.attempt.task).min()
     }

@@ -24,7 +24,8 @@ pub struct Bringing {
 
 impl Sim {
     pub fn may_leave(&mut self, at: usize, attempt: AttemptId) {
-        if self.dice.chance(self.plan.leaving) {
+        let reduced = self.manager.disk.jobs.get(&attempt.task.job).is_some_and(|job| job.spec.reduce.is_some());
+        if self.dice.chance(if reduced { 95 } else { self.plan.leaving }) {
             let content = self.dice.below(CONTENTS) as u8;
             self.promises.truly_left(attempt, hash(content));
             self.machines[at].out.insert(attempt, content);
@@ -32,7 +33,12 @@ impl Sim {
     }
 
     pub fn brings(&mut self, at: usize, attempt: AttemptId) {
-        let machine = &self.machines[at];
+        let machine = &mut self.machines[at];
+        if !machine.gives_results {
+            machine.out.remove(&attempt);
+            self.promises.not_brought(attempt);
+            return self.agent_hears_of_end(at, attempt);
+        }
         let Some(&content) = machine.out.get(&attempt) else { return };
         let life = machine.life;
         let under_way = |one: &Bringing| (one.machine, one.life, one.attempt) == (at, life, attempt);

@@ -23,8 +23,9 @@ pub struct Machine {
     /// With which it began, and ends.
     pub usual_slots: u32,
     pub shared_uid: bool,
-    /// Its agent does. Another one may be there after a crash.
+    /// Its agent does these. Another one may be there after a crash.
     pub takes_files: bool,
+    pub gives_results: bool,
     pub liar: bool,
     pub powered: bool,
     pub boot: u32,
@@ -72,18 +73,25 @@ pub enum State {
     Discarded,
 }
 
+/// Of three kinds of agents, from the oldest: whether it takes files, and gives results.
+pub fn agent_of(kind: usize) -> (bool, bool) {
+    (kind > 0, kind > 1)
+}
+
 impl Machine {
     pub fn some(plan: &Plan, dice: &mut Dice) -> Vec<Self> {
         let liar = plan.liar.then(|| dice.below(plan.nodes));
         (0..plan.nodes)
             .map(|n| {
                 let slots = 1 + dice.below(plan.most_slots) as u32;
+                let (takes_files, gives_results) = agent_of(if dice.chance(plan.older) { dice.below(2) } else { 2 });
                 Self {
                     name: name(&format!("pi-{n}")),
                     slots,
                     usual_slots: slots,
                     shared_uid: dice.chance(plan.shared),
-                    takes_files: !dice.chance(plan.older),
+                    takes_files,
+                    gives_results,
                     liar: liar == Some(n),
                     powered: true,
                     boot: 1,
@@ -157,7 +165,7 @@ impl Machine {
             slots: self.slots,
             shared_uid: self.shared_uid,
             takes_files: self.takes_files,
-            gives_results: true,
+            gives_results: self.gives_results,
             facts: Default::default(),
             held: runs.chain(ended).collect(),
         }

@@ -36,6 +36,7 @@ mod net;
 mod people;
 mod plan;
 mod promises;
+mod reduces;
 mod rest;
 mod seeds;
 mod trace;

@@ -7,9 +7,10 @@ use protocol::agent::{FromAgent, JoinReply};
 use protocol::api::{self, RefusalKind, Request};
 use protocol::file::{ContentHash, FileKind, FileRef};
 use protocol::id::{JobId, Target, TaskId};
-use protocol::job::{Array, JobFile, JobSpec};
+use protocol::job::{Array, Axis, JobFile, JobSpec};
 use protocol::name::NodeName;
 use protocol::node::Role;
+use protocol::result::{INPUTS, Reduce};
 
 use super::super::words::{admin, hash, key, operator};
 use super::agenda::{MS, SECOND};
@@ -117,6 +118,12 @@ impl Sim {
         if self.dice.chance(30) && self.plan.largest > 1 {
             let first = self.dice.below(5) as u32;
             spec.array = Some(Array { first, last: first + self.dice.below(self.plan.largest) as u32 });
+        } else if self.dice.chance(self.plan.swept) {
+            self.sweep(&mut spec);
+        }
+        if self.dice.chance(self.plan.reduced) {
+            let command = ["cat", INPUTS].map(str::to_owned).into();
+            spec.reduce = Some(Reduce { command, part: "out".parse().unwrap() });
         }
         // What can never run anywhere is asked for by nobody here.
         let own = |machine: &&super::machine::Machine| !machine.shared_uid;
@@ -138,8 +145,23 @@ impl Sim {
                 let called = Some("other".parse().unwrap());
                 spec.files.push(JobFile { called, ..JobFile::of(self.some_file()) });
             }
+            let (first, last) = spec.maps().into_inner();
+            for file in &mut spec.files {
+                file.only = self.dice.chance(40).then(|| first + self.dice.below((last - first + 1) as usize) as u32);
+            }
         }
         spec
+    }
+
+    fn sweep(&mut self, spec: &mut JobSpec) {
+        for name in ["a", "b"] {
+            let values = (0..1 + self.dice.below(3)).map(|n| format!("{name}{n}")).collect();
+            spec.sweep.push(Axis { name: name.into(), values });
+        }
+        spec.command = ["true", "{a}{b}"].map(str::to_owned).into();
+        if self.dice.chance(30) {
+            spec.env.insert("TRIES".into(), "{b}".into());
+        }
     }
 
     /// One's own or somebody else's; it may not be there, or not be shared.
@@ -183,7 +205,7 @@ impl Sim {
                 if self.dice.chance(70) { self.dice.below(jobs.len().min(5)) } else { self.dice.below(jobs.len()) };
             jobs.iter().rev().nth(back)?
         };
-        let (job, Array { first, last }) = (*job, row.spec.array.unwrap_or(Array { first: 0, last: 0 }));
+        let (job, (first, last)) = (*job, row.spec.indices().into_inner());
         let index = first + self.dice.below((last - first + 1) as usize) as u32;
         Some(match self.dice.below(5) {
             0 => Target::Job(job),

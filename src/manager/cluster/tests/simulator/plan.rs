@@ -19,7 +19,7 @@ pub struct Plan {
     pub most_slots: usize,
     /// Percent of the machines on which tasks share the agent's uid.
     pub shared: usize,
-    /// Percent of the machines whose agent is too old to take files.
+    /// Percent of the machines whose agent is too old to take files, or to give results.
     pub older: usize,
     pub liar: bool,
 
@@ -32,6 +32,9 @@ pub struct Plan {
     pub pinned: usize,
     /// Percent of the jobs that are given files, and of the wishes that are about files.
     pub given: usize,
+    /// Percent of the jobs that are sweeps, and that reduce what their tasks leave.
+    pub swept: usize,
+    pub reduced: usize,
     pub about_files: usize,
     /// Percent of the tasks that leave something, and of the wishes that are about that.
     pub leaving: usize,
@@ -104,6 +107,8 @@ impl Plan {
             wide: [0, 25, 60][d.below(3)],
             pinned: [0, 15, 40][d.below(3)],
             given: [0, 30, 60][d.below(3)],
+            swept: [0, 30][d.below(2)],
+            reduced: [0, 20, 50][d.below(3)],
             about_files: [5, 20][d.below(2)],
             leaving: [0, 30, 80][d.below(3)],
             about_results: [0, 5, 20][d.below(3)],

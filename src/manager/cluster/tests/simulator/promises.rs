@@ -6,6 +6,8 @@
 //! - No attempt begins twice, none unbeknown to the disk, none beside another of its task that was not declared over.
 //! - No node is given more than it has slots and backlog for; none that is drained or revoked is given anything.
 //! - A job is given what its files were when it was submitted, and that stays for as long as the job does; no longer.
+//! - Who reduces what others leave begins when all of them have succeeded, with that, and waits for nobody in vain
+//!   ([`super::reduces`]).
 //! - What an attempt left is kept before its end is told, and stays until it is removed or its job forgotten ([`left`]).
 //! - Nothing is given up for lost before its lease has lapsed or its machine was started anew, nor kept long after.
 
@@ -26,6 +28,7 @@ use super::agenda::Instant;
 use super::machine::Machine;
 use super::people::Ask;
 use super::plan::Plan;
+use super::reduces::{Reduces, reducer};
 use crate::manager::cluster::{Change, ClusterConfig, JobRow, TaskRow, Told};
 
 /// Tasks that wait for the same.
@@ -35,6 +38,7 @@ pub struct Class {
     pub pin: Option<NodeName>,
     pub owner: PersonName,
     pub files: bool,
+    pub results: bool,
 }
 
 pub struct Promises {
@@ -61,6 +65,7 @@ pub struct Promises {
     /// Contents whose bytes are on the disk.
     contents: BTreeSet<ContentHash>,
     left: left::Left,
+    pub reduces: Reduces,
 }
 
 impl Promises {
@@ -82,6 +87,7 @@ impl Promises {
             unfinished: 0,
             contents: BTreeSet::new(),
             left: Default::default(),
+            reduces: Reduces::default(),
         }
     }
 
@@ -171,11 +177,10 @@ impl Promises {
     fn new_job(&mut self, disk: &Kept, row: &JobRow, now: Instant) {
         assert!(row.id.0 > disk.last_job, "promise broken: the number of job {} was given before", row.id);
         self.given_what_was_named(disk, row);
-        let tasks = self.queued.entry(class(row)).or_default();
-        for index in row.spec.indices() {
-            tasks.insert(TaskId { job: row.id, index }, now);
-            self.unfinished += 1;
-        }
+        let (first, _) = row.spec.maps().into_inner();
+        let tasks = self.queued.entry(class(row, first)).or_default();
+        tasks.extend(row.spec.maps().map(|index| (TaskId { job: row.id, index }, now)));
+        self.unfinished += row.spec.indices().count() as u64;
     }
 
     /// A job is given what its names stand for at that moment, and whoever submits it may see.
@@ -199,7 +204,14 @@ impl Promises {
             "promise broken: {attempt} has files, {name} takes none"
         );
         let Some(job) = disk.jobs.get(&attempt.task.job) else { return };
-        assert_eq!(order.files, job.given, "promise broken: the files of {attempt}");
+        let index = attempt.task.index;
+        assert!(
+            machine.gives_results || !class(job, index).results,
+            "promise broken: {name} gives no results, and is given {attempt}"
+        );
+        assert_eq!(*order.command, *job.spec.command_of(index), "promise broken: the command of {attempt}");
+        assert_eq!(*order.env, job.spec.env_of(index), "promise broken: the environment of {attempt}");
+        assert_eq!(*order.files, *self.reduces.given(job, attempt), "promise broken: the files of {attempt}");
         let there = order.files.iter().all(|given| self.contents.contains(&given.hash));
         assert!(there, "promise broken: contents of {attempt} are gone");
     }
@@ -257,20 +269,23 @@ impl Promises {
         assert!(right, "promise broken: no task goes from {old:?} to {row:?}");
         let stays = old.stopping.is_none() || row.state.ended() || row.stopping.is_some();
         assert!(stays, "promise broken: {id} was to be stopped, and that is forgotten");
-        let key = class(job);
+        self.reduces.changed(disk, job, old.state, row);
         if old.state == queued {
-            self.queued.entry(key.clone()).or_default().remove(&id);
+            self.waits(job, id, None);
         }
         if live(old.state)
             && let Some(node) = &old.node
         {
             self.live_on.entry(node.clone()).or_default().remove(&id);
         }
-        if row.state == queued {
-            self.queued.entry(key.clone()).or_default().insert(id, now);
+        let last = reducer(id.job, &job.spec);
+        if row.state == queued && last != Some(id) {
+            self.waits(job, id, Some(now));
         }
-        if self.queued.get(&key).is_some_and(BTreeMap::is_empty) {
-            self.queued.remove(&key);
+        if let Some(last) = last {
+            let own = if last == id { Some(row.state) } else { disk.tasks.get(&last).map(|row| row.state) };
+            let ready = own.is_none_or(|state| state == queued) && self.reduces.all_succeeded(job);
+            self.waits(job, last, ready.then_some(now));
         }
         if live(row.state)
             && let Some(node) = &row.node
@@ -279,6 +294,19 @@ impl Promises {
         }
         self.unfinished -= u64::from(!old.state.ended());
         self.unfinished += u64::from(!row.state.ended());
+    }
+
+    /// Since when a task is one of those that wait for a place; `None`: it is not.
+    fn waits(&mut self, job: &JobRow, id: TaskId, since: Option<Instant>) {
+        let key = class(job, id.index);
+        let tasks = self.queued.entry(key.clone()).or_default();
+        match since {
+            Some(now) => drop(tasks.entry(id).or_insert(now)),
+            None => drop(tasks.remove(&id)),
+        }
+        if tasks.is_empty() {
+            self.queued.remove(&key);
+        }
     }
 
     /// A node is given something new.
@@ -464,8 +492,16 @@ fn fresh(id: TaskId) -> TaskRow {
     }
 }
 
-pub fn class(row: &JobRow) -> Class {
-    Class { cpus: row.spec.cpus, pin: row.spec.node.clone(), owner: row.owner.clone(), files: !row.given.is_empty() }
+pub fn class(row: &JobRow, index: u32) -> Class {
+    let last = reducer(row.id, &row.spec);
+    let reduces = last.is_some_and(|last| last.index == index);
+    Class {
+        cpus: row.spec.cpus,
+        pin: row.spec.node.clone(),
+        owner: row.owner.clone(),
+        files: reduces || !row.given.is_empty(),
+        results: last.is_some() && !reduces,
+    }
 }
 
 fn tasks_of(disk: &Kept, targets: &[Target]) -> BTreeSet<TaskId> {

@@ -39,9 +39,9 @@ impl Sim {
             let machine = &mut self.machines[at];
             (machine.blocked_up, machine.blocked_down) = (0, 0);
             // All agents are brought up to date.
-            if machine.slots != machine.usual_slots || !machine.takes_files {
+            if machine.slots != machine.usual_slots || !machine.takes_files || !machine.gives_results {
                 machine.slots = machine.usual_slots;
-                machine.takes_files = true;
+                (machine.takes_files, machine.gives_results) = (true, true);
                 self.agent_dies(at);
             }
         }

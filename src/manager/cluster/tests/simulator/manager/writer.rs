@@ -74,6 +74,7 @@ impl Sim {
         for turn in group {
             releases.extend(self.keep(turn));
         }
+        self.promises.reduces.none_waits_in_vain(&self.manager.disk);
         let told = if crash { self.dice.below(releases.len() + 1) } else { releases.len() };
         for release in releases.into_iter().take(told) {
             self.release(release);

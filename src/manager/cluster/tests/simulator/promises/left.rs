@@ -25,6 +25,11 @@ impl Promises {
         self.left.truth.insert(attempt, hash);
     }
 
+    /// Its agent is too old for that.
+    pub fn not_brought(&mut self, attempt: AttemptId) {
+        self.left.removed.insert(attempt);
+    }
+
     pub(super) fn result(&mut self, disk: &Kept, row: &ResultRow) {
         let attempt = row.attempt;
         let on = disk.attempts.get(&attempt).map(|row| &row.node);
