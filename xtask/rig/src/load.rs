@@ -20,8 +20,9 @@ use test_support::Dice;
 pub const RAN: &str = "/srv/ran";
 /// Nobody asks for more while so much has not been seen to end.
 const MOST_OPEN: usize = 24;
-/// Says which attempt it is, prints its word, takes its time, ends with its code.
-const TASK: &str = "echo $BRAMBLE_ATTEMPT >>/srv/ran; echo $0; sleep $1; exit $2";
+/// Says which attempt it is, on a line that begins with itself: of the last one a power cut may have left a part. Prints
+/// its word, takes its time, ends with its code.
+const TASK: &str = "printf '\\n%s\\n' $BRAMBLE_ATTEMPT >>/srv/ran; echo $0; sleep $1; exit $2";
 
 pub struct Load {
     host: Host,

@@ -84,7 +84,7 @@ pub struct Patient {
 
 impl Patient {
     pub fn begin(pair: &Pair, word: &'static str) -> Result<Self> {
-        let script = "echo $BRAMBLE_ATTEMPT >>/srv/ran; echo begun; until test -e /srv/go-$0; do sleep 1; done; echo done; exit 5";
+        let script = "printf '\\n%s\\n' $BRAMBLE_ATTEMPT >>/srv/ran; echo begun; until test -e /srv/go-$0; do sleep 1; done; echo done; exit 5";
         pair.worker.run(&format!("rm -f /srv/go-{word}"))?;
         let job = pair.host.submit(&["--node", WORKER, "--name", word], &["sh", "-c", script, word])?;
         let pid = pair.worker.until("the task", PATIENCE, &Self::find(word))?;
@@ -92,7 +92,7 @@ impl Patient {
     }
 
     fn find(word: &str) -> String {
-        format!("pgrep -f '^sh -c echo .BRAMBLE_ATTEMPT.* {word}$'")
+        format!("pgrep -f '^sh -c printf .*BRAMBLE_ATTEMPT.* {word}$'")
     }
 
     /// The very same process.
