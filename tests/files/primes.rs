@@ -62,7 +62,7 @@ fn they_are_the_same_where_a_node_dies_half_way_and_the_manager_too() {
     // It may be quicker than we look: then what it has done counts, and nothing runs twice.
     until("something has come to the first", || {
         let listed = place.manager().json(&["task", "ls", "1", "--json"]);
-        listed["tasks"].as_array()?.iter().any(|task| task["node"] == "pi-1").then_some(())
+        listed.as_array()?.iter().any(|task| task["node"] == "pi-1").then_some(())
     });
     let dead = workers.remove(0);
     for line in processes_of(&dead.state) {
