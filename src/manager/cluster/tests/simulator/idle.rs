@@ -104,14 +104,15 @@ impl Sim {
         self.patient(fits).any(|oldest| oldest < task)
     }
 
-    /// The oldest of each kind of wide task that has waited for long enough.
+    /// The oldest of each kind of wide task of which one has waited for long enough. It may be another: one that was lost
+    /// is queued again before those that have waited.
     fn patient(&self, which: impl Fn(&Class) -> bool) -> impl Iterator<Item = TaskId> {
         let long = self.manager.config.patience_ms * MS;
         let now = self.now();
         let classes = self.promises.queued.iter().filter(move |(class, _)| class.cpus > 1 && which(class));
         classes.filter_map(move |(_, tasks)| {
-            let (oldest, since) = tasks.first_key_value()?;
-            (now.saturating_sub(*since) >= long).then_some(*oldest)
+            let waited = tasks.values().any(|since| now.saturating_sub(*since) >= long);
+            tasks.keys().next().copied().filter(|_| waited)
         })
     }
 }

@@ -24,6 +24,14 @@
 //! | a drained node is given work | given to a node that takes nothing |
 //! | a result is told kept and not written down | told kept, and kept nowhere |
 //! | results of a forgotten job are forgotten without their contents | these contents are there |
+//! | a task that reduces does not wait | begins, and another has not succeeded |
+//! | it goes on waiting when one of the others has failed | waits, and another gives it nothing |
+//! | it is given what an earlier attempt left | all parts are there |
+//! | all tasks are given what is for one of them | the files of an order |
+//! | each task of a sweep runs the first combination | the command of an order |
+//! | what others are to leave goes to an agent that gives no results | gives no results, and is given it |
+//! | it is run again without its parts | waits, and another gives it nothing |
+//! | what it needs is removed | begins, and another has nothing kept |
 
 mod agenda;
 mod agent;
