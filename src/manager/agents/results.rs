@@ -27,6 +27,8 @@ use crate::manager::store::Space;
 
 /// Without a byte.
 pub const STALLED: Duration = Duration::from_secs(60);
+/// Bytes a second that a node reads at least of what it looks at once more before it goes on.
+const SLOW: u64 = 10 << 20;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Brought {
@@ -126,7 +128,8 @@ impl Taker<'_> {
         R: AsyncRead + Unpin,
     {
         let mut frames = FrameReader::new(read);
-        let ResultBegin { from } = self.hear(&mut frames).await?;
+        let reading = Duration::from_secs(arriving.length() / SLOW);
+        let ResultBegin { from } = self.hear(&mut frames, self.patience + reading).await?;
         if from == 0 {
             arriving = arriving.begin_anew(self.files).await?;
         } else if from != arriving.length() {
@@ -146,7 +149,7 @@ impl Taker<'_> {
             }
             (arriving, buffer) = arriving.add(self.files, buffer, filled).await?;
         }
-        let ResultEnd { hash } = self.hear(&mut FrameReader::new(wire)).await?;
+        let ResultEnd { hash } = self.hear(&mut FrameReader::new(wire), self.patience).await?;
         let here = arriving.hash();
         if here != hash {
             part.discard();
@@ -181,8 +184,12 @@ impl Taker<'_> {
         Ok(filled)
     }
 
-    async fn hear<R: AsyncRead + Unpin, T: DeserializeOwned>(&self, frames: &mut FrameReader<R>) -> Result<T, Ended> {
-        match timeout(self.patience, frames.next::<T>()).await {
+    async fn hear<R, T>(&self, frames: &mut FrameReader<R>, patience: Duration) -> Result<T, Ended>
+    where
+        R: AsyncRead + Unpin,
+        T: DeserializeOwned,
+    {
+        match timeout(patience, frames.next::<T>()).await {
             Ok(Ok(Some(said))) => Ok(said),
             _ => Err(Ended::Gone),
         }
