@@ -13,6 +13,7 @@ use protocol::id::TaskId;
 use protocol::node::Role;
 
 use super::agenda::MS;
+use super::manager::SLOWEST;
 use super::promises::Class;
 use super::world::Sim;
 
@@ -102,13 +103,14 @@ impl Sim {
         self.patient(fits).any(|oldest| oldest < task)
     }
 
-    /// The oldest of each kind of wide task that has waited for long enough.
+    /// The oldest of each kind of wide task of which one has waited for long enough: an older one may have come back since.
     fn patient(&self, which: impl Fn(&Class) -> bool) -> impl Iterator<Item = TaskId> {
-        let long = self.manager.config.patience_ms * MS;
+        // The core knew of it a commit earlier, which may have been slow.
+        let long = (self.manager.config.patience_ms * MS).saturating_sub(SLOWEST);
         let now = self.now();
         let classes = self.promises.queued.iter().filter(move |(class, _)| class.cpus > 1 && which(class));
         classes.filter_map(move |(_, tasks)| {
-            let (oldest, since) = tasks.first_key_value()?;
+            let (oldest, since) = (tasks.keys().next()?, tasks.values().min()?);
             (now.saturating_sub(*since) >= long).then_some(*oldest)
         })
     }

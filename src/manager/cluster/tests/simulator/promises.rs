@@ -51,6 +51,7 @@ pub struct Promises {
     ended: BTreeSet<AttemptId>,
     late: BTreeSet<AttemptId>,
     promised: BTreeMap<JobId, u32>,
+    submitted: BTreeMap<JobId, Instant>,
     forgotten: BTreeSet<JobId>,
     pub live_on: BTreeMap<NodeName, BTreeSet<TaskId>>,
     /// Since when each waits.
@@ -75,6 +76,7 @@ impl Promises {
             ended: BTreeSet::new(),
             late: BTreeSet::new(),
             promised: BTreeMap::new(),
+            submitted: BTreeMap::new(),
             forgotten: BTreeSet::new(),
             live_on: BTreeMap::new(),
             queued: BTreeMap::new(),
@@ -171,6 +173,7 @@ impl Promises {
     fn new_job(&mut self, disk: &Kept, row: &JobRow, now: Instant) {
         assert!(row.id.0 > disk.last_job, "promise broken: the number of job {} was given before", row.id);
         self.given_what_was_named(disk, row);
+        self.submitted.insert(row.id, now);
         let tasks = self.queued.entry(class(row)).or_default();
         for index in row.spec.indices() {
             tasks.insert(TaskId { job: row.id, index }, now);
@@ -267,7 +270,10 @@ impl Promises {
             self.live_on.entry(node.clone()).or_default().remove(&id);
         }
         if row.state == queued {
-            self.queued.entry(key.clone()).or_default().insert(id, now);
+            // What was given back without having begun has waited all the time.
+            let given_back = row.attempt < old.attempt;
+            let since = self.submitted.get(&id.job).copied().filter(|_| given_back).unwrap_or(now);
+            self.queued.entry(key.clone()).or_default().insert(id, since);
         }
         if self.queued.get(&key).is_some_and(BTreeMap::is_empty) {
             self.queued.remove(&key);
