@@ -26,6 +26,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const PAST_EVENTS: u32 = 500;
 
 /// What the loop hears from here.
+#[expect(clippy::large_enum_variant, reason = "few are on their way at once")]
 #[derive(Debug)]
 pub enum News {
     /// Asks go this way from now on.

@@ -52,6 +52,7 @@ pub enum Ask {
     Join { machine: usize, secret: String },
 }
 
+#[expect(clippy::large_enum_variant, reason = "few are on their way at once")]
 #[derive(Debug, Clone)]
 pub enum Reply {
     Told(Told),
