@@ -81,7 +81,10 @@ impl Cluster {
     /// node brings.
     fn may_leave(&self, node: &NodeName, attempt: AttemptId) -> Result<PersonName, Refusal> {
         let never = |what: String| Refusal { kind: RefusalKind::NotFound, message: what };
-        let Some(on) = self.nodes.find(node) else { return Err(never(format!("{node} is not known here"))) };
+        // It was removed a moment ago, and may come back with what it has.
+        let Some(on) = self.nodes.find(node) else {
+            return Err(Refusal::unavailable(format!("{node} is not known here")));
+        };
         let Some(owner) = self.owner_of(attempt.task.job) else {
             return Err(Refusal::refused(format!("{attempt} is not remembered here any more")));
         };

@@ -26,6 +26,7 @@ mod jobs;
 mod joining;
 mod leases;
 mod leave;
+mod lengths;
 mod links;
 mod lists;
 mod load;

@@ -1,5 +1,5 @@
 //! The table of files: who keeps what under which name, who else may see it, and what all of it takes. The bytes are
-//! elsewhere; here a content is only a hash, and who refers to it: versions, and jobs that were given it.
+//! elsewhere; here a content is only a hash, and who refers to it: versions, and jobs that were given it or left it.
 //!
 //! What somebody takes of their quota is the size of all they keep under a name, and of each content that is held by jobs
 //! of theirs and that nobody keeps under any name, once.
@@ -27,7 +27,7 @@ pub struct Shelves {
 struct Content {
     size: u64,
     versions: u32,
-    /// Jobs that were given it, of each person that has some.
+    /// How often jobs of each person were given it, or left it.
     jobs: BTreeMap<PersonName, u32>,
 }
 
@@ -206,7 +206,7 @@ impl Shelves {
         used.saturating_sub(held(content, 0))
     }
 
-    /// A job of this person is given it.
+    /// A job of this person is given it, or left it.
     pub fn hold(&mut self, person: &PersonName, content: ContentHash, size: u64) {
         let found = self.contents.entry(content).or_insert_with(|| Content::of(size));
         let jobs = found.jobs.entry(person.clone()).or_default();
@@ -216,7 +216,7 @@ impl Shelves {
         }
     }
 
-    /// Such a job is forgotten.
+    /// Such a job is forgotten, or what it left.
     pub fn release(&mut self, person: &PersonName, content: &ContentHash) {
         let Some(found) = self.contents.get_mut(content) else { return };
         let Some(jobs) = found.jobs.get_mut(person) else { return };

@@ -11,6 +11,7 @@ use super::Cluster;
 use super::change::{Change, JobRow};
 use super::ids::NodeIx;
 use super::jobs::Job;
+use super::lengths;
 use super::port::Caller;
 use super::queue::Key;
 use super::turn::Turn;
@@ -20,6 +21,7 @@ impl Cluster {
         spec.check().map_err(|bad| Refusal::usage(bad.to_string()))?;
         let pin = spec.node.as_ref().map(|name| self.pin(name)).transpose()?;
         let given = self.resolve(caller, &spec.files)?;
+        lengths::fits(&spec, &given)?;
         let Some(id) = self.jobs.next_id() else {
             return Err(Refusal::refused("all job numbers there are have been given"));
         };

@@ -1,5 +1,5 @@
 //! What jobs are given: the contents that names stood for when a job was submitted. They are held for as long as the job
-//! is in the history, whatever becomes of the names.
+//! is in the history, whatever becomes of the names. What jobs leave is held in the same way ([`super::leave`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -127,7 +127,7 @@ impl Cluster {
         }
         let (used, quota, held) = (Bytes(used), Bytes(quota), Bytes(self.files.held_nameless(person)));
         Err(Refusal::refused(format!(
-            "yours take {used} of the {quota} you may keep, {held} of it held by jobs in the history, where newer jobs push them out; make room with: bramble file rm, or ask an admin for a larger files_quota"
+            "yours take {used} of the {quota} you may keep, {held} of it held by jobs in the history and what they left; make room with: bramble file rm, bramble result rm or bramble job rm, or ask an admin for a larger quota of files"
         )))
     }
 

@@ -107,7 +107,7 @@ impl Agent {
         FrameWriter::new(&mut self.write).send(&ResultEnd { hash }).await.unwrap();
     }
 
-    async fn comes_to_an_end(mut self) {
+    async fn comes_to_nothing(mut self) {
         let rest = tokio::time::timeout(PATIENCE, self.read.next::<PutReply>()).await.expect("it comes to an end");
         assert!(matches!(rest, Ok(None) | Err(_)), "{rest:?}");
         self.taking.await.unwrap();
@@ -211,7 +211,7 @@ async fn not_a_byte_more_is_taken_than_was_announced() {
     agent.hears::<ResultReply>().await;
     agent.begins(0).await;
     agent.write.write_all(b"content and a great deal more").await.unwrap();
-    agent.comes_to_an_end().await;
+    agent.comes_to_nothing().await;
     assert_eq!(scene.kept().await, []);
 }
 
@@ -226,13 +226,13 @@ async fn it_begins_where_it_was_said_or_anew() {
 }
 
 #[tokio::test]
-async fn a_node_that_brings_nothing_more_comes_to_an_end() {
+async fn a_node_that_brings_nothing_more_comes_to_nothing() {
     let scene = Scene::new().await;
     let mut agent = scene.dial(scene.brought(7), Duration::from_millis(20));
     agent.hears::<ResultReply>().await;
     agent.begins(0).await;
     agent.write.write_all(b"cont").await.unwrap();
-    agent.comes_to_an_end().await;
+    agent.comes_to_nothing().await;
     // Others are served meanwhile and after.
     assert_eq!(scene.brings(b"content").await.1, PutReply::Kept);
 }

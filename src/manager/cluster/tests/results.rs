@@ -149,7 +149,7 @@ fn only_the_node_that_an_attempt_was_given_to_brings_what_it_left() {
     }
     let (kind, why) = world.leaves("pi-1", "9.0#1", 10, b'x').unwrap_err();
     assert_eq!((kind, why.as_str()), (RefusalKind::Refused, "9.0#1 is not remembered here any more"));
-    assert_eq!(world.leaves("pi-9", "1.0#1", 10, b'x').unwrap_err().0, RefusalKind::NotFound);
+    assert_eq!(world.leaves("pi-9", "1.0#1", 10, b'x').unwrap_err().0, RefusalKind::Unavailable);
     world.succeeds("pi-1", "1.0#1");
     let (kind, why) = world.leaves("pi-1", "1.0#1", 10, b'x').unwrap_err();
     assert_eq!((kind, why.as_str()), (RefusalKind::Refused, "the end of 1.0#1 was told before"));

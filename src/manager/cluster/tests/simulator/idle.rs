@@ -13,6 +13,7 @@ use protocol::id::TaskId;
 use protocol::node::Role;
 
 use super::agenda::MS;
+use super::manager::SLOWEST;
 use super::promises::Class;
 use super::world::Sim;
 
@@ -104,15 +105,15 @@ impl Sim {
         self.patient(fits).any(|oldest| oldest < task)
     }
 
-    /// The oldest of each kind of wide task of which one has waited for long enough. It may be another: one that was lost
-    /// is queued again before those that have waited.
+    /// The oldest of each kind of wide task of which one has waited for long enough: an older one may have come back since.
     fn patient(&self, which: impl Fn(&Class) -> bool) -> impl Iterator<Item = TaskId> {
-        let long = self.manager.config.patience_ms * MS;
+        // The core knew of it a commit earlier, which may have been slow.
+        let long = (self.manager.config.patience_ms * MS).saturating_sub(SLOWEST);
         let now = self.now();
         let classes = self.promises.queued.iter().filter(move |(class, _)| class.cpus > 1 && which(class));
         classes.filter_map(move |(_, tasks)| {
-            let waited = tasks.values().any(|since| now.saturating_sub(*since) >= long);
-            tasks.keys().next().copied().filter(|_| waited)
+            let (oldest, since) = (tasks.keys().next()?, tasks.values().min()?);
+            (now.saturating_sub(*since) >= long).then_some(*oldest)
         })
     }
 }

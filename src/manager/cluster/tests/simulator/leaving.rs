@@ -75,9 +75,10 @@ impl Sim {
         let Bringing { machine: at, life, attempt, .. } = bringing;
         let now = self.now();
         let machine = &mut self.machines[at];
-        if machine.life != life || !machine.agent_up || machine.blocked_down > now {
+        if machine.life != life || !machine.agent_up {
             return;
         }
+        let reply = if machine.blocked_down > now { Reply::Unavailable } else { reply };
         match reply {
             Reply::Told(Told::Kept) => drop(machine.out.remove(&attempt)),
             Reply::Told(Told::Refused(refusal)) if refusal.kind != RefusalKind::Unavailable => {

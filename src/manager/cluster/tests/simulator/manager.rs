@@ -24,6 +24,8 @@ use crate::manager::cluster::{CallId, Change, Cluster, ClusterConfig, Effect, In
 const MOST_AT_ONCE: usize = 256;
 /// What nobody waits for is committed with what somebody does wait for, or after so long by itself.
 const COMPANY: u64 = 10 * MS;
+/// The longest that a commit takes.
+pub const SLOWEST: u64 = 2 * SECOND;
 
 pub struct Manager {
     pub up: bool,

@@ -55,6 +55,7 @@ pub struct Promises {
     ended: BTreeSet<AttemptId>,
     late: BTreeSet<AttemptId>,
     promised: BTreeMap<JobId, u32>,
+    submitted: BTreeMap<JobId, Instant>,
     forgotten: BTreeSet<JobId>,
     pub live_on: BTreeMap<NodeName, BTreeSet<TaskId>>,
     /// Since when each waits.
@@ -80,6 +81,7 @@ impl Promises {
             ended: BTreeSet::new(),
             late: BTreeSet::new(),
             promised: BTreeMap::new(),
+            submitted: BTreeMap::new(),
             forgotten: BTreeSet::new(),
             live_on: BTreeMap::new(),
             queued: BTreeMap::new(),
@@ -177,6 +179,7 @@ impl Promises {
     fn new_job(&mut self, disk: &Kept, row: &JobRow, now: Instant) {
         assert!(row.id.0 > disk.last_job, "promise broken: the number of job {} was given before", row.id);
         self.given_what_was_named(disk, row);
+        self.submitted.insert(row.id, now);
         let (first, _) = row.spec.maps().into_inner();
         let tasks = self.queued.entry(class(row, first)).or_default();
         tasks.extend(row.spec.maps().map(|index| (TaskId { job: row.id, index }, now)));
@@ -280,7 +283,10 @@ impl Promises {
         }
         let last = reducer(id.job, &job.spec);
         if row.state == queued && last != Some(id) {
-            self.waits(job, id, Some(now));
+            // What was given back without having begun has waited all the time.
+            let given_back = row.attempt < old.attempt;
+            let since = self.submitted.get(&id.job).copied().filter(|_| given_back).unwrap_or(now);
+            self.waits(job, id, Some(since));
         }
         if let Some(last) = last {
             let own = if last == id { Some(row.state) } else { disk.tasks.get(&last).map(|row| row.state) };

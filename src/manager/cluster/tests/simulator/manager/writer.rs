@@ -8,7 +8,7 @@ use super::super::agent::shown;
 use super::super::net::{Frame, Way};
 use super::super::people::Reply;
 use super::super::world::{Happening, Sim};
-use super::{COMPANY, Release, Turn};
+use super::{COMPANY, Release, SLOWEST, Turn};
 use crate::manager::cluster::{CallId, Cluster, LinkId, Told};
 
 impl Sim {
@@ -42,7 +42,7 @@ impl Sim {
             return;
         }
         self.manager.committing = true;
-        let slow = if self.noise && self.dice.chance(1) { 2 * SECOND } else { self.plan.slow_disk };
+        let slow = if self.noise && self.dice.chance(1) { SLOWEST } else { self.plan.slow_disk };
         let delay = 100 + self.up_to(slow);
         let epoch = self.manager.epoch;
         self.agenda.after(delay, Happening::Commit { epoch });
