@@ -99,7 +99,7 @@ fn a_task_whose_folder_goes_away_ends_as_it_would_have(demo: &Demo) {
     let script = "echo before; while [ -d \"$HOME\" ]; do sleep 0.01; done; echo after; exit 7";
     let job = String::from_utf8(demo.verb(&["run", "--", "sh", "-c", script]).stdout).unwrap().trim().to_owned();
     until("it says something", || demo.verb(&["logs", &job]).stdout.starts_with(b"before").then_some(()));
-    std::fs::remove_dir(demo.state.join(format!("workers/pi-1/work/{job}.0#1"))).unwrap();
+    std::fs::remove_dir_all(demo.state.join(format!("workers/pi-1/work/{job}.0#1"))).unwrap();
     let done = demo.verb(&["logs", "-f", &job]);
     assert_eq!(String::from_utf8_lossy(&done.stdout), "before\nafter\n");
     assert_eq!(demo.json(&["task", &format!("{job}.0"), "--json"])["task"]["code"], 7);
