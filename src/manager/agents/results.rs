@@ -103,6 +103,10 @@ impl Taker<'_> {
             Ok(Told::Refused(refusal)) | Err(refusal) => return Err(later(refusal.message)),
             Ok(other) => return Err(later(unexpected(&other).message)),
         };
+        // A file of holes may be longer than all disks there are.
+        if let Some(why) = self.space.never_has(left.size) {
+            return Err(never(why));
+        }
         if let Some(why) = self.space.low() {
             return Err(later(why));
         }

@@ -256,13 +256,16 @@ impl Jobs {
         self.ended_tasks
     }
 
-    /// The job that ended longest ago, if those that ended have more than `keep` tasks, and of those that are not kept back,
-    /// unless `any` may go. The last one to end is always kept, however many tasks it has: whoever waits for it wants to
-    /// see it.
+    /// The job that ended longest ago, if those that ended have more than `keep` tasks: of those that are not kept back, or
+    /// of all where there is none and `any` may go. The last one to end is always kept, however many tasks it has: whoever
+    /// waits for it wants to see it.
     pub fn surplus(&self, keep: u32, any: bool) -> Option<JobId> {
         let (last, _) = self.ended.last_key_value()?;
-        let oldest = if any { self.ended.keys().next() } else { self.spare.first() };
-        let oldest = oldest.filter(|oldest| *oldest != last && self.ended_tasks > u64::from(keep))?;
+        if self.ended_tasks <= u64::from(keep) {
+            return None;
+        }
+        let spare = self.spare.first().filter(|spare| *spare != last);
+        let oldest = spare.or_else(|| self.ended.keys().next().filter(|oldest| any && *oldest != last))?;
         self.ended.get(oldest).copied()
     }
 

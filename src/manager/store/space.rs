@@ -46,6 +46,13 @@ impl Space {
         })
     }
 
+    /// `Some(sentence)` where so many bytes would not find room on an empty disk either.
+    pub fn never_has(&self, bytes: u64) -> Option<String> {
+        let (_, whole) = self.free()?;
+        (bytes > whole - low(whole))
+            .then(|| format!("it is {}, and the manager's disk has {} in all", Bytes(bytes), Bytes(whole)))
+    }
+
     /// Free, and in all.
     fn free(&self) -> Option<(u64, u64)> {
         let disk = rustix::fs::statvfs(&self.state).ok()?;

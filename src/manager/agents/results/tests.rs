@@ -261,12 +261,21 @@ async fn what_is_left_of_a_job_that_nobody_remembers_is_no_lie() {
 }
 
 #[tokio::test]
-async fn what_finds_no_room_may_come_later() {
+async fn what_finds_no_room_may_come_later_and_never_where_there_cannot_be_any() {
     let scene = Scene::new().await;
-    let left = Left { size: 1 << 60, entries: 1, left_out: 0 };
-    let reply = scene.dial(Brought { left, ..scene.brought(7) }, PATIENCE).hears::<ResultReply>().await;
+    let disk = rustix::fs::statvfs(scene.manager.state.path()).unwrap();
+    let whole = disk.f_blocks * disk.f_frsize;
+    let of = |size| Brought { left: Left { size, entries: 1, left_out: 0 }, ..scene.brought(7) };
+    // No disk is quite empty.
+    let reply = scene.dial(of(whole - whole / 100 * 5), PATIENCE).hears::<ResultReply>().await;
     assert!(
         matches!(&reply, ResultReply::Refused { for_good: false, reason } if reason.contains("no room")),
+        "{reply:?}"
+    );
+    // A file of holes: nobody waits for what can never come.
+    let reply = scene.dial(of(1 << 60), PATIENCE).hears::<ResultReply>().await;
+    assert!(
+        matches!(&reply, ResultReply::Refused { for_good: true, reason } if reason.contains("in all")),
         "{reply:?}"
     );
 }
