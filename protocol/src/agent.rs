@@ -16,6 +16,7 @@ use crate::job::{Outcome, Stream};
 use crate::name::{FileName, NodeName};
 use crate::node::{Facts, MetricsPatch, Role};
 use crate::result::Left;
+use crate::secret::SecretGiven;
 use crate::time::UnixMillis;
 
 pub const JOIN_USER: &str = "join";
@@ -111,6 +112,9 @@ pub struct Order {
     /// What is to be in its folder when it starts. Only for agents that [take files](Hello::takes_files).
     #[serde(default = "none_given", skip_serializing_if = "is_none_given")]
     pub files: Arc<[Given]>,
+    /// Only for agents that [take secrets](Hello::takes_secrets).
+    #[serde(default = "no_secrets", skip_serializing_if = "is_no_secrets")]
+    pub secrets: Arc<[SecretGiven]>,
 }
 
 /// One file or folder for a task. What the node does not have yet is fetched by [`BulkHello::Fetch`].
@@ -126,6 +130,14 @@ pub struct Given {
     /// The task may change it, so it is a copy of its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub writable: bool,
+}
+
+fn no_secrets() -> Arc<[SecretGiven]> {
+    Arc::new([])
+}
+
+fn is_no_secrets(secrets: &Arc<[SecretGiven]>) -> bool {
+    secrets.is_empty()
 }
 
 fn none_given() -> Arc<[Given]> {
@@ -197,6 +209,9 @@ pub struct Hello {
     /// Orders may have files.
     #[serde(default)]
     pub takes_files: bool,
+    /// Orders may have secrets.
+    #[serde(default)]
+    pub takes_secrets: bool,
     /// What tasks leave in [`crate::result::OUT`] is brought to a manager that takes it.
     #[serde(default)]
     pub gives_results: bool,

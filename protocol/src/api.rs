@@ -20,9 +20,10 @@ use crate::file::{
 };
 use crate::id::{AttemptId, JobId, Target, TaskId};
 use crate::job::{Counts, JobSpec, Outcome, Stream, TaskState};
-use crate::name::{FileName, JobName, NodeName, PersonName};
+use crate::name::{FileName, JobName, NodeName, PersonName, SecretName};
 use crate::node::{Facts, Metrics, NodeState, Role};
 use crate::result::{ResultComing, ResultGet, ResultList, ResultQuery, ResultView};
+use crate::secret::{Hidden, SecretView};
 use crate::time::UnixMillis;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -185,6 +186,23 @@ pub enum Request {
     JobRemove {
         jobs: Vec<JobId>,
     },
+    /// One's own, kept or changed.
+    SecretSet {
+        name: SecretName,
+        value: Hidden,
+    },
+    /// One's own, or for an admin somebody else's.
+    Secrets {
+        #[serde(default)]
+        owner: Option<PersonName>,
+    },
+    SecretRemove {
+        name: SecretName,
+        #[serde(default)]
+        owner: Option<PersonName>,
+    },
+    /// Which of one's own jobs have ended since one's console was last open?
+    Away,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -242,6 +260,8 @@ pub enum Reply {
         count: u32,
         size: u64,
     },
+    Secrets(Vec<SecretView>),
+    Away(Away),
     /// The end of a stream of `more`.
     End,
 }
@@ -480,6 +500,17 @@ pub struct Waited {
     /// The exit code where exactly one task was waited for.
     pub code: Option<i32>,
     pub reason: String,
+}
+
+/// What a person has missed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Away {
+    /// When the last console of theirs was closed; `None` where there was none yet.
+    pub since: Option<UnixMillis>,
+    /// How many jobs have ended so.
+    pub ended: Counts,
+    /// The newest of them, newest first.
+    pub jobs: Vec<JobView>,
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::file::ContentHash;
 use crate::id::{AttemptId, JobId, Target, TaskId};
 use crate::job::TaskState;
-use crate::name::{FileName, JobName, NodeName, PersonName};
+use crate::name::{FileName, JobName, NodeName, PersonName, SecretName};
 use crate::node::Role;
+use crate::notify::Notify;
 use crate::time::UnixMillis;
 use crate::unit::Bytes;
 
@@ -133,6 +134,25 @@ pub enum What {
         size: u64,
         reason: String,
     },
+    /// It was told there that a job has ended.
+    Notified {
+        job: JobId,
+        to: Notify,
+    },
+    /// It could not be told, and will not be tried again.
+    NotNotified {
+        job: JobId,
+        to: Notify,
+        reason: String,
+    },
+    SecretSet {
+        owner: PersonName,
+        name: SecretName,
+    },
+    SecretRemoved {
+        owner: PersonName,
+        name: SecretName,
+    },
     FileKept {
         owner: PersonName,
         name: FileName,
@@ -209,6 +229,12 @@ impl What {
             What::ResultsGone { job, results, size, reason, .. } => {
                 format!("{} ({}) removed: {reason}", results_of(*job, *results), Bytes(*size))
             }
+            What::Notified { job, to } => format!("the end of job {job} was told to {to}"),
+            What::NotNotified { job, to, reason } => {
+                format!("the end of job {job} could not be told to {to}: {reason}")
+            }
+            What::SecretSet { owner, name } => format!("secret {owner}/{name} set"),
+            What::SecretRemoved { owner, name } => format!("secret {owner}/{name} removed"),
             What::FileKept { owner, name, size, .. } => format!("file {} kept, {}", file(owner, name), Bytes(*size)),
             What::FileRemoved { owner, name, .. } => format!("file {} removed", file(owner, name)),
             What::FileRenamed { owner, name, to, .. } => {
@@ -260,6 +286,8 @@ impl What {
             What::JobSubmitted { job, .. }
             | What::JobForgotten { job }
             | What::JobRemoved { job }
+            | What::Notified { job, .. }
+            | What::NotNotified { job, .. }
             | What::ResultsToGo { job, .. }
             | What::ResultsGone { job, .. } => Some(*job),
             What::TaskStarted { attempt, .. }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::file::{ContentHash, FileRef};
 use crate::name::{FileName, JobName, NodeName};
+use crate::notify::Notify;
 use crate::result::{INPUTS, OUT, Reduce};
+use crate::secret::JobSecret;
 
 /// The most tasks one array may have.
 pub const MOST_TASKS: u32 = 1_000_000;
@@ -46,6 +48,14 @@ pub struct JobSpec {
     /// One more task, when all others have succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reduce: Option<Reduce>,
+    /// Needs a program of this name that runs scripts, like `python3`: nodes are chosen that have told they have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interpreter: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<JobSecret>,
+    /// Who is told when its last task has ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Notify>,
 }
 
 /// What is tried of one thing.
@@ -115,6 +125,9 @@ impl JobSpec {
             sweep: vec![],
             files: vec![],
             reduce: None,
+            interpreter: None,
+            secrets: vec![],
+            notify: vec![],
         }
     }
 

@@ -90,6 +90,12 @@ name!(
     check_file
 );
 
+name!(
+    /// What a person calls a secret: letters, digits, `-`, `.` and `_`, at most 64.
+    SecretName,
+    check_secret
+);
+
 fn check_word(what: &str, text: &str, longest: usize) -> Result<(), BadName> {
     if text.is_empty() {
         return Err(BadName(format!("a {what} name cannot be empty")));
@@ -116,6 +122,10 @@ fn check_node(text: &str) -> Result<(), BadName> {
 
 fn check_person(text: &str) -> Result<(), BadName> {
     check_word("person's", text, 64)
+}
+
+fn check_secret(text: &str) -> Result<(), BadName> {
+    check_word("secret's", text, 64)
 }
 
 fn check_job(text: &str) -> Result<(), BadName> {

@@ -107,6 +107,9 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
         sweep: vec![],
         files: args.file.into_iter().chain(writable).collect(),
         reduce: None,
+        interpreter: None,
+        secrets: vec![],
+        notify: vec![],
     };
     carry_out(Order { spec, waits: args.wait, collect: args.collect, passing: vec![] }, context).await
 }

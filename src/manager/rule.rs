@@ -18,6 +18,7 @@ pub fn rule(request: &Request, caller: &Caller) -> Result<(), Refusal> {
         | Request::Why { .. }
         | Request::Wait { .. }
         | Request::Events(_)
+        | Request::Away
         | Request::Watch => (Right::Viewer, "look"),
         // Their own, and what is shared with them; admins all.
         Request::Files(_) | Request::File { .. } | Request::FileGet(_) => (Right::Viewer, "look"),
@@ -35,6 +36,10 @@ pub fn rule(request: &Request, caller: &Caller) -> Result<(), Refusal> {
         }
         Request::ResultRemove { .. } => (Right::Operator, "remove results"),
         Request::JobRemove { .. } => (Right::Operator, "remove jobs"),
+        // Of their own only; admins of others too, but for setting.
+        Request::Secrets { .. } | Request::SecretSet { .. } | Request::SecretRemove { .. } => {
+            (Right::Operator, "keep secrets")
+        }
         Request::Stop { .. } => (Right::Operator, "stop tasks"),
         Request::Retry { .. } => (Right::Operator, "retry tasks"),
         Request::Drain { .. } => (Right::Admin, "drain nodes"),

@@ -137,6 +137,7 @@ fn hello() -> Hello {
         shared_uid: false,
         takes_files: true,
         gives_results: true,
+        takes_secrets: true,
         facts: Facts::default(),
         held: vec![],
     }

@@ -79,6 +79,7 @@ impl Fake {
             slots: 1,
             shared_uid: false,
             takes_files: true,
+            takes_secrets: true,
             gives_results: true,
             facts: Facts::default(),
             held: vec![],

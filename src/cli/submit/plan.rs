@@ -83,6 +83,9 @@ impl Plan {
             sweep: sweep.collect(),
             files,
             reduce: work.reduce,
+            interpreter: None,
+            secrets: vec![],
+            notify: vec![],
         };
         for axis in &draft.sweep {
             let name = &axis.value.name;

@@ -87,6 +87,7 @@ mod tests {
             command: spec.command_of(index).into(),
             env: spec.env_of(index).into(),
             files: given.into(),
+            secrets: [].into(),
         };
         serde_json::to_vec(&ToAgent::Start(order)).unwrap().len()
     }

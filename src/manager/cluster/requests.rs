@@ -35,6 +35,9 @@ impl Cluster {
             Request::ResultCollected { attempt } => self.collected(caller, attempt, turn),
             Request::ResultRemove { targets } => self.remove_results(caller, &targets, turn),
             Request::JobRemove { jobs } => self.remove_jobs(caller, &jobs, turn),
+            Request::SecretSet { .. } | Request::Secrets { .. } | Request::SecretRemove { .. } | Request::Away => {
+                Err(Refusal::unavailable("not yet"))
+            }
             Request::Hello { .. }
             | Request::Logs(_)
             | Request::Events(_)

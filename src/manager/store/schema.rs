@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// One step a version; a step is never changed once released, only followed by another.
-const STEPS: [&str; 7] = ["
+const STEPS: [&str; 8] = ["
 CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE person (name TEXT PRIMARY KEY, serial INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
 CREATE TABLE node (
@@ -66,6 +66,14 @@ CREATE TABLE result (
 ) WITHOUT ROWID;
 -- Of ended jobs that have results, in hours as the number `hours` counts them.
 CREATE TABLE age (job INTEGER PRIMARY KEY, since INTEGER NOT NULL, warned INTEGER);
+", "
+-- Whom it is still to be told that a job has ended.
+CREATE TABLE notice (no INTEGER PRIMARY KEY, what TEXT NOT NULL);
+CREATE TABLE secret (
+    owner TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, set_at INTEGER NOT NULL, PRIMARY KEY (owner, name)
+) WITHOUT ROWID;
+-- When the last console of a person was closed.
+ALTER TABLE person ADD COLUMN left_at INTEGER;
 "];
 
 pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {

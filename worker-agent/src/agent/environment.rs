@@ -41,6 +41,7 @@ mod tests {
             command: ["true".to_owned()].into(),
             env: asked.into(),
             files: Default::default(),
+            secrets: Default::default(),
         };
         let words = of(&order, Path::new("/state/work/17.3#2"));
         for word in [

@@ -289,6 +289,7 @@ impl Agent {
             slots: self.desk.slots(),
             shared_uid: !self.root,
             takes_files: true,
+            takes_secrets: true,
             gives_results: true,
             facts,
             held: self.desk.held(wall()),

@@ -28,7 +28,15 @@ pub const TASK_UID: u32 = 1_900_000_001;
 
 pub fn order(attempt: &str, script: &str) -> Order {
     let command = ["sh", "-c", script].map(str::to_owned).to_vec().into();
-    Order { attempt: id(attempt), uid: TASK_UID, cpus: 1, command, env: Default::default(), files: Default::default() }
+    Order {
+        attempt: id(attempt),
+        uid: TASK_UID,
+        cpus: 1,
+        command,
+        env: Default::default(),
+        files: Default::default(),
+        secrets: Default::default(),
+    }
 }
 
 pub fn start(attempt: &str, script: &str) -> ToAgent {

@@ -119,6 +119,7 @@ impl Driver {
             cpus: SLOTS,
             slots: SLOTS,
             takes_files: true,
+            takes_secrets: true,
             gives_results: true,
             shared_uid: false,
             facts: Facts::default(),

@@ -258,6 +258,7 @@ impl World {
             shared_uid: false,
             takes_files: true,
             gives_results: true,
+            takes_secrets: true,
             facts: Default::default(),
             held,
         }

@@ -10,7 +10,15 @@ fn id(text: &str) -> AttemptId {
 
 fn order(attempt: &str, cpus: u32) -> Order {
     let command = ["true".to_owned()].into();
-    Order { attempt: id(attempt), uid: 1000, cpus, command, env: Default::default(), files: Default::default() }
+    Order {
+        attempt: id(attempt),
+        uid: 1000,
+        cpus,
+        command,
+        env: Default::default(),
+        files: Default::default(),
+        secrets: Default::default(),
+    }
 }
 
 fn end(attempt: &str) -> Ended {

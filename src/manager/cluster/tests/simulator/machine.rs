@@ -165,6 +165,7 @@ impl Machine {
             slots: self.slots,
             shared_uid: self.shared_uid,
             takes_files: self.takes_files,
+            takes_secrets: true,
             gives_results: self.gives_results,
             facts: Default::default(),
             held: runs.chain(ended).collect(),
