@@ -5,7 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use protocol::job::{Counts, TaskState};
+use protocol::result::{Left, ResultView};
 use protocol::time::UnixMillis;
+use protocol::unit::Bytes;
 
 /// Longer commands are cut in tables; `--json` has the whole.
 const LONGEST_COMMAND: usize = 300;
@@ -209,6 +212,41 @@ fn timestamp(at: UnixMillis) -> Option<Timestamp> {
 pub fn count(n: impl Into<u64>, what: &str) -> String {
     let n = n.into();
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// How many are in which state, without the states that none is in.
+pub fn tally(counts: &Counts) -> String {
+    let mut counts = *counts;
+    let parts: Vec<String> = TaskState::ALL
+        .into_iter()
+        .map(|state| (state, *counts.of(state)))
+        .filter(|(_, n)| *n > 0)
+        .map(|(state, n)| format!("{n} {state}"))
+        .collect();
+    parts.join(", ")
+}
+
+/// `3 files, 1.2 MiB`.
+pub fn left(left: &Left) -> String {
+    format!("{}, {}", count(left.entries, "file"), Bytes(left.size))
+}
+
+/// `3 files, 1.2 MiB, kept for 29 d yet`.
+pub fn kept(view: &ResultView) -> String {
+    let kept = match (view.collected_at, view.hours_left) {
+        (Some(_), _) => ", collected".into(),
+        (None, Some(left)) => format!(", kept for {} yet", hours(left)),
+        (None, None) => String::new(),
+    };
+    format!("{}{kept}", left(&view.left))
+}
+
+/// Fewer hours are told one by one.
+pub const FEW_HOURS: u64 = 48;
+
+/// `29 d`, `36 h`.
+pub fn hours(hours: u64) -> String {
+    if hours >= FEW_HOURS { format!("{} d", hours / 24) } else { format!("{hours} h") }
 }
 
 #[cfg(test)]

@@ -505,7 +505,7 @@ pub struct Waited {
 /// What a person has missed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Away {
-    /// When the last console of theirs was closed; `None` where there was none yet.
+    /// When the last console of theirs was open; `None` where there was none yet, or one is now.
     pub since: Option<UnixMillis>,
     /// How many jobs have ended so.
     pub ended: Counts,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::file::{ContentHash, FileRef};
 use crate::name::{FileName, JobName, NodeName};
+use crate::node::INTERPRETERS;
 use crate::notify::Notify;
 use crate::result::{INPUTS, OUT, Reduce};
 use crate::secret::JobSecret;
@@ -48,9 +49,9 @@ pub struct JobSpec {
     /// One more task, when all others have succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reduce: Option<Reduce>,
-    /// Needs a program of this name that runs scripts, like `python3`: nodes are chosen that have told they have it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interpreter: Option<String>,
+    /// Of [`INTERPRETERS`]: only on nodes that have these.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub interpreters: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<JobSecret>,
     /// Who is told when its last task has ended.
@@ -125,7 +126,7 @@ impl JobSpec {
             sweep: vec![],
             files: vec![],
             reduce: None,
-            interpreter: None,
+            interpreters: BTreeSet::new(),
             secrets: vec![],
             notify: vec![],
         }
@@ -222,6 +223,10 @@ impl JobSpec {
             if last - first >= MOST_TASKS {
                 return bad(format!("the array {first}-{last} has more than {MOST_TASKS} tasks; split it"));
             }
+        }
+        if let Some(unknown) = self.interpreters.iter().find(|name| !INTERPRETERS.contains(&&***name)) {
+            let known = INTERPRETERS.join(", ");
+            return bad(format!("no node says whether it has {unknown:?}; what they tell of is {known}"));
         }
         self.check_sweep()?;
         self.check_reduce()?;

@@ -87,9 +87,12 @@ pub struct Facts {
     pub simulated: bool,
 }
 
+/// What nodes look for: programs that run scripts, as a person types them.
+pub const INTERPRETERS: [&str; 9] = ["bash", "python3", "perl", "ruby", "node", "Rscript", "julia", "lua", "php"];
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interpreter {
-    /// As a person types it: `python3`, `bash`, `Rscript`.
+    /// One of [`INTERPRETERS`].
     pub name: String,
     pub path: String,
     pub version: Option<String>,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 use protocol::agent::Given;
-use protocol::api::{JobQuery, JobView, Reply, Request, TaskQuery, TaskView};
+use protocol::api::{Away, JobQuery, JobView, Reply, Request, TaskQuery, TaskView};
 use protocol::file::FileKind;
 use protocol::id::{JobId, Target};
 use protocol::job::TaskState;
@@ -18,8 +18,8 @@ use super::exit::{Exit, Failure, Kind};
 use super::look::task_color;
 use super::pages::{self, Limit};
 use super::table::{Cell, Grid, Sheet};
-use super::text::{age, command, local, now, reason, took};
-use super::{parse, task, wait};
+use super::text::{age, command, count, local, now, reason, tally, took};
+use super::{parse, task};
 use crate::client::Client;
 
 /// Failed tasks that one job's page shows.
@@ -33,6 +33,7 @@ const SOME: u32 = 10;
     after_help = "Examples:
   bramble job                  the newest
   bramble job --active         those with unfinished tasks
+  bramble job --missed         those of yours that ended while you were away
   bramble job 17               everything about one
   bramble job rm 17            forget it, with what it printed and left
   bramble job --json | jq '.[] | select(.state == \"failed\") | .id'"
@@ -44,6 +45,9 @@ pub struct JobArgs {
     /// Only jobs with unfinished tasks
     #[arg(long)]
     active: bool,
+    /// Only one's own that ended since a console of one's own was last open
+    #[arg(long, conflicts_with_all = ["active", "owner", "which", "limit"])]
+    missed: bool,
     /// Only this person's
     #[arg(long, value_name = "PERSON")]
     owner: Option<PersonName>,
@@ -78,6 +82,9 @@ pub async fn job(args: JobArgs, context: &Context) -> Result<Exit, Failure> {
         return remove::rm(args, context).await;
     }
     let client = context.client().await?;
+    if args.missed {
+        return missed(&client, context).await;
+    }
     let ids: Vec<JobId> =
         args.which.iter().filter_map(|which| if let Which::One(id) = which { Some(*id) } else { None }).collect();
     if let [id] = ids[..] {
@@ -109,6 +116,31 @@ async fn list(client: &Client, query: JobQuery, limit: u32, context: &Context) -
     }
     context.print(grid(&jobs, context))?;
     pages::hint_of_more(context, jobs.len(), total, "jobs");
+    Ok(Exit::OK)
+}
+
+async fn missed(client: &Client, context: &Context) -> Result<Exit, Failure> {
+    let Away { since, ended, jobs } = ask!(client, Request::Away, Reply::Away(away) => away)?;
+    if context.json {
+        context.print_json(&jobs)?;
+        return Ok(Exit::OK);
+    }
+    let total = ended.total();
+    match since {
+        None => context.hint("no console of yours was ever open here, or one is now, and shows them"),
+        Some(since) if total == 0 => {
+            context.hint(format_args!("no job of yours has ended since your console was last open, {}", local(since)));
+        }
+        Some(since) => context.hint(format_args!(
+            "{} of yours ended since your console was last open, {}: {}",
+            count(total, "job"),
+            local(since),
+            tally(&ended)
+        )),
+    }
+    if !jobs.is_empty() {
+        context.print(grid(&jobs, context))?;
+    }
     Ok(Exit::OK)
 }
 
@@ -183,7 +215,7 @@ fn sheet(job: &JobView, only: Option<&TaskView>, context: &Context) -> String {
         sheet.line("ran on", Cell::maybe(task.node.as_ref()));
         sheet.line("attempt", if task.attempt > 1 { task.attempt.to_string() } else { String::new() });
     } else {
-        sheet.line("tasks", wait::tally(&job.counts));
+        sheet.line("tasks", tally(&job.counts));
     }
     sheet.line("owner", job.owner.as_str());
     sheet.line("needs", needs(job));
@@ -214,7 +246,7 @@ fn given(files: &[Given]) -> String {
 }
 
 fn needs(job: &JobView) -> String {
-    let cpus = super::text::count(job.cpus, "CPU");
+    let cpus = count(job.cpus, "CPU");
     match &job.node {
         Some(node) => format!("{cpus} of {node}"),
         None => cpus,

@@ -4,6 +4,7 @@
 mod home;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -107,7 +108,7 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
         sweep: vec![],
         files: args.file.into_iter().chain(writable).collect(),
         reduce: None,
-        interpreter: None,
+        interpreters: BTreeSet::new(),
         secrets: vec![],
         notify: vec![],
     };

@@ -14,10 +14,11 @@ use super::context::{Context, ask};
 use super::exit::{Exit, Failure, Kind};
 use super::look::task_color;
 use super::pages::{self, Limit};
+use super::parse;
 use super::table::{Cell, Grid, Sheet};
 use super::text::{age, command, local, now, reason, took};
-use super::{parse, result};
 use crate::client::Client;
+use crate::text;
 
 /// Show tasks, or one task with its attempts
 #[derive(Debug, Args)]
@@ -191,7 +192,7 @@ fn attempt_sheet(task: &TaskView, attempt: &AttemptView, result: Option<&ResultV
     sheet.line("started", Cell::maybe(attempt.started_at.map(at)));
     sheet.line("ended", Cell::maybe(attempt.ended_at.map(at)));
     sheet.line("ran", Cell::maybe(attempt.ran_ms.map(took)));
-    sheet.line("result", Cell::maybe(result.map(|view| result::told(view, &attempt.id.to_string()))));
+    sheet.line("result", Cell::maybe(result.map(|view| result_line(view, &attempt.id.to_string()))));
     sheet.line("late result", Cell::maybe(attempt.late.as_ref().map(|late| late.state())));
     sheet.render(context.look)
 }
@@ -214,7 +215,7 @@ fn sheet(task: &TaskView, result: Option<&ResultView>, context: &Context) -> Str
     sheet.line("started", Cell::maybe(task.started_at.map(at)));
     sheet.line("ended", Cell::maybe(task.ended_at.map(at)));
     sheet.line("ran", Cell::maybe(ran(task).map(took)));
-    sheet.line("result", Cell::maybe(result.map(|view| result::told(view, &task.id.to_string()))));
+    sheet.line("result", Cell::maybe(result.map(|view| result_line(view, &task.id.to_string()))));
     sheet.render(context.look)
 }
 
@@ -232,4 +233,8 @@ fn history(attempts: &[AttemptView], context: &Context) -> String {
         ]);
     }
     grid.render(context.look)
+}
+
+fn result_line(view: &ResultView, named: &str) -> String {
+    format!("{}; get it with: bramble result get {named}", text::kept(view))
 }

@@ -3,12 +3,12 @@
 use clap::Args;
 use protocol::api::{Reply, Request, Waited};
 use protocol::id::Target;
-use protocol::job::{Counts, TaskState};
+use protocol::job::Counts;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::many::{Repeat, ask_each, tell};
-use super::text::reason;
+use super::text::{reason, tally};
 use super::{parse, result};
 
 /// Wait until tasks have ended
@@ -49,16 +49,4 @@ pub fn sentence(waited: &Waited) -> String {
         (0 | 1, false) => format!(" {state}: {}", reason(&waited.reason)),
         _ => format!(": {}", tally(&waited.counts)),
     }
-}
-
-/// How many are in which state, without the states that none is in.
-pub fn tally(counts: &Counts) -> String {
-    let mut counts = *counts;
-    let parts: Vec<String> = TaskState::ALL
-        .into_iter()
-        .map(|state| (state, *counts.of(state)))
-        .filter(|(_, n)| *n > 0)
-        .map(|(state, n)| format!("{n} {state}"))
-        .collect();
-    parts.join(", ")
 }

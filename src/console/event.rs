@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseEvent};
-use protocol::api::{Changes, Hello, LogChunk, LogQuery, Picture, Reply, Request};
+use protocol::api::{Away, Changes, Hello, LogChunk, LogQuery, Picture, Reply, Request};
 use protocol::id::JobId;
 
 use super::keymap::Keymap;
@@ -38,6 +38,8 @@ pub enum Told {
     Hello(Hello),
     Picture(Box<Picture>),
     Changes(Box<Changes>),
+    /// What has ended while no console of this person's was open.
+    Away(Away),
     /// From before the console was opened.
     Past(Vec<protocol::event::Event>),
     /// The link is gone; it is tried again after the pause.

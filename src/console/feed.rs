@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::api::{EventQuery, Hello, LogQuery, More, Picture, Reply, Request};
+use protocol::api::{Away, EventQuery, Hello, LogQuery, More, Picture, Reply, Request};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -60,9 +60,10 @@ pub async fn run(resolve: Resolve, to: mpsc::Sender<News>) {
 async fn meet(resolve: &Resolve, to: &mpsc::Sender<News>) -> Result<(), ClientError> {
     let address = resolve()?;
     let named = Some(address.clone()).filter(|address| ManagerAddress::local().ok().as_ref() != Some(address));
-    let Met { client, hello, picture, mut flow } = greet_within(PATIENCE, &address).await?;
+    let Met { client, hello, away, picture, mut flow } = greet_within(PATIENCE, &address).await?;
     let past = past(client.clone(), to.clone());
-    let told = [Told::Named(named), Told::Hello(hello), Told::Picture(Box::new(picture))];
+    let met = [Told::Named(named), Told::Hello(hello)].into_iter();
+    let told = met.chain(away.map(Told::Away)).chain([Told::Picture(Box::new(picture))]);
     let told = told.map(|told| News::Event(Event::Told(told)));
     for piece in [News::Met(client.clone())].into_iter().chain(told) {
         if to.send(piece).await.is_err() {
@@ -85,6 +86,7 @@ async fn meet(resolve: &Resolve, to: &mpsc::Sender<News>) -> Result<(), ClientEr
 struct Met {
     client: Client,
     hello: Hello,
+    away: Option<Away>,
     picture: Picture,
     flow: Flow,
 }
@@ -103,9 +105,15 @@ async fn greet(address: &ManagerAddress) -> Result<Met, ClientError> {
         Reply::Hello(hello) => hello,
         _ => return Err(stranger()),
     };
+    // Before the watch, with which nothing is missed any more. An older manager does not know.
+    let away = match client.call(Request::Away).await {
+        Ok(Reply::Away(away)) => Some(away),
+        Ok(_) | Err(ClientError::Refused(_)) => None,
+        Err(error) => return Err(error),
+    };
     let mut flow = client.stream(Request::Watch).await?;
     match next(&mut flow).await? {
-        More::Picture(picture) => Ok(Met { client, hello, picture, flow }),
+        More::Picture(picture) => Ok(Met { client, hello, away, picture, flow }),
         _ => Err(stranger()),
     }
 }

@@ -1,6 +1,6 @@
 //! `bramble node`, `job` and `task`: tables, sheets and JSON.
 
-use protocol::api::{AttemptView, JobQuery, NodeView, Refusal, Reply, Request, TaskQuery, TaskView};
+use protocol::api::{AttemptView, Away, JobQuery, NodeView, Refusal, Reply, Request, TaskQuery, TaskView};
 use protocol::id::{JobId, TaskId};
 use protocol::job::{Counts, TaskState};
 use protocol::node::NodeState;
@@ -117,6 +117,19 @@ fn filters_of_jobs_are_the_managers_to_apply() {
     );
     let query = JobQuery { active: true, owner: Some("ana".parse().unwrap()), limit: 5, ..JobQuery::default() };
     assert_eq!(fake.asked(), [Request::Jobs(query)]);
+}
+
+#[test]
+fn who_was_away_is_shown_what_ended_meanwhile() {
+    let ended = Counts { succeeded: 1, ..Counts::default() };
+    let away = Away { since: Some(days_ago(1)), ended, jobs: vec![job(17, TaskState::Succeeded, 1)] };
+    let fake = Fake::replying(Reply::Away(away));
+    let said = fake.run(&["job", "--missed"]);
+    assert!(said.stdout.contains("17  succeeded"), "{said:?}");
+    assert_eq!(fake.asked(), [Request::Away]);
+    let never = Fake::replying(Reply::Away(Away { since: None, ended: Counts::default(), jobs: vec![] }));
+    never.run(&["job", "--missed", "--json"]).says(0, "[]\n", "");
+    assert_eq!(never.run(&["job", "--missed", "--active"]).code, Some(2));
 }
 
 #[test]

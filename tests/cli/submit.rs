@@ -49,7 +49,7 @@ command  python3 ./run.py 'two words'
 started  by python3, because of its extension
 file     run.py, file of 9 B
 file     a.csv, file of 4 B
-node     any that fits
+node     any that fits and has python3
 cpus     1
 tasks    1
 ";
@@ -67,7 +67,8 @@ fn a_check_as_json_has_the_job_itself() {
         { "name": "run.py", "path": "run.py", "kind": "file", "size": 9, "executable": false },
         { "name": "a.csv", "path": "a.csv", "kind": "file", "size": 4, "executable": false },
     ]);
-    let job = json!({ "command": ["python3", "./run.py", "two words"], "files": [{ "file": "run.py" }, { "file": "a.csv" }] });
+    let files = json!([{ "file": "run.py" }, { "file": "a.csv" }]);
+    let job = json!({ "command": ["python3", "./run.py", "two words"], "files": files, "interpreters": ["python3"] });
     assert_eq!(checked, json!({ "job": job, "tasks": 1, "kept_first": kept_first }));
 }
 
@@ -90,7 +91,7 @@ fn everything_that_was_said_is_told() {
         "file     input, kept already as ana/set, writable",
         "env      RATE=0.1",
         "env      'SAID=it'\\''s'",
-        "node     pi-3",
+        "node     pi-3, when it has perl",
         "cpus     2",
         "tasks    5, BRAMBLE_INDEX 5 to 9",
     ];
@@ -180,7 +181,7 @@ sweep    seed: 'a b' (1)
 file     run.py, file of 9 B
 file     a.csv, file of 4 B
 env      'SEED={seed}'
-node     any that fits
+node     any that fits and has python3
 cpus     1
 tasks    20, one for each combination
 ";
@@ -193,7 +194,7 @@ reduce   cat '{inputs}'
 started  as a program that the node finds in its PATH, since no such file is here
 split    a.csv into 2 parts of 2 B
 file     run.py, file of 9 B
-node     any that fits
+node     any that fits and has python3
 cpus     1
 tasks    3, the last of which reduces what the others left
 ";

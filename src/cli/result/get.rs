@@ -10,7 +10,6 @@ use protocol::job::TaskState;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::contents;
 use super::folder::{self, Place};
 use super::meant::{Meant, meant};
 use crate::cli::context::Context;
@@ -20,6 +19,7 @@ use crate::cli::many::{self, Outcome};
 use crate::cli::parse;
 use crate::cli::text::{clean, count};
 use crate::client::{Client, ManagerAddress};
+use crate::text;
 
 /// So many tasks that have not ended are named.
 const SOME: usize = 3;
@@ -129,9 +129,9 @@ async fn bring(one: &Meant, place: &Place, client: &Client, context: &Context) -
         _ if was_there => "was there already".to_owned(),
         None => "here, it left nothing in out".to_owned(),
         Some(view) if view.left.left_out > 0 => {
-            format!("here, {}; {} of out could not come", contents(&view.left), view.left.left_out)
+            format!("here, {}; {} of out could not come", text::left(&view.left), view.left.left_out)
         }
-        Some(view) => format!("here, {}", contents(&view.left)),
+        Some(view) => format!("here, {}", text::left(&view.left)),
     };
     Ok(Collected {
         said: format!("{}: {left}", path.display()),

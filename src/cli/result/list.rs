@@ -15,9 +15,9 @@ use crate::cli::pages::{self, Limit};
 use crate::cli::parse;
 use crate::cli::table::{Cell, Grid};
 use crate::cli::text::{age, now};
+use crate::text::{self, FEW_HOURS};
 
 /// What is removed within so many hours is said below the list.
-const SOON: u64 = 48;
 /// So many jobs are named there.
 const SOME: usize = 5;
 
@@ -102,19 +102,15 @@ pub fn left(view: &ResultView) -> String {
     match (view.collected_at, view.hours_left) {
         (Some(_), _) => "collected".into(),
         (None, None) => "its job goes on".into(),
-        (None, Some(hours)) if hours >= SOON => roughly(hours),
-        (None, Some(hours)) => format!("{}, then removed", roughly(hours)),
+        (None, Some(hours)) if hours >= FEW_HOURS => text::hours(hours),
+        (None, Some(hours)) => format!("{}, then removed", text::hours(hours)),
     }
-}
-
-pub fn roughly(hours: u64) -> String {
-    if hours >= SOON { format!("{} d", hours / 24) } else { format!("{hours} h") }
 }
 
 fn soon_gone(found: &[ResultView]) -> Option<String> {
     let going: Vec<&ResultView> = found
         .iter()
-        .filter(|view| view.collected_at.is_none() && view.hours_left.is_some_and(|hours| hours < SOON))
+        .filter(|view| view.collected_at.is_none() && view.hours_left.is_some_and(|hours| hours < FEW_HOURS))
         .collect();
     let hours = going.iter().filter_map(|view| view.hours_left).min()?;
     let jobs: BTreeSet<JobId> = going.iter().map(|view| view.attempt.task.job).collect();

@@ -12,7 +12,7 @@ mod remove;
 
 use clap::{Args, Subcommand};
 use protocol::api::{Reply, Request};
-use protocol::result::{Left, ResultList, ResultQuery, ResultView};
+use protocol::result::{ResultList, ResultQuery};
 use protocol::unit::Bytes;
 
 pub use folder::Place;
@@ -72,21 +72,6 @@ async fn list_of(client: &Client, query: ResultQuery, context: &Context) -> Resu
         Reply::Results(list) => Ok(list),
         other => Err(unfit(&other)),
     }
-}
-
-/// `3 files, 1.2 MiB`.
-pub fn contents(left: &Left) -> String {
-    format!("{}, {}", count(left.entries, "file"), Bytes(left.size))
-}
-
-/// `3 files, 1.2 MiB, kept for 29 d yet; get it with: bramble result get 17.3`, as a page says it.
-pub fn told(view: &ResultView, named: &str) -> String {
-    let kept = match (view.collected_at, view.hours_left) {
-        (Some(_), _) => ", collected".into(),
-        (None, Some(hours)) => format!(", kept for {} yet", list::roughly(hours)),
-        (None, None) => String::new(),
-    };
-    format!("{}{kept}; get it with: bramble result get {named}", contents(&view.left))
 }
 
 /// `3 results, 1.2 MiB`.

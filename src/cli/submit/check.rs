@@ -1,6 +1,6 @@
 //! `submit --check`: what would run, told without asking any manager.
 
-use protocol::job::{Array, Axis, JobFile};
+use protocol::job::{Array, Axis, JobFile, JobSpec};
 use protocol::unit::Bytes;
 use serde_json::{Value, json};
 
@@ -45,11 +45,21 @@ fn as_text(plan: &Plan) -> String {
     lines.extend(spec.files[plan.uploads.len()..].iter().map(|file| ("file", kept(file))));
     let words = spec.env.iter().map(|(name, value)| shell_line(&[format!("{name}={value}")]));
     lines.extend(words.map(|word| ("env", word)));
-    lines.push(("node", spec.node.as_ref().map_or_else(|| "any that fits".to_owned(), ToString::to_string)));
+    lines.push(("node", node(spec)));
     lines.push(("cpus", spec.cpus.to_string()));
     lines.push(("tasks", told_tasks(plan)));
     // Every line is somebody's words, and none may command the terminal or begin another line.
     lines.iter().map(|(what, said)| format!("{what:<8} {}\n", clean(said))).collect()
+}
+
+fn node(spec: &JobSpec) -> String {
+    let needs = spec.interpreters.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
+    match &spec.node {
+        None if needs.is_empty() => "any that fits".to_owned(),
+        None => format!("any that fits and has {needs}"),
+        Some(node) if needs.is_empty() => node.to_string(),
+        Some(node) => format!("{node}, when it has {needs}"),
+    }
 }
 
 fn started(start: &Start) -> String {

@@ -44,6 +44,13 @@ pub struct Run {
     pub start: Start,
 }
 
+impl Run {
+    /// What a node must have for it.
+    pub fn needs(&self) -> Option<&'static str> {
+        self.start.needs(self.words.first()?)
+    }
+}
+
 /// What a job runs.
 struct Work {
     command: Vec<String>,
@@ -73,6 +80,7 @@ impl Plan {
         }
         let sweep =
             draft.sweep.iter().map(|axis| Axis { name: axis.value.name.clone(), values: axis.value.values.clone() });
+        let interpreters = work.runs.iter().filter_map(Run::needs).map(str::to_owned).collect();
         let spec = JobSpec {
             name: draft.name.map(|name| name.value),
             command: work.command,
@@ -83,7 +91,7 @@ impl Plan {
             sweep: sweep.collect(),
             files,
             reduce: work.reduce,
-            interpreter: None,
+            interpreters,
             secrets: vec![],
             notify: vec![],
         };

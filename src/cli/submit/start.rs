@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use protocol::node::INTERPRETERS;
+
 /// Linux itself reads no more of a first line.
 const FIRST_LINE: usize = 256;
 
-const INTERPRETERS: &[(&str, &str)] = &[("py", "python3"), ("sh", "bash")];
+const BY_EXTENSION: &[(&str, &str)] = &[("py", "python3"), ("sh", "bash")];
 
 /// What every program that Linux can load begins with.
 const ELF: &[u8] = b"\x7fELF";
@@ -33,7 +35,7 @@ impl Start {
             return first_line(line, written);
         }
         let extension = path.extension().and_then(|extension| extension.to_str());
-        let known = INTERPRETERS.iter().find(|(known, _)| extension == Some(known));
+        let known = BY_EXTENSION.iter().find(|(known, _)| extension == Some(known));
         known.map(|(_, interpreter)| Start::Interpreter(interpreter)).ok_or_else(|| {
             format!(
                 "nothing says what runs {written}: it has no first line that does, and is no .py or .sh; \
@@ -52,10 +54,34 @@ impl Start {
         }
     }
 
+    /// What a node must have for it, as far as nodes tell of that; `name`: what is started.
+    pub fn needs(&self, name: &str) -> Option<&'static str> {
+        let named = match self {
+            Start::Itself => return None,
+            Start::ByTheNode => name,
+            Start::Interpreter(interpreter) => interpreter,
+            Start::FirstLine(line) => {
+                let mut words = line.split_whitespace();
+                let first = words.next().map_or("", last_part);
+                // Options and variables of `env` itself.
+                if first == "env" {
+                    words.find(|word| !word.starts_with('-') && !word.contains('=')).map_or("", last_part)
+                } else {
+                    first
+                }
+            }
+        };
+        INTERPRETERS.into_iter().find(|known| *known == named)
+    }
+
     /// Whether a node must be allowed to run it as it is.
     pub fn executable(&self) -> bool {
         matches!(self, Start::Itself | Start::FirstLine(_))
     }
+}
+
+fn last_part(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn first_line(line: &[u8], written: &str) -> Result<Start, String> {
@@ -81,5 +107,27 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Would be looked for on the node, where hardly anybody keeps scripts.
 pub fn is_named_like_a_script(name: &str) -> bool {
-    name.rsplit_once('.').is_some_and(|(_, extension)| INTERPRETERS.iter().any(|(known, _)| extension == *known))
+    name.rsplit_once('.').is_some_and(|(_, extension)| BY_EXTENSION.iter().any(|(known, _)| extension == *known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_needs_what_its_first_line_or_its_extension_names() {
+        let line = |line: &str| Start::FirstLine(line.into()).needs("run");
+        for python in
+            ["/usr/bin/env python3", "/usr/bin/env -S A=b python3 -u", "/usr/bin/python3", "/opt/bin/python3 -u"]
+        {
+            assert_eq!(line(python), Some("python3"), "{python}");
+        }
+        // Of these no node tells.
+        for unknown in ["/bin/sh", "/usr/bin/env python3.11", "/usr/bin/env", "/usr/bin/awk -f", ""] {
+            assert_eq!(line(unknown), None, "{unknown}");
+        }
+        assert_eq!(Start::Interpreter("bash").needs("run.sh"), Some("bash"));
+        assert_eq!((Start::ByTheNode.needs("Rscript"), Start::ByTheNode.needs("ffmpeg")), (Some("Rscript"), None));
+        assert_eq!(Start::Itself.needs("python3"), None);
+    }
 }

@@ -70,6 +70,7 @@ fn every_key_arrives_in_the_job() {
         cpus: 2,
         node: Some("pi-3".parse().unwrap()),
         array: Some(Array { first: 5, last: 9 }),
+        interpreters: ["python3".to_owned()].into(),
         files: vec![file("run.py"), file("a.csv"), file("set"), file("kept"), set],
         ..JobSpec::of(["python3", "./run.py", "-n", "two words", ""])
     };

@@ -19,6 +19,11 @@ pub fn draw(state: &State, dialog: &Dialog, area: Rect, buffer: &mut Buffer) {
         lines.extend(wrapped(&text::clean(paragraph), width.saturating_sub(6)));
         lines.push(String::new());
     }
+    let inside = width.saturating_sub(6);
+    lines.extend(dialog.list.iter().map(|line| paint::cut(&text::clean(line), inside, state.theme.glyphs)));
+    if !dialog.list.is_empty() {
+        lines.push(String::new());
+    }
     let height = (u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(4)).min(area.height);
     let place = Rect::new(
         area.x + area.width.saturating_sub(width) / 2,

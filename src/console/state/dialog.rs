@@ -11,6 +11,8 @@ pub struct Dialog {
     pub title: String,
     /// What is about to happen, a paragraph each.
     pub text: Vec<String>,
+    /// Below that, a line each.
+    pub list: Vec<String>,
     pub danger: bool,
     pub buttons: Vec<Button>,
     pub focus: usize,
@@ -34,7 +36,7 @@ impl Dialog {
     pub fn ask(title: impl Into<String>, text: Vec<String>, label: impl Into<String>, deed: Deed) -> Dialog {
         let cancel = Button { label: "Cancel".into(), press: Press::Nothing };
         let act = Button { label: label.into(), press: Press::Do(Box::new(deed)) };
-        Dialog { title: title.into(), text, danger: true, buttons: vec![cancel, act], focus: 0 }
+        Dialog { title: title.into(), text, list: vec![], danger: true, buttons: vec![cancel, act], focus: 0 }
     }
 
     /// Something to read, and to copy.
@@ -42,7 +44,7 @@ impl Dialog {
         let mut buttons = vec![Button { label: "Close".into(), press: Press::Nothing }];
         buttons.extend(copy.map(|copy| Button { label: "Copy".into(), press: Press::Copy(copy) }));
         let text = text.into_iter().map(|said| text::shortened(said, LONGEST)).collect();
-        Dialog { title: title.into(), text, danger: false, buttons, focus: 0 }
+        Dialog { title: title.into(), text, list: vec![], danger: false, buttons, focus: 0 }
     }
 
     pub fn step(&mut self, forward: bool) {

@@ -1,6 +1,7 @@
 //! All that the console knows. One owner changes it, event by event; panes only read it. There is no clock here, no
 //! terminal and no network: `now` is a field, and what is to be done outside is returned as effects.
 
+mod away;
 pub mod deed;
 pub mod dialog;
 pub mod events;

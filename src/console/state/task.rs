@@ -5,6 +5,7 @@ use std::time::Duration;
 use protocol::api::{AttemptView, LogQuery, Reply, Request, TaskView, Why};
 use protocol::id::{Target, TaskId};
 use protocol::job::{Stream, TaskState};
+use protocol::result::ResultView;
 
 use super::Now;
 use super::list::Move;
@@ -19,6 +20,8 @@ pub struct TaskPage {
     pub id: TaskId,
     pub task: Option<TaskView>,
     pub attempts: Vec<AttemptView>,
+    /// What is kept of what they left.
+    pub results: Vec<ResultView>,
     /// While it waits, or because a person asked.
     pub why: Option<Why>,
     why_asked: bool,
@@ -50,6 +53,7 @@ impl TaskPage {
             id,
             task: None,
             attempts: vec![],
+            results: vec![],
             why: None,
             why_asked: false,
             why_top: 0,
@@ -177,10 +181,10 @@ impl TaskPage {
 
     pub fn answered(&mut self, reply: Reply) -> Vec<Effect> {
         match reply {
-            Reply::Task { task, attempts, .. } => {
+            Reply::Task { task, attempts, results } => {
                 let before = self.task.as_ref().map(|task| task.state);
                 let state = task.state;
-                (self.task, self.attempts) = (Some(task), attempts);
+                (self.task, self.attempts, self.results) = (Some(task), attempts, results);
                 if self.waits() {
                     return vec![Effect::Ask(Purpose::Why { page: self.no }, Request::Why { id: self.id })];
                 }

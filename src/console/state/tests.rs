@@ -1,6 +1,7 @@
 //! Keys go in, screens and effects come out.
 
 mod astray;
+mod away;
 mod everywhere;
 mod fuzz;
 mod hostile;

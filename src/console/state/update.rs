@@ -294,6 +294,10 @@ impl State {
                 self.changed(*changes);
                 vec![]
             }
+            Told::Away(away) => {
+                self.missed(&away);
+                vec![]
+            }
             Told::Past(events) => {
                 self.events.add(events);
                 vec![]

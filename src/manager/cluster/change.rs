@@ -53,6 +53,8 @@ pub struct PersonRow {
     pub name: PersonName,
     /// Added to `task_uid_base`; given at first sight, never again to someone else.
     pub serial: u32,
+    /// When the last console of theirs was opened or closed.
+    pub seen_at: Option<UnixMillis>,
 }
 
 /// The fingerprint of a public key, as `ssh-keygen -l` prints it: `SHA256:…`.

@@ -11,6 +11,7 @@ use protocol::time::UnixMillis;
 
 use super::compact::Moment;
 use super::ids::{NodeIx, PersonIx};
+use super::interpreters::Interpreters;
 use super::recipe::Recipe;
 use super::tally::Tally;
 use super::task::{FRESH, Task};
@@ -31,6 +32,7 @@ pub struct Job {
     pub recipe: Recipe,
     /// It is given some; which, is elsewhere.
     pub files: bool,
+    pub interpreters: Interpreters,
     /// Its last task waits for all others.
     reduces: bool,
     pub counts: Counts,
@@ -55,6 +57,7 @@ impl Job {
             name: spec.name.clone(),
             recipe: Recipe::new(spec),
             files: !spec.files.is_empty(),
+            interpreters: Interpreters::of(spec.interpreters.iter().map(String::as_str)),
             reduces: spec.reduce.is_some(),
             counts: Counts { queued, ..Counts::default() },
             ended: 0,

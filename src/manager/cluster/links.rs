@@ -138,7 +138,7 @@ impl Cluster {
         node.cpus = hello.cpus;
         node.slots = hello.slots;
         node.shared_uid = hello.shared_uid;
-        node.facts = std::mem::take(&mut hello.facts);
+        node.know(std::mem::take(&mut hello.facts));
         node.facts.boot_id = Some(hello.boot_id.clone());
         self.persist_node(ix, turn);
         rebooted

@@ -5,13 +5,14 @@
 //! after the store has committed it.
 //!
 //! Where to look: `port` is what goes in and comes out, `change` what is kept. A request enters by `requests`
-//! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`, `files`, `collect`, `forget`); an agent by
+//! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`, `away`, `files`, `collect`, `forget`); an agent by
 //! `links` and `hello`, then `reports` and `leave`. `ends` is how an attempt is over, `placement` what goes where, `recall`
 //! and `reserve` its two exceptions; `trim` and `aging` are what goes by itself. Below them lie the tables (`jobs` and their
 //! `tally`, `nodes`, `people`, `shelves`, `supplies`, `results`) and the indexes (`queue`, `orders`, `openings`).
 
 mod admin;
 mod aging;
+mod away;
 mod change;
 mod collect;
 mod compact;
@@ -22,6 +23,7 @@ mod forget;
 mod full;
 mod hello;
 mod ids;
+mod interpreters;
 mod jobs;
 mod joining;
 mod leases;
@@ -197,6 +199,7 @@ impl Cluster {
             Input::Report { link, report } => self.report(link, report, turn),
             Input::Unlinked { link, reason } => self.unlinked(link, reason, turn),
             Input::Lied { node, what, reason } => self.lied(&node, what, reason, turn),
+            Input::Seen { person } => self.seen(&person, turn),
             Input::Own { name, facts, metrics } => self.own(name, facts, metrics, turn),
             Input::Woken => {}
         }

@@ -9,6 +9,7 @@ use protocol::time::UnixMillis;
 
 use super::change::{KeyPrint, NodeRow};
 use super::ids::{ClassIx, NodeIx, PersonIx};
+use super::interpreters::Interpreters;
 use super::orders::Orders;
 use super::port::{LinkId, Mono};
 use super::queue::Key;
@@ -29,6 +30,8 @@ pub struct Node {
     pub shared_uid: bool,
     pub taken_by: Option<PersonIx>,
     pub facts: Facts,
+    /// The same of its facts, for quick questions.
+    pub interpreters: Interpreters,
 
     /// Its control link; a node with one is up.
     pub link: Option<LinkId>,
@@ -75,6 +78,7 @@ impl Node {
             shared_uid: false,
             taken_by: None,
             facts: Facts::default(),
+            interpreters: Interpreters::default(),
             link: None,
             newest_link: None,
             down_since: None,
@@ -106,9 +110,14 @@ impl Node {
         node.slots = row.slots;
         node.shared_uid = row.shared_uid;
         node.taken_by = taken_by;
-        node.facts = row.facts;
+        node.know(row.facts);
         node.orders.reset(row.slots, |_| None);
         (row.name, node)
+    }
+
+    pub fn know(&mut self, facts: Facts) {
+        self.interpreters = Interpreters::told(&facts);
+        self.facts = facts;
     }
 
     pub fn up(&self) -> bool {
@@ -120,9 +129,11 @@ impl Node {
         self.up() && self.role == Role::Worker && !self.draining && !self.revoked && !self.is_full()
     }
 
-    /// Whether its agent is new enough for such a task.
+    /// Whether its agent is new enough for such a task, and it has what runs it.
     pub fn can(&self, key: &Key) -> bool {
-        (self.takes_files || !key.files) && (self.gives_results || !key.results)
+        (self.takes_files || !key.files)
+            && (self.gives_results || !key.results)
+            && self.interpreters.has(key.interpreters)
     }
 
     /// As it says itself.

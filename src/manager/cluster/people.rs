@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use protocol::name::PersonName;
+use protocol::time::UnixMillis;
 
 use super::change::{Change, PersonRow};
 use super::ids::PersonIx;
@@ -20,14 +21,16 @@ pub struct People {
 struct Person {
     name: PersonName,
     serial: Option<u32>,
+    seen_at: Option<UnixMillis>,
 }
 
 impl People {
     pub fn load(rows: Vec<PersonRow>) -> Self {
         let mut people = Self::default();
-        for PersonRow { name, serial } in rows {
+        for PersonRow { name, serial, seen_at } in rows {
             let ix = people.intern(&name);
-            people.known[ix.position()].serial = Some(serial);
+            let person = &mut people.known[ix.position()];
+            (person.serial, person.seen_at) = (Some(serial), seen_at);
             people.last_serial = people.last_serial.max(serial);
         }
         people
@@ -38,7 +41,7 @@ impl People {
             return *ix;
         }
         let ix = PersonIx::of(self.known.len());
-        self.known.push(Person { name: name.clone(), serial: None });
+        self.known.push(Person { name: name.clone(), serial: None, seen_at: None });
         self.by_name.insert(name.clone(), ix);
         ix
     }
@@ -58,7 +61,27 @@ impl People {
         }
         self.last_serial = self.last_serial.saturating_add(1);
         person.serial = Some(self.last_serial);
-        turn.persist(Change::Person(PersonRow { name: person.name.clone(), serial: self.last_serial }));
+        person.keep(turn);
         self.last_serial
+    }
+
+    /// When a console of theirs was last opened or closed.
+    pub fn seen_at(&self, ix: PersonIx) -> Option<UnixMillis> {
+        self.known[ix.position()].seen_at
+    }
+
+    pub fn seen(&mut self, ix: PersonIx, turn: &mut Turn<'_>) {
+        let person = &mut self.known[ix.position()];
+        person.seen_at = Some(turn.now.wall);
+        person.keep(turn);
+    }
+}
+
+impl Person {
+    /// Nothing is kept of somebody who has never submitted anything.
+    fn keep(&self, turn: &mut Turn<'_>) {
+        if let Some(serial) = self.serial {
+            turn.persist(Change::Person(PersonRow { name: self.name.clone(), serial, seen_at: self.seen_at }));
+        }
     }
 }

@@ -141,6 +141,10 @@ pub enum Input {
         what: String,
         reason: String,
     },
+    /// The first console of this person was opened, or the last one closed.
+    Seen {
+        person: PersonName,
+    },
     /// The manager's own machine, shown as a card too.
     Own {
         name: NodeName,

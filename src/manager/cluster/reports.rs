@@ -203,12 +203,17 @@ impl Cluster {
         // Which boot this is, is the hello's to say: it decides what may be sent again.
         facts.boot_id = node.facts.boot_id.clone();
         if node.facts != facts {
-            node.facts = facts;
+            let before = node.interpreters;
+            node.know(facts);
+            let more = !before.has(node.interpreters);
             // One that changes them without end is shown as it says, and written down now and then.
             if node.facts_kept.pass(turn.now.mono).is_some() {
                 self.persist_node(on, turn);
             }
             turn.touch_node(self.nodes.name(on));
+            if more {
+                self.room_on(on);
+            }
         }
     }
 }

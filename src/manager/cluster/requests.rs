@@ -35,7 +35,8 @@ impl Cluster {
             Request::ResultCollected { attempt } => self.collected(caller, attempt, turn),
             Request::ResultRemove { targets } => self.remove_results(caller, &targets, turn),
             Request::JobRemove { jobs } => self.remove_jobs(caller, &jobs, turn),
-            Request::SecretSet { .. } | Request::Secrets { .. } | Request::SecretRemove { .. } | Request::Away => {
+            Request::Away => Ok(self.away(caller)),
+            Request::SecretSet { .. } | Request::Secrets { .. } | Request::SecretRemove { .. } => {
                 Err(Refusal::unavailable("not yet"))
             }
             Request::Hello { .. }

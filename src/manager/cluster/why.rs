@@ -92,8 +92,17 @@ impl Cluster {
                     format!("waits for {name}: {}{after}", self.why_not(ix, node, key, id, now))
                 }
                 _ if meant().any(|(_, node)| node.open()) && !meant().any(|(_, node)| node.open() && node.can(key)) => {
-                    let takes = meant().any(|(_, node)| node.open() && node.takes_files);
-                    let what = if key.files && !takes { "takes files" } else { "gives results" };
+                    let open = || meant().map(|(_, node)| node).filter(|node| node.open());
+                    let takes = open().any(|node| node.takes_files);
+                    let gives = open().any(|node| node.gives_results);
+                    let what = match () {
+                        () if key.files && !takes => "takes files",
+                        () if key.results && !gives => "gives results",
+                        () => {
+                            let names = key.interpreters.names().collect::<Vec<_>>().join(" and ");
+                            return format!("waits for a worker that has {names}: none that is up does{after}");
+                        }
+                    };
                     format!(
                         "waits for a worker that {what}: the agents of all that are up are older; upgrade one{after}"
                     )
@@ -137,6 +146,9 @@ impl Cluster {
         }
         if key.results && !node.gives_results {
             return "its agent is older and gives no results, which another task of the job needs; upgrade it".into();
+        }
+        if let Some(missing) = node.interpreters.without(key.interpreters) {
+            return format!("it has no {missing}, which runs a script of the task");
         }
         if key.files && node.files_rest {
             return "it had no room for the files of a task; it is tried again within a minute".into();

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use link::{Budget, FrameReader, FrameWriter, ReadError};
-use protocol::api::{Answer, Body, Call, Hello, More, Refusal, Reply, Request};
+use protocol::api::{Answer, Away, Body, Call, Hello, More, Refusal, Reply, Request};
 use protocol::file::FilePut;
 use protocol::frame::FrameError;
+use protocol::job::Counts;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -115,6 +116,8 @@ struct Connection<'a, W> {
     told_to: mpsc::UnboundedSender<(u64, Result<Reply, Refusal>)>,
     pieces_to: mpsc::Sender<Answer>,
     streams: JoinSet<()>,
+    /// A watch was begun here.
+    watches: bool,
     /// With the number of the call.
     transfer: Option<(u64, Transfer)>,
 }
@@ -130,8 +133,8 @@ where
     let (pieces_to, mut pieces) = mpsc::channel(PIECES);
     let out = FrameWriter::new(write);
     let (waiting, streams) = (HashMap::new(), JoinSet::new());
-    let mut me =
-        Connection { door, caller, out, waiting, under_way: [0; 3], told_to, pieces_to, streams, transfer: None };
+    let (under_way, watches, transfer) = ([0; 3], false, None);
+    let mut me = Connection { door, caller, out, waiting, under_way, told_to, pieces_to, streams, watches, transfer };
     loop {
         let room = me.waiting.len() + me.streams.len() < MOST_CALLS && me.under_way[Kind::Look as usize] < MOST_LOOKS;
         let going_on = tokio::select! {
@@ -176,6 +179,12 @@ where
     }
     for (call, _) in std::mem::take(&mut me.waiting).into_values() {
         door.heart.gone(call).await;
+    }
+    if me.watches {
+        me.streams.shutdown().await;
+        if !door.people.has(&me.caller.person) {
+            door.heart.seen(me.caller.person.clone()).await;
+        }
     }
     let Connection { caller, out, transfer, .. } = me;
     if let Some((id, transfer)) = transfer {
@@ -242,7 +251,14 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
             Request::Events(query) => {
                 self.stream(id, |door, out| async move { events::stream(&door, query, &out).await })
             }
+            // Whoever has a console open sees it there.
+            Request::Away if self.door.people.has(&caller.person) => {
+                self.answer(id, Ok(Reply::Away(Away { since: None, ended: Counts::default(), jobs: vec![] })))
+            }
             Request::Watch => {
+                if !std::mem::replace(&mut self.watches, true) && !self.door.people.has(&caller.person) {
+                    self.door.heart.seen(caller.person.clone()).await;
+                }
                 self.stream(id, |door, out| async move { watch::stream(&door, caller.person, &out).await })
             }
             Request::Submit(_) if let Some(why) = self.door.space.low() => {
@@ -361,9 +377,9 @@ mod tests {
 
     type Near = tokio::io::DuplexStream;
 
-    async fn connect(manager: &Manager) -> (FrameReader<ReadHalf<Near>>, FrameWriter<WriteHalf<Near>>, JoinHandle) {
+    async fn connect(door: Arc<Door>) -> (FrameReader<ReadHalf<Near>>, FrameWriter<WriteHalf<Near>>, JoinHandle) {
         let (near, far) = duplex(1 << 16);
-        let (door, (read, write)) = (manager.door(), split(far));
+        let (read, write) = split(far);
         let serving = tokio::spawn(async move { serve(&door, admin(), &Budget::new(1 << 20), read, write).await });
         let (read, write) = split(near);
         (FrameReader::new(read), FrameWriter::new(write), serving)
@@ -374,7 +390,7 @@ mod tests {
     #[tokio::test]
     async fn who_hangs_up_is_noticed_however_much_was_waited_for() {
         let manager = Manager::start();
-        let (mut read, mut write, serving) = connect(&manager).await;
+        let (mut read, mut write, serving) = connect(manager.door()).await;
         write.send(&Call { id: 0, request: Request::Submit(JobSpec::of(["true"])) }).await.unwrap();
         assert!(matches!(read.next::<Answer>().await, Ok(Some(Answer { body: Body::Reply(_), .. }))));
         let wait = || Request::Wait { targets: vec![Target::Job(protocol::id::JobId(1))] };
@@ -391,5 +407,33 @@ mod tests {
         drop(asking.await.unwrap());
         reading.abort();
         tokio::time::timeout(std::time::Duration::from_secs(20), serving).await.expect("it ends").unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_is_told_what_ended_since_the_last_console_was_closed() {
+        let manager = Manager::start();
+        let door = manager.door();
+        let submit = || Request::Submit(JobSpec::of(["true"]));
+        let stop = |job| Request::Stop { targets: vec![Target::Job(protocol::id::JobId(job))], reason: None };
+        let (mut read, mut write, serving) = connect(door.clone()).await;
+        for (id, request) in [(1, submit()), (2, submit()), (3, stop(1)), (4, Request::Watch)] {
+            write.send(&Call { id, request }).await.unwrap();
+            read.next::<Answer>().await.unwrap().unwrap();
+        }
+        let (mut other, mut to_other, _) = connect(door.clone()).await;
+        to_other.send(&Call { id: 1, request: Request::Away }).await.unwrap();
+        let away = |answer: Option<Answer>| match answer.map(|answer| answer.body) {
+            Some(Body::Reply(Reply::Away(away))) => away,
+            answer => panic!("{answer:?}"),
+        };
+        assert_eq!(away(other.next().await.unwrap()).since, None, "a console is open");
+        drop((read, write));
+        serving.await.unwrap();
+        to_other.send(&Call { id: 2, request: stop(2) }).await.unwrap();
+        other.next::<Answer>().await.unwrap().unwrap();
+        to_other.send(&Call { id: 3, request: Request::Away }).await.unwrap();
+        let missed = away(other.next().await.unwrap());
+        assert!(missed.since.is_some());
+        assert_eq!(missed.jobs.iter().map(|job| job.id.0).collect::<Vec<_>>(), [2]);
     }
 }

@@ -15,6 +15,11 @@ pub struct People {
 }
 
 impl People {
+    /// Whether they have a watch open.
+    pub fn has(&self, person: &PersonName) -> bool {
+        self.all.borrow().contains_key(person)
+    }
+
     /// Present until the seat is dropped, however the connection ends.
     pub fn enter(&self, person: PersonName) -> Seat {
         self.all.send_if_modified(|all| {

@@ -8,7 +8,7 @@ use link::Fingerprint;
 use protocol::agent::{FromAgent, Hello, ToAgent};
 use protocol::api::{Picture, Refusal, Reply, Request};
 use protocol::id::{AttemptId, Target};
-use protocol::name::NodeName;
+use protocol::name::{NodeName, PersonName};
 use protocol::node::{Facts, MetricsPatch};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -123,6 +123,10 @@ impl Heart {
 
     pub async fn lied(&self, node: NodeName, what: String, reason: String) {
         self.send(Message::Input { input: Input::Lied { node, what, reason }, reply: None }).await;
+    }
+
+    pub async fn seen(&self, person: PersonName) {
+        self.send(Message::Input { input: Input::Seen { person }, reply: None }).await;
     }
 
     pub async fn order(&self, link: LinkId, order: ToAgent) {

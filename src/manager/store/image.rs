@@ -16,7 +16,7 @@ use crate::manager::cluster::{
 
 pub fn load(db: &Connection) -> Result<Image, StoreError> {
     Ok(Image {
-        people: all(db, "person", |c| Ok(PersonRow { name: c.parse("name")?, serial: c.get("serial")? }))?,
+        people: all(db, "person", person)?,
         nodes: all(db, "node", node)?,
         tokens: all(db, "token", token)?,
         jobs: all(db, "job", job)?,
@@ -57,6 +57,10 @@ fn number(db: &Connection, name: &str) -> Result<u64, StoreError> {
 fn newest_event(db: &Connection) -> Result<u64, StoreError> {
     let no: Option<i64> = db.query_row("SELECT max(no) FROM event", [], |row| row.get(0))?;
     Ok(no.unwrap_or(0).unsigned_abs())
+}
+
+fn person(c: &Columns) -> Result<PersonRow, StoreError> {
+    Ok(PersonRow { name: c.parse("name")?, serial: c.get("serial")?, seen_at: c.time_opt("seen_at")? })
 }
 
 fn node(c: &Columns) -> Result<NodeRow, StoreError> {

@@ -72,8 +72,8 @@ CREATE TABLE notice (no INTEGER PRIMARY KEY, what TEXT NOT NULL);
 CREATE TABLE secret (
     owner TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, set_at INTEGER NOT NULL, PRIMARY KEY (owner, name)
 ) WITHOUT ROWID;
--- When the last console of a person was closed.
-ALTER TABLE person ADD COLUMN left_at INTEGER;
+-- When the last console of a person was opened or closed.
+ALTER TABLE person ADD COLUMN seen_at INTEGER;
 "];
 
 pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {

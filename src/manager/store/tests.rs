@@ -117,7 +117,7 @@ fn rows() -> Image {
         collected: Some(Collected { at: UnixMillis(5), hour: 30 }),
     };
     Image {
-        people: vec![PersonRow { name: "ana".parse().unwrap(), serial: 1 }],
+        people: vec![PersonRow { name: "ana".parse().unwrap(), serial: 1, seen_at: Some(UnixMillis(7)) }],
         nodes: vec![node],
         tokens: vec![token],
         jobs: vec![job(7)],
@@ -270,6 +270,23 @@ async fn an_older_bramble_refuses_a_newer_file_with_a_sentence() {
     assert!(error.to_string().contains("newer"), "{error}");
 }
 
+/// Takes back what each step of the schema after this one has made, as far as it shows.
+fn make_older(db: &rusqlite::Connection, version: usize) {
+    const STEPS: [&str; 7] = [
+        "DROP TABLE history",
+        "",
+        "DROP TABLE file",
+        "ALTER TABLE job DROP COLUMN given",
+        "ALTER TABLE file DROP COLUMN executable",
+        "DROP TABLE result; DROP TABLE age",
+        "DROP TABLE notice; DROP TABLE secret; ALTER TABLE person DROP COLUMN seen_at",
+    ];
+    for step in STEPS[version - 1..].iter().rev() {
+        db.execute_batch(step).unwrap();
+    }
+    db.pragma_update(None, "user_version", version as u32).unwrap();
+}
+
 #[tokio::test]
 async fn a_file_of_the_first_schema_is_brought_forward_with_all_that_is_in_it() {
     let state = tempfile::tempdir().unwrap();
@@ -278,11 +295,7 @@ async fn a_file_of_the_first_schema_is_brought_forward_with_all_that_is_in_it() 
     commit(&writer, changes(&rows), vec![event(41)]).await;
     writer.close().await;
     let db = rusqlite::Connection::open(database(state.path())).unwrap();
-    db.execute_batch(
-        "DROP TABLE history; DROP TABLE file; DROP TABLE result; DROP TABLE age; ALTER TABLE job DROP COLUMN given;
-         PRAGMA user_version = 1;",
-    )
-    .unwrap();
+    make_older(&db, 1);
     drop(db);
     let (writer, loaded, _alarm) = start(state.path());
     assert_eq!((loaded.nodes.len(), loaded.tasks.len(), loaded.last_event), (1, 1, 41));
@@ -297,9 +310,7 @@ async fn a_file_from_before_jobs_were_given_files_is_brought_forward() {
     commit(&writer, changes(&rows()), vec![]).await;
     writer.close().await;
     let db = rusqlite::Connection::open(database(state.path())).unwrap();
-    let older = "ALTER TABLE job DROP COLUMN given; ALTER TABLE file DROP COLUMN executable; DROP TABLE result;
-        DROP TABLE age; PRAGMA user_version = 4;";
-    db.execute_batch(older).unwrap();
+    make_older(&db, 4);
     drop(db);
     let (writer, loaded, _alarm) = start(state.path());
     assert!(loaded.jobs[0].given.is_empty() && !loaded.files[0].executable);
@@ -313,7 +324,7 @@ async fn a_file_from_before_there_were_results_is_brought_forward() {
     commit(&writer, vec![Change::Job(job(7).into())], vec![]).await;
     writer.close().await;
     let db = rusqlite::Connection::open(database(state.path())).unwrap();
-    db.execute_batch("DROP TABLE result; DROP TABLE age; PRAGMA user_version = 6;").unwrap();
+    make_older(&db, 6);
     drop(db);
     let (writer, loaded, _alarm) = start(state.path());
     assert_eq!((loaded.jobs.len(), loaded.results.len(), loaded.ages.len(), loaded.hours), (1, 0, 0, 0));

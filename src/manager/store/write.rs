@@ -12,7 +12,8 @@ use crate::manager::history::Page;
 pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
     match change {
         Change::Person(person) => {
-            run(db, "INSERT OR REPLACE INTO person VALUES (?1, ?2)", params![person.name.as_str(), person.serial])
+            let person = params![person.name.as_str(), person.serial, time(person.seen_at)];
+            run(db, "INSERT OR REPLACE INTO person VALUES (?1, ?2, ?3)", person)
         }
         Change::Node(row) => node(db, row),
         Change::NodeGone(name) => run(db, "DELETE FROM node WHERE name = ?1", params![name.as_str()]),

@@ -38,10 +38,18 @@ impl Pulse {
 
     /// A new link: the hello says the facts, and of the metrics nothing is known there.
     pub fn begin(&mut self) -> Facts {
+        self.look_for_interpreters();
         self.told_facts = self.sampler.facts();
         self.told_metrics = Metrics::default();
         self.ticks = 0;
         self.told_facts.clone()
+    }
+
+    /// What has been installed or removed is told soon, its version when there is time to ask for it.
+    fn look_for_interpreters(&mut self) {
+        if let Some(finder) = &self.finder {
+            self.sampler.know(finder.look());
+        }
     }
 
     /// The manager has answered the hello: what can be said at once.
@@ -56,7 +64,11 @@ impl Pulse {
     /// Once a second.
     pub fn tick(&mut self) -> impl Iterator<Item = FromAgent> {
         self.ticks = self.ticks.wrapping_add(1);
-        let facts = self.ticks.is_multiple_of(FACTS).then(|| self.changed_facts()).flatten();
+        let facts = self.ticks.is_multiple_of(FACTS).then(|| {
+            self.look_for_interpreters();
+            self.changed_facts()
+        });
+        let facts = facts.flatten();
         let metrics = self.sampler.metrics();
         let patch = metrics.since(&self.told_metrics);
         self.told_metrics = metrics;

@@ -13,24 +13,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use protocol::node::Interpreter;
+use protocol::node::{INTERPRETERS, Interpreter};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal};
 
 /// Where programs are looked for: the PATH every task starts with.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-const WANTED: [(&str, &str); 9] = [
-    ("bash", "--version"),
-    ("python3", "--version"),
-    ("perl", "--version"),
-    ("ruby", "--version"),
-    ("node", "--version"),
-    ("Rscript", "--version"),
-    ("julia", "--version"),
-    ("lua", "-v"),
-    ("php", "--version"),
-];
+fn asks_version(name: &str) -> &'static str {
+    if name == "lua" { "-v" } else { "--version" }
+}
 
 const PATIENCE: Duration = Duration::from_secs(2);
 const MOST_OUTPUT: usize = 4096;
@@ -55,27 +47,39 @@ impl Finder {
     }
 
     fn find_in(&mut self, path: &str) -> Vec<Interpreter> {
-        WANTED
-            .iter()
-            .filter_map(|(name, flag)| {
-                let (program, stamp) = which(path, name)?;
-                let version = match self.known.get(&program) {
-                    Some((known, version)) if *known == stamp => version.clone(),
-                    _ => {
-                        let version = ask(&program, flag).as_deref().and_then(version_in);
-                        self.known.insert(program.clone(), (stamp, version.clone()));
-                        version
-                    }
-                };
-                Some(Interpreter { name: (*name).into(), path: program.to_str()?.into(), version })
-            })
-            .collect()
+        let there = there(path);
+        for (name, program, stamp) in &there {
+            if !self.known.get(program).is_some_and(|(known, _)| known == stamp) {
+                let version = ask(program, asks_version(name)).as_deref().and_then(version_in);
+                self.known.insert(program.clone(), (*stamp, version));
+            }
+        }
+        self.told(there)
+    }
+
+    /// The same without asking any of them: versions as far as they are known.
+    pub fn look(&self) -> Vec<Interpreter> {
+        self.told(there(PATH))
+    }
+
+    fn told(&self, there: Vec<(&str, PathBuf, Stamp)>) -> Vec<Interpreter> {
+        let told = there.into_iter().filter_map(|(name, program, stamp)| {
+            let version = self.known.get(&program).filter(|(known, _)| *known == stamp);
+            let version = version.and_then(|(_, version)| version.clone());
+            Some(Interpreter { name: name.into(), path: program.to_str()?.into(), version })
+        });
+        told.collect()
     }
 }
 
 /// Whether a task would find this program.
 pub fn installed(name: &str) -> bool {
     which(PATH, name).is_some()
+}
+
+fn there(path: &str) -> Vec<(&'static str, PathBuf, Stamp)> {
+    let found = |name| which(path, name).map(|(program, stamp)| (name, program, stamp));
+    INTERPRETERS.into_iter().filter_map(found).collect()
 }
 
 fn which(path: &str, name: &str) -> Option<(PathBuf, Stamp)> {

@@ -2,6 +2,7 @@
 
 use protocol::api::{AttemptView, TaskView};
 use protocol::job::Stream;
+use protocol::result::ResultView;
 use protocol::time::UnixMillis;
 use protocol::unit::Bytes;
 use ratatui::buffer::Buffer;
@@ -24,6 +25,8 @@ enum Row {
     State,
     Command,
     Facts(Fact, Option<Fact>),
+    /// What the attempt whose log is shown left.
+    Left,
     /// The nth of those that are known.
     Attempt(usize),
     /// So many attempts are not listed.
@@ -73,6 +76,7 @@ fn rows(page: &TaskPage, width: u16) -> Vec<Row> {
         ];
         rows.extend(facts.into_iter().filter(|(there, _)| *there).map(|(_, fact)| Row::Facts(fact, None)));
     }
+    rows.extend(left(page).map(|_| Row::Left));
     if page.attempts.len() > 1 {
         rows.extend((0..page.attempts.len()).rev().take(MOST_ATTEMPTS).map(Row::Attempt));
         let more = page.attempts.len().saturating_sub(MOST_ATTEMPTS);
@@ -100,6 +104,7 @@ pub fn draw(state: &State, page: &TaskPage, area: Rect, buffer: &mut Buffer) {
                     fact(state, page, task, other, right, buffer);
                 }
             }
+            Row::Left => labelled(state, "left", kept(state, page), line, buffer),
             Row::Attempt(nth) => attempt(state, page, &page.attempts[nth], line, buffer),
             Row::More(count) => {
                 let said = format!("and {} before: bramble task {}", text::count(count as u64, "attempt"), page.id);
@@ -191,6 +196,24 @@ fn output(state: &State, page: &TaskPage) -> Vec<Span<'static>> {
     if parts.is_empty() {
         parts.push(Span::styled("-", styles.dim));
     }
+    parts
+}
+
+fn left(page: &TaskPage) -> Option<&ResultView> {
+    page.results.iter().find(|result| result.attempt.number == page.shown_attempt())
+}
+
+/// How much, for how long it is kept, and how to have it.
+fn kept(state: &State, page: &TaskPage) -> Vec<Span<'static>> {
+    let styles = &state.theme.styles;
+    let Some(result) = left(page) else { return vec![] };
+    let latest = page.task.as_ref().is_none_or(|task| task.attempt == result.attempt.number);
+    let named = if latest { page.id.to_string() } else { result.attempt.to_string() };
+    let mut parts = vec![Span::styled(text::kept(result), styles.text)];
+    if result.left.left_out > 0 {
+        parts.push(Span::styled(format!(", {} left out", result.left.left_out), styles.stderr));
+    }
+    parts.push(Span::styled(format!(": bramble result get {named}"), styles.dim));
     parts
 }
 

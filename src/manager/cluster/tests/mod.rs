@@ -6,10 +6,12 @@
 //! play themselves.
 
 mod admin;
+mod away;
 mod checks;
 mod clock;
 mod files;
 mod full;
+mod interpreters;
 mod joining;
 mod kept;
 mod liars;

@@ -1,12 +1,13 @@
 //! The task that reduces: when it runs, with what, and what becomes of it where a part is missing.
 
 use protocol::agent::Hello;
-use protocol::api::{RefusalKind, Reply, Request, Why};
+use protocol::api::{RefusalKind, Reply, Request};
 use protocol::file::{ContentHash, FileKind};
 use protocol::id::JobId;
 use protocol::job::{Counts, JobFile, JobSpec, Outcome, TaskState};
 use protocol::result::Reduce;
 
+use super::why::why;
 use super::world::*;
 use crate::manager::cluster::{ClusterConfig, Input, Told};
 
@@ -42,14 +43,7 @@ impl World {
     }
 
     fn summary(&mut self, id: &str) -> String {
-        self.why_told(id).summary
-    }
-
-    fn why_told(&mut self, id: &str) -> Why {
-        match self.ask(Request::Why { id: task(id) }) {
-            Ok(Reply::Why(why)) => why,
-            other => panic!("no why: {other:?}"),
-        }
+        why(self, id).summary
     }
 
     fn reason(&mut self, id: &str) -> String {
@@ -336,13 +330,13 @@ fn the_others_go_only_where_results_are_given_and_it_where_files_are_taken() {
     older(&mut world, "pi-2", false);
     world.submit(reduced(1));
     assert!(world.starts("pi-1").is_empty() && world.starts("pi-2").is_empty());
-    let why = world.why_told("1.0");
+    let told = why(&mut world, "1.0");
     assert_eq!(
-        why.summary,
+        told.summary,
         "waits for a worker that gives results: the agents of all that are up are older; upgrade one"
     );
-    let told = "its agent is older and gives no results, which another task of the job needs; upgrade it";
-    assert_eq!(why.nodes[0].reason, told);
+    let reason = "its agent is older and gives no results, which another task of the job needs; upgrade it";
+    assert_eq!(told.nodes[0].reason, reason);
     world.add("pi-3", 1);
     assert_eq!(world.starts("pi-3"), ["1.0#1"]);
     world.ask(Request::Drain { node: name("pi-3"), on: true }).unwrap();

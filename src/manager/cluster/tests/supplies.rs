@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use protocol::agent::Hello;
-use protocol::api::{JobQuery, JobView, RefusalKind, Reply, Request, Why};
+use protocol::api::{JobQuery, JobView, RefusalKind, Reply, Request};
 use protocol::file::{ContentHash, FileQuery};
 use protocol::job::{JobFile, JobSpec};
 
+use super::why::why;
 use super::world::*;
 use crate::manager::cluster::{CallId, Caller, Change, ClusterConfig, Effect, Input, Told};
 
@@ -57,13 +58,6 @@ impl World {
         let link = self.link_with(node, key(node), hello);
         let first = self.sent.get_mut(&link).map(|sent| sent.remove(0));
         assert!(matches!(first, Some(protocol::agent::ToAgent::Welcome(_))), "{first:?}");
-    }
-
-    fn why_of(&mut self, id: &str) -> Why {
-        match self.ask(Request::Why { id: task(id) }) {
-            Ok(Reply::Why(why)) => why,
-            other => panic!("no why: {other:?}"),
-        }
     }
 
     fn fetch(&mut self, node: &str, id: &str, content: u8) -> Result<u64, RefusalKind> {
@@ -237,12 +231,12 @@ fn a_job_with_files_goes_only_to_nodes_that_take_them_and_holds_up_nobody() {
     world.submit(given(&["data"]));
     world.submit(JobSpec::of(["true"]));
     assert_eq!(world.starts("pi-1"), ["2.0#1"]);
-    let why = world.why_of("1.0");
+    let told = why(&mut world, "1.0");
     assert_eq!(
-        why.summary,
+        told.summary,
         "waits for a worker that takes files: the agents of all that are up are older; upgrade one"
     );
-    assert_eq!(why.nodes[0].reason, "its agent is older and takes no files; upgrade it");
+    assert_eq!(told.nodes[0].reason, "its agent is older and takes no files; upgrade it");
     world.add("pi-2", 1);
     assert_eq!(world.starts("pi-2"), ["1.0#1"]);
     // It does not wait in a backlog there either, nor is it called back from where it waits.
@@ -256,7 +250,7 @@ fn why_says_of_the_node_a_task_is_pinned_to_that_it_takes_no_files() {
     world.keep(&operator("ana"), "data", 10, b'a').unwrap();
     world.add_older("pi-1", 4);
     world.submit(JobSpec { files: given(&["data"]).files, ..pinned("pi-1") });
-    assert_eq!(world.why_of("1.0").summary, "waits for pi-1: its agent is older and takes no files; upgrade it");
+    assert_eq!(why(&mut world, "1.0").summary, "waits for pi-1: its agent is older and takes no files; upgrade it");
     // It is upgraded.
     world.unlink("pi-1");
     world.link("pi-1", 4, vec![]);

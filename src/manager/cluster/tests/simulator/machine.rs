@@ -1,12 +1,13 @@
 //! A worker machine: power, keeper, agent. The keeper survives the agent, the journal survives the keeper, and a
 //! power cut may take the last of the journal. The desk of the agent does what `worker-agent` does.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use protocol::agent::{Finished, Held, Hello, Order};
 use protocol::id::AttemptId;
 use protocol::job::Outcome;
 use protocol::name::NodeName;
+use protocol::node::{Facts, Interpreter};
 use protocol::time::UnixMillis;
 use test_support::Dice;
 
@@ -25,6 +26,8 @@ pub struct Machine {
     pub shared_uid: bool,
     /// Its agent does these. Another one may be there after a crash.
     pub takes_files: bool,
+    /// What runs scripts there, as its agent tells when it begins.
+    pub interpreters: BTreeSet<&'static str>,
     pub gives_results: bool,
     pub liar: bool,
     pub powered: bool,
@@ -78,6 +81,13 @@ pub fn agent_of(kind: usize) -> (bool, bool) {
     (kind > 0, kind > 1)
 }
 
+/// What scripts are run by here.
+pub const LANGUAGES: [&str; 2] = ["bash", "python3"];
+
+pub fn some_languages(dice: &mut Dice) -> BTreeSet<&'static str> {
+    LANGUAGES.into_iter().filter(|_| dice.chance(80)).collect()
+}
+
 impl Machine {
     pub fn some(plan: &Plan, dice: &mut Dice) -> Vec<Self> {
         let liar = plan.liar.then(|| dice.below(plan.nodes));
@@ -91,6 +101,7 @@ impl Machine {
                     usual_slots: slots,
                     shared_uid: dice.chance(plan.shared),
                     takes_files,
+                    interpreters: some_languages(dice),
                     gives_results,
                     liar: liar == Some(n),
                     powered: true,
@@ -151,6 +162,7 @@ impl Machine {
             let since = if run.state == State::Running { run.since } else { self.wall(now) };
             Held { attempt: *id, started_at: since, ended: false }
         });
+        let told = |name: &&str| Interpreter { name: (*name).into(), path: format!("/usr/bin/{name}"), version: None };
         let ended = self.journal.values().chain(self.unbegun.values()).map(|end| Held {
             attempt: end.attempt,
             started_at: end.started_at.unwrap_or(end.ended_at),
@@ -167,7 +179,7 @@ impl Machine {
             takes_files: self.takes_files,
             takes_secrets: true,
             gives_results: self.gives_results,
-            facts: Default::default(),
+            facts: Facts { interpreters: self.interpreters.iter().map(told).collect(), ..Facts::default() },
             held: runs.chain(ended).collect(),
         }
     }

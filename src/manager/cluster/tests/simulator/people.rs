@@ -14,6 +14,7 @@ use protocol::result::{INPUTS, Reduce};
 
 use super::super::words::{admin, hash, key, operator};
 use super::agenda::{MS, SECOND};
+use super::machine::LANGUAGES;
 use super::world::{Happening, Sim};
 use crate::manager::cluster::{CallId, Caller, Input, Place, Told, Upload};
 
@@ -138,6 +139,9 @@ impl Sim {
         }
         if self.dice.chance(10) {
             spec.env.insert("BY".into(), person.person.to_string());
+        }
+        if self.dice.chance(20) {
+            spec.interpreters.insert(LANGUAGES[self.dice.below(LANGUAGES.len())].into());
         }
         if self.dice.chance(self.plan.given) {
             spec.files.push(JobFile { writable: self.dice.chance(20), ..JobFile::of(self.some_file()) });

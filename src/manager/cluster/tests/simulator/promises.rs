@@ -39,6 +39,7 @@ pub struct Class {
     pub owner: PersonName,
     pub files: bool,
     pub results: bool,
+    pub interpreters: BTreeSet<String>,
 }
 
 pub struct Promises {
@@ -212,6 +213,8 @@ impl Promises {
             machine.gives_results || !class(job, index).results,
             "promise broken: {name} gives no results, and is given {attempt}"
         );
+        let lacking = job.spec.interpreters.iter().find(|needed| !machine.interpreters.contains(&***needed));
+        assert!(lacking.is_none(), "promise broken: {name} is given {attempt} and has no {lacking:?}");
         assert_eq!(*order.command, *job.spec.command_of(index), "promise broken: the command of {attempt}");
         assert_eq!(*order.env, job.spec.env_of(index), "promise broken: the environment of {attempt}");
         assert_eq!(*order.files, *self.reduces.given(job, attempt), "promise broken: the files of {attempt}");
@@ -507,6 +510,7 @@ pub fn class(row: &JobRow, index: u32) -> Class {
         owner: row.owner.clone(),
         files: reduces || !row.given.is_empty(),
         results: last.is_some() && !reduces,
+        interpreters: row.spec.interpreters.clone(),
     }
 }
 
