@@ -185,10 +185,11 @@ impl Cluster {
         self.let_go_unless_referred(hash, turn);
     }
 
-    /// A job of which somebody has something to collect is not forgotten with age.
+    /// A job with results is not forgotten with age: what nobody has collected waits for that, and the rest for the end of
+    /// its own time.
     pub(super) fn keep_back(&mut self, job: JobId) {
-        let waits = self.results.lot(job).is_some_and(|lot| lot.waiting > 0);
-        self.jobs.keep_back(job, waits);
-        self.agenda.trim |= !waits;
+        let has_any = self.results.lot(job).is_some();
+        self.jobs.keep_back(job, has_any);
+        self.agenda.trim |= !has_any;
     }
 }

@@ -639,7 +639,11 @@ fn a_job_is_not_forgotten_while_somebody_has_something_of_it_to_collect() {
     assert_eq!(known(&world), [1, 3]);
     world.said();
     world.collects(&operator("ana"), "1.0#1").unwrap();
+    world.pass(23 * HOUR);
+    assert_eq!(known(&world), [1, 3], "it can be brought home once more");
+    world.pass(2 * HOUR);
     assert_eq!(known(&world), [3]);
     assert!(world.kept.results.is_empty());
-    assert_eq!(world.said(), ["job 1 forgotten: old and ended"]);
+    let gone = "the result of job 1 (10 B) removed: collected, and kept for a day since";
+    assert_eq!(world.said(), [gone, "job 1 forgotten: old and ended"]);
 }
