@@ -256,10 +256,8 @@ async fn a_node_that_takes_too_long_to_look_at_what_is_here_begins_anew() {
 #[tokio::test]
 async fn what_an_attempt_left_waits_beside_the_uploads_of_its_owner_and_only_once() {
     let scene = Scene::new().await;
-    let halves = |folder: &str| {
-        let files = std::fs::read_dir(scene.manager.state.path().join(folder)).map_or(0, |files| files.count());
-        files
-    };
+    let halves =
+        |folder: &str| std::fs::read_dir(scene.manager.state.path().join(folder)).map_or(0, |files| files.count());
     for tag in 1..4 {
         let brought = Brought { tag: ContentHash([tag; 32]), ..scene.brought(600_000) };
         let mut agent = scene.dial(brought, PATIENCE);
