@@ -84,6 +84,16 @@ fn a_worker_knows_its_manager_and_keeps_its_token_from_other_eyes() {
     assert!(!said.contains("abcdefghijklmnopqrst2345"), "the secret is not shown: {said}");
 }
 
+#[test]
+fn a_worker_keeps_as_much_for_the_files_of_tasks_as_it_was_told_to() {
+    let image = Image::new();
+    let refused = image.install("worker --yes --cache-limit 2GiB").unwrap_err().to_string();
+    assert!(refused.contains("--cache-limit are written together with --manager HOST"), "{refused}");
+    image.install(&format!("worker --yes --manager pi-0 --join {TOKEN} --cache-limit 2GiB")).unwrap();
+    let words = image.text("/etc/bramble/worker.env");
+    assert!(words.contains("BRAMBLE_WORKER=--manager pi-0 --cache-limit 2147483648\n"), "{words}");
+}
+
 /// A machine that has the package, as `bramble install` of that package finds it.
 fn packaged(image: &Image, line: &str) -> Result<String, Stop> {
     for unit in [unit::MANAGER, unit::WORKER] {

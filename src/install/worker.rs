@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bytesize::ByteSize;
 use protocol::address::with_port;
 use protocol::name::NodeName;
 use protocol::node::Role;
@@ -34,6 +35,9 @@ pub struct Settings {
     /// Room for this many tasks at once [default: one per CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     slots: Option<u32>,
+    /// Room for the files of tasks, kept for the next that are given them, as in 2GiB [default: a tenth of the disk]
+    #[arg(long, value_name = "SIZE")]
+    cache_limit: Option<ByteSize>,
 }
 
 pub fn plan(machine: &Machine, common: &Common, settings: &Settings) -> Result<Plan, Stop> {
@@ -64,8 +68,10 @@ fn plan_settings(machine: &Machine, settings: &Settings, plan: &mut Plan) -> Res
     let path = PathBuf::from(SETTINGS);
     let there = machine.disk.read(&path)?;
     let Some(manager) = &settings.manager else {
-        if settings.name.is_some() || settings.slots.is_some() {
-            return Err(Stop::Usage("--name and --slots are written together with --manager HOST; add it".into()));
+        if settings.name.is_some() || settings.slots.is_some() || settings.cache_limit.is_some() {
+            return Err(Stop::Usage(
+                "--name, --slots and --cache-limit are written together with --manager HOST; add it".into(),
+            ));
         }
         if there.is_some() {
             plan.push(Step::Keep { path, why: "yours" });
@@ -95,6 +101,10 @@ fn env_file(manager: &str, settings: &Settings) -> Result<String, Stop> {
     }
     if let Some(slots) = settings.slots {
         words += &format!(" --slots {slots}");
+    }
+    if let Some(limit) = settings.cache_limit {
+        // A number alone: however it was written, it is one word.
+        words += &format!(" --cache-limit {}", limit.as_u64());
     }
     Ok(format!("# Words for `bramble worker-agent run`; see its --help.\nBRAMBLE_WORKER={words}\n"))
 }

@@ -270,9 +270,10 @@ fn address_for_nodes(bound: SocketAddr) -> String {
 async fn tidy(files: Room) -> anyhow::Result<()> {
     loop {
         tokio::time::sleep(Duration::from_secs(3600)).await;
-        let uploads = files.uploads.clone();
+        let (uploads, arriving) = (files.uploads.clone(), files.arriving.clone());
         let tidied = files.work(move || {
             uploads.tidy();
+            arriving.tidy();
             Ok(())
         });
         tidied.await.context("half uploads cannot be looked at")?;

@@ -150,7 +150,8 @@ fn what_has_not_ended_is_named_and_left_out_and_the_rest_comes() {
     let place = tempfile::tempdir().unwrap();
     let fake = Fake::that(job_17(packed("x"), false));
     let told = ran(&fake, place.path(), &["result", "get", "17", "-o", "runs/of/may"]);
-    let here = "runs/of/may/17.0: here, 3 files, 3.5 KiB\nruns/of/may/17.1: here, it left nothing in out\n";
+    let here = "runs/of/may/17.0: here, 3 files, 3.5 KiB\n\
+                runs/of/may/17.1: here, without out: it left nothing there, or what it left is kept no longer\n";
     told.says(6, here, "bramble: 17.2 has not ended yet; wait for it with: bramble wait 17.2\n");
     let runs = place.path().join("runs/of/may");
     assert_eq!(names(&runs), ["17.0", "17.1"]);

@@ -127,7 +127,8 @@ async fn bring(one: &Meant, place: &Place, client: &Client, context: &Context) -
     let path = place.within.join(one.name());
     let left = match result {
         _ if was_there => "was there already".to_owned(),
-        None => "here, it left nothing in out".to_owned(),
+        // What there was once, the manager does not remember.
+        None => "here, without out: it left nothing there, or what it left is kept no longer".to_owned(),
         Some(view) if view.left.left_out > 0 => {
             format!("here, {}; {} of out could not come", text::left(&view.left), view.left.left_out)
         }

@@ -7,7 +7,6 @@ mod tests;
 use std::io;
 use std::time::Duration;
 
-use blake3::Hasher;
 use link::{FrameReader, FrameWriter};
 use protocol::agent::{PutReply, ResultBegin, ResultEnd, ResultReply};
 use protocol::api::{Refusal, RefusalKind};
@@ -27,8 +26,9 @@ use crate::manager::store::Space;
 
 /// Without a byte.
 pub const STALLED: Duration = Duration::from_secs(60);
-/// Bytes a second that a node reads at least of what it looks at once more before it goes on.
-const SLOW: u64 = 10 << 20;
+/// Bytes a second that a node reads of what it looks at once more before it goes on, as a worn SD card does. One that is
+/// slower begins anew, which asks for nothing to be read twice.
+const SLOW: u64 = 4 << 20;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Brought {
@@ -91,8 +91,8 @@ impl Taker<'_> {
     async fn prepare(&self, Brought { attempt, left, tag }: Brought) -> Result<(Part, Arriving), ResultReply> {
         let (later, never) = (|reason| refused(reason, false), |reason| refused(reason, true));
         let node = self.node.clone();
-        let owner = match self.heart.ask(|call| Input::PlanResult { call, node, attempt }).await {
-            Ok(Told::Owner(owner)) => owner,
+        match self.heart.ask(|call| Input::PlanResult { call, node, attempt }).await {
+            Ok(Told::Owner(_)) => {}
             Ok(Told::Kept) => return Err(ResultReply::Kept),
             Ok(Told::Refused(Refusal { kind: RefusalKind::NotFound, message })) => {
                 let what = format!("what {attempt} left");
@@ -102,7 +102,7 @@ impl Taker<'_> {
             Ok(Told::Refused(Refusal { kind: RefusalKind::Refused, message })) => return Err(never(message)),
             Ok(Told::Refused(refusal)) | Err(refusal) => return Err(later(refusal.message)),
             Ok(other) => return Err(later(unexpected(&other).message)),
-        };
+        }
         // A file of holes may be longer than all disks there are.
         if let Some(why) = self.space.never_has(left.size) {
             return Err(never(why));
@@ -111,8 +111,9 @@ impl Taker<'_> {
             return Err(later(why));
         }
         let failed = |error: io::Error| refused(format!("the manager could not keep it: {error}"), false);
-        let (uploads, key) = (self.files.uploads.clone(), key(self.node, attempt, left, tag));
-        let mut part = self.files.work(move || uploads.begin(&owner, Some(key))).await.map_err(failed)?;
+        let (halves, node, key) = (self.files.arriving.clone(), self.node.clone(), key(attempt, left, tag));
+        let begun = self.files.work(move || halves.begin_instead(node.as_str(), key, OF_ATTEMPT));
+        let mut part = begun.await.map_err(failed)?;
         let arriving = Arriving::into(self.files, &mut part, left.size).await.map_err(failed)?;
         match self.space.lacks(left.size - arriving.length()) {
             Some(why) => Err(later(why)),
@@ -133,7 +134,16 @@ impl Taker<'_> {
     {
         let mut frames = FrameReader::new(read);
         let reading = Duration::from_secs(arriving.length() / SLOW);
-        let ResultBegin { from } = self.hear(&mut frames, self.patience + reading).await?;
+        let ResultBegin { from } = match timeout(self.patience + reading, frames.next()).await {
+            Ok(Ok(Some(begin))) => begin,
+            // The link broke: the next goes on.
+            Ok(_) => return Err(Ended::Gone),
+            // The next would take as long to read what is here, and be let go as well, and so for ever.
+            Err(_) => {
+                part.discard();
+                return Err(Ended::Gone);
+            }
+        };
         if from == 0 {
             arriving = arriving.begin_anew(self.files).await?;
         } else if from != arriving.length() {
@@ -222,12 +232,14 @@ fn refused(reason: String, for_good: bool) -> ResultReply {
     ResultReply::Refused { reason, for_good }
 }
 
-/// Stands for what is brought, beside whose it is: what broke off goes on only where all of this is the same.
-fn key(node: &NodeName, attempt: AttemptId, left: Left, tag: ContentHash) -> ContentHash {
-    let mut hasher = Hasher::new();
-    for part in [node.as_str(), &attempt.to_string(), &left.size.to_string(), &tag.to_string()] {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    ContentHash(*hasher.finalize().as_bytes())
+/// Bytes of a key that tell the attempt.
+const OF_ATTEMPT: usize = 16;
+
+/// Stands for what is brought, beside who brings it: what broke off goes on only where all of this is the same, and gives
+/// way to another one of the same attempt.
+fn key(attempt: AttemptId, left: Left, tag: ContentHash) -> ContentHash {
+    let mut key = *blake3::hash(attempt.to_string().as_bytes()).as_bytes();
+    let content = blake3::hash(format!("{} {tag}", left.size).as_bytes());
+    key[OF_ATTEMPT..].copy_from_slice(&content.as_bytes()[OF_ATTEMPT..]);
+    ContentHash(key)
 }

@@ -58,7 +58,7 @@ impl Cluster {
         if rebooted {
             // Whether it had begun before is not known: it may run a second time, so that is said.
             self.lose(id, ix, phase, "its node was started anew".into(), turn);
-        } else if running {
+        } else if running || phase == Phase::Ending {
             self.lose(id, ix, phase, "its node no longer has it".into(), turn);
         } else if stopping {
             self.take_order(ix, id);
@@ -124,7 +124,7 @@ impl Cluster {
                         turn.send(link, ToAgent::Start(order));
                     }
                 }
-                Some(Phase::Ending) => {}
+                // One that has ended gives up a result that it cannot deliver.
                 Some(_) => {
                     if let Some(reason) = self.jobs.stopping.get(&id) {
                         let attempt = id.attempt(order.number);

@@ -11,10 +11,14 @@ use protocol::result::Left;
 use super::Cluster;
 use super::change::{Age, Change, ResultRow};
 use super::ids::NodeIx;
+use super::orders::Phase;
 use super::port::{Mono, Told};
 use super::results::KeptResult;
 use super::sane;
 use super::turn::Turn;
+
+/// For each slot of a node.
+const MOST_ENDING: usize = 16;
 
 impl Cluster {
     pub(super) fn load_results(&mut self, rows: Vec<ResultRow>, ages: Vec<(JobId, Age)>, hours: u64, now: Mono) {
@@ -42,8 +46,14 @@ impl Cluster {
     }
 
     /// Whose it would be; [`Told::Kept`] where there is nothing more to do.
-    pub(super) fn plan_result(&self, node: &NodeName, attempt: AttemptId) -> Result<Told, Refusal> {
+    pub(super) fn plan_result(
+        &mut self,
+        node: &NodeName,
+        attempt: AttemptId,
+        turn: &mut Turn<'_>,
+    ) -> Result<Told, Refusal> {
         let owner = self.may_leave(node, attempt)?;
+        self.is_ending(node, attempt, turn);
         Ok(if self.results.of(attempt).is_some() { Told::Kept } else { Told::Owner(owner) })
     }
 
@@ -57,6 +67,7 @@ impl Cluster {
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
         let owner = self.may_leave(node, attempt)?;
+        self.is_ending(node, attempt, turn);
         if self.results.of(attempt).is_some() {
             return Ok(());
         }
@@ -74,6 +85,25 @@ impl Cluster {
         }
         self.agenda.room = true;
         Ok(())
+    }
+
+    /// Who brings what an attempt left has its slots free, though its end may not be told for long: the manager may lack the
+    /// room to keep it. Only so many of one node, or it would take on more and more and nothing would ever end; a further
+    /// one keeps its slots until it is brought again. A node that lies has more waiting for it than it can run, as one that
+    /// tells ends that never were; its next hello puts it right.
+    fn is_ending(&mut self, node: &NodeName, attempt: AttemptId, turn: &mut Turn<'_>) {
+        let Some(on) = self.nodes.find(node).filter(|on| self.is_live(attempt, *on)) else { return };
+        let Some(orders) = self.nodes.get(on).map(|node| &node.orders) else { return };
+        let begun = orders.get(attempt.task).is_some_and(|order| order.phase != Phase::Ending);
+        if !begun || orders.ending() >= MOST_ENDING * orders.slots() as usize {
+            return;
+        }
+        self.end_recall(on, attempt.task);
+        if let Some(node) = self.nodes.get_mut(on) {
+            node.orders.set_phase(attempt.task, Phase::Ending);
+        }
+        self.room_on(on);
+        turn.touch_metrics(node);
     }
 
     /// The owner, where this node may bring what that attempt left: it runs there, or it did, and nobody has heard its end
@@ -111,9 +141,9 @@ impl Cluster {
         self.jobs.get(job).map(|job| self.people.name(job.owner).clone())
     }
 
-    /// It left something that could not be had.
+    /// It left something that could not be had. Given up on its way, it may have arrived all the same.
     pub(super) fn tell_result_lost(&self, attempt: AttemptId, on: NodeIx, reason: Option<String>, turn: &mut Turn<'_>) {
-        if let Some(reason) = reason {
+        if let Some(reason) = reason.filter(|_| self.results.of(attempt).is_none()) {
             turn.publish(What::ResultLost { attempt, node: self.nodes.name(on).clone(), reason });
         }
     }
@@ -155,10 +185,11 @@ impl Cluster {
         self.let_go_unless_referred(hash, turn);
     }
 
-    /// A job of which somebody has something to collect is not forgotten with age.
+    /// A job with results is not forgotten with age: what nobody has collected waits for that, and the rest for the end of
+    /// its own time.
     pub(super) fn keep_back(&mut self, job: JobId) {
-        let waits = self.results.lot(job).is_some_and(|lot| lot.waiting > 0);
-        self.jobs.keep_back(job, waits);
-        self.agenda.trim |= !waits;
+        let has_any = self.results.lot(job).is_some();
+        self.jobs.keep_back(job, has_any);
+        self.agenda.trim |= !has_any;
     }
 }

@@ -181,7 +181,7 @@ impl Cluster {
                 turn.tell(call, found.map_or_else(Told::Refused, Told::Given));
             }
             Input::PlanResult { call, node, attempt } => {
-                let planned = self.plan_result(&node, attempt);
+                let planned = self.plan_result(&node, attempt, turn);
                 turn.tell(call, planned.unwrap_or_else(Told::Refused));
             }
             Input::KeepResult { call, node, attempt, left, hash } => {

@@ -105,6 +105,11 @@ impl Orders {
         self.movable.smallest().map(|smallest| (self.movable.all, smallest))
     }
 
+    /// How many have ended there, and are not over.
+    pub fn ending(&self) -> usize {
+        self.by_task.len() - self.sizes.all as usize
+    }
+
     pub fn used(&self) -> u64 {
         self.used
     }

@@ -192,7 +192,7 @@ impl Cluster {
         };
         let phase = node.and_then(|node| node.orders.get(id)).map(|order| order.phase);
         let what = match (task.state, phase) {
-            (TaskState::Running, Some(Phase::Ending)) => format!("has ended on {name}, its result is on the way"),
+            (_, Some(Phase::Ending)) => format!("has ended on {name}, its result is on the way"),
             (TaskState::Running, _) => {
                 let since = task.started_at().unwrap_or(now.wall);
                 format!("runs on {name} for {}", span(now.wall.since(since)))

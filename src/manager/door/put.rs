@@ -65,8 +65,8 @@ where
     };
     let (uploads, key, spare) = (door.files.uploads.clone(), key(&put), most.saturating_sub(size.unwrap_or(0)));
     let begun = door.files.work(move || {
-        let part = uploads.begin(&owner, key)?;
-        let taken = uploads.others(&owner, &part, spare);
+        let part = uploads.begin(owner.as_str(), key)?;
+        let taken = uploads.others(owner.as_str(), &part, spare);
         Ok((part, taken))
     });
     let (mut part, taken) = begun.await.map_err(failed)?;

@@ -38,17 +38,21 @@ const MOST_FOR_ONE: usize = 16;
 pub struct Room {
     pub contents: Contents,
     pub uploads: Uploads,
+    /// Results on their way here: a node's halves take nobody's place among their uploads.
+    pub arriving: Uploads,
     turns: Arc<Semaphore>,
     under_way: Arc<Mutex<HashMap<PersonName, usize>>>,
 }
 
 impl Room {
     pub fn new(state: &Path, contents: Contents) -> Self {
-        let uploads = Uploads::new(state);
-        if let Err(error) = uploads.sweep() {
-            tracing::warn!("what an earlier manager left of uploads stays: {error}");
+        let (uploads, arriving) = (Uploads::new(state), Uploads::of_nodes(state));
+        for halves in [&uploads, &arriving] {
+            if let Err(error) = halves.sweep() {
+                tracing::warn!("what an earlier manager left of uploads stays: {error}");
+            }
         }
-        Self { contents, uploads, turns: Arc::new(Semaphore::new(WAITING)), under_way: Arc::default() }
+        Self { contents, uploads, arriving, turns: Arc::new(Semaphore::new(WAITING)), under_way: Arc::default() }
     }
 
     /// Does a small piece of work that waits for the disk.

@@ -1,4 +1,4 @@
-//! Half uploads: `uploads/PERSON/KEY.part`, where an upload that broke off goes on when it comes again. The key stands for
+//! Half uploads: `uploads/PERSON/KEY.part`, and those of results, `arriving/NODE/KEY.part`, where an upload that broke off goes on when it comes again. The key stands for
 //! what is uploaded; an upload without one is gone when it breaks off.
 //!
 //! They promise nothing: they are not synced, and what they hold is looked at again before anybody builds on it. Nobody
@@ -14,12 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use protocol::file::ContentHash;
-use protocol::name::PersonName;
+use protocol::name::{NodeName, PersonName};
 
 use crate::manager::store::lasting;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// Of one person; of more the oldest goes.
+/// Of one person or node; of more the oldest goes.
 const MOST_IDLE: usize = 16;
 const PART: &str = "part";
 
@@ -37,7 +37,9 @@ struct Halves {
 
 #[derive(Debug)]
 struct Half {
-    owner: PersonName,
+    /// The person's or node's who brings it.
+    whose: String,
+    key: Option<ContentHash>,
     /// `None` while somebody writes to it.
     idle: Option<Idle>,
 }
@@ -56,8 +58,14 @@ impl Idle {
 }
 
 impl Uploads {
+    /// What people bring.
     pub fn new(state: &Path) -> Self {
         Self { root: state.join("uploads"), halves: Arc::default() }
+    }
+
+    /// What nodes bring: of results.
+    pub fn of_nodes(state: &Path) -> Self {
+        Self { root: state.join("arriving"), halves: Arc::default() }
     }
 
     /// Looks at what an earlier manager left.
@@ -67,8 +75,8 @@ impl Uploads {
         let mut halves = self.halves();
         for folder in fs::read_dir(&self.root)? {
             let folder = folder?.path();
-            let owner = folder.file_name().and_then(|name| name.to_str()?.parse::<PersonName>().ok());
-            let Some(owner) = owner.filter(|_| folder.is_dir()) else { continue };
+            let whose = folder.file_name().and_then(|name| name.to_str()).filter(|name| is_name(name));
+            let Some(whose) = whose.filter(|_| folder.is_dir()).map(str::to_owned) else { continue };
             for file in fs::read_dir(&folder)? {
                 let file = file?;
                 let path = file.path();
@@ -81,7 +89,8 @@ impl Uploads {
                     continue;
                 }
                 let before = wall.duration_since(file.metadata()?.modified()?).unwrap_or_default();
-                halves.known.insert(path, Half { owner: owner.clone(), idle: Some(Idle { since: now, before }) });
+                let idle = Some(Idle { since: now, before });
+                halves.known.insert(path, Half { whose: whose.clone(), key, idle });
             }
         }
         halves.tidy(now);
@@ -94,8 +103,8 @@ impl Uploads {
     }
 
     /// A file to write into: what there is of it, where there is a key and nobody else is writing to it.
-    pub fn begin(&self, owner: &PersonName, key: Option<ContentHash>) -> io::Result<Part> {
-        let folder = self.root.join(owner.as_str());
+    pub fn begin(&self, whose: &str, key: Option<ContentHash>) -> io::Result<Part> {
+        let folder = self.root.join(whose);
         lasting::make(&folder, 0o700)?;
         let mut halves = self.halves();
         halves.tidy(Instant::now());
@@ -109,19 +118,35 @@ impl Uploads {
             }
         };
         let file = File::options().read(true).write(true).create(true).truncate(!lasts).mode(0o600).open(&path)?;
-        halves.known.insert(path.clone(), Half { owner: owner.clone(), idle: None });
-        halves.thin_out(owner);
+        halves.known.insert(path.clone(), Half { whose: whose.to_owned(), key, idle: None });
+        halves.thin_out(whose);
         Ok(Part { uploads: self.clone(), file: Some(file), path, lasts })
+    }
+
+    /// The same; what begins with the same bytes of a key, and goes on otherwise, is of no more use.
+    pub fn begin_instead(&self, whose: &str, key: ContentHash, same: usize) -> io::Result<Part> {
+        let useless = |half: &Half| {
+            let another = half.key.is_some_and(|other| other != key && other.0[..same] == key.0[..same]);
+            half.whose == whose && half.idle.is_some() && another
+        };
+        self.halves().known.retain(|path, half| {
+            let useless = useless(half);
+            if useless {
+                remove(path);
+            }
+            !useless
+        });
+        self.begin(whose, Some(key))
     }
 
     /// Bytes that this person's halves take, but for one. Idle ones give way, the oldest first, until the rest is no
     /// more than `most`.
-    pub fn others(&self, owner: &PersonName, but: &Part, most: u64) -> u64 {
+    pub fn others(&self, whose: &str, but: &Part, most: u64) -> u64 {
         let mut halves = self.halves();
         loop {
-            let mine = halves.known.iter().filter(|(path, half)| half.owner == *owner && **path != but.path);
+            let mine = halves.known.iter().filter(|(path, half)| half.whose == whose && **path != but.path);
             let taken: u64 = mine.filter_map(|(path, _)| fs::metadata(path).ok()).map(|found| found.len()).sum();
-            if taken <= most || !halves.remove_oldest(owner) {
+            if taken <= most || !halves.remove_oldest(whose) {
                 return taken;
             }
         }
@@ -143,20 +168,25 @@ impl Halves {
         });
     }
 
-    fn thin_out(&mut self, owner: &PersonName) {
-        while self.known.values().filter(|half| half.owner == *owner && half.idle.is_some()).count() > MOST_IDLE {
-            self.remove_oldest(owner);
+    fn thin_out(&mut self, whose: &str) {
+        while self.known.values().filter(|half| half.whose == whose && half.idle.is_some()).count() > MOST_IDLE {
+            self.remove_oldest(whose);
         }
     }
 
-    fn remove_oldest(&mut self, owner: &PersonName) -> bool {
+    fn remove_oldest(&mut self, whose: &str) -> bool {
         let now = Instant::now();
-        let idle = self.known.iter().filter(|(_, half)| half.owner == *owner);
+        let idle = self.known.iter().filter(|(_, half)| half.whose == whose);
         let oldest = idle.filter_map(|(path, half)| Some((half.idle?.age(now), path.clone()))).max();
         let Some((_, path)) = oldest else { return false };
         remove(&path);
         self.known.remove(&path).is_some()
     }
+}
+
+/// Else it is none of ours.
+fn is_name(name: &str) -> bool {
+    name.parse::<PersonName>().is_ok() || name.parse::<NodeName>().is_ok()
 }
 
 fn remove(path: &Path) {
@@ -233,7 +263,7 @@ mod tests {
         }
 
         fn write(&self, key: u8, bytes: usize) -> Part {
-            let mut part = self.uploads.begin(&ana(), Some(ContentHash([key; 32]))).unwrap();
+            let mut part = self.uploads.begin(ana(), Some(ContentHash([key; 32]))).unwrap();
             part.file().unwrap().write_all(&vec![0; bytes]).unwrap();
             part
         }
@@ -250,8 +280,8 @@ mod tests {
         }
     }
 
-    fn ana() -> PersonName {
-        "ana".parse().unwrap()
+    fn ana() -> &'static str {
+        "ana"
     }
 
     fn length(part: &mut Part) -> u64 {
@@ -262,17 +292,16 @@ mod tests {
     fn an_upload_that_broke_off_is_there_when_it_comes_again() {
         let mut disk = Disk::new();
         drop(disk.write(1, 100));
-        assert_eq!(length(&mut disk.uploads.begin(&ana(), Some(ContentHash([1; 32]))).unwrap()), 100);
+        assert_eq!(length(&mut disk.uploads.begin(ana(), Some(ContentHash([1; 32]))).unwrap()), 100);
         disk.again();
-        assert_eq!(length(&mut disk.uploads.begin(&ana(), Some(ContentHash([1; 32]))).unwrap()), 100);
-        let bo: PersonName = "bo".parse().unwrap();
-        assert_eq!(length(&mut disk.uploads.begin(&bo, Some(ContentHash([1; 32]))).unwrap()), 0, "not hers");
+        assert_eq!(length(&mut disk.uploads.begin(ana(), Some(ContentHash([1; 32]))).unwrap()), 100);
+        assert_eq!(length(&mut disk.uploads.begin("bo", Some(ContentHash([1; 32]))).unwrap()), 0, "not hers");
     }
 
     #[test]
     fn one_without_a_key_or_thrown_away_leaves_nothing() {
         let disk = Disk::new();
-        let mut part = disk.uploads.begin(&ana(), None).unwrap();
+        let mut part = disk.uploads.begin(ana(), None).unwrap();
         part.file().unwrap().write_all(b"abc").unwrap();
         drop(part);
         disk.write(1, 100).discard();
@@ -283,7 +312,7 @@ mod tests {
     fn two_that_upload_the_same_at_once_do_not_write_into_one_file() {
         let disk = Disk::new();
         let one = disk.write(1, 100);
-        let mut other = disk.uploads.begin(&ana(), Some(ContentHash([1; 32]))).unwrap();
+        let mut other = disk.uploads.begin(ana(), Some(ContentHash([1; 32]))).unwrap();
         assert_ne!(one.path(), other.path());
         assert_eq!(length(&mut other), 0);
     }
@@ -329,9 +358,9 @@ mod tests {
         disk.backdate(Duration::from_secs(60));
         drop(disk.write(2, 100));
         let now = disk.write(3, 10);
-        assert_eq!(disk.uploads.others(&ana(), &now, 200), 200);
-        assert_eq!(disk.uploads.others(&ana(), &now, 100), 100, "the older one has gone");
-        assert_eq!(length(&mut disk.uploads.begin(&ana(), Some(ContentHash([2; 32]))).unwrap()), 100);
+        assert_eq!(disk.uploads.others(ana(), &now, 200), 200);
+        assert_eq!(disk.uploads.others(ana(), &now, 100), 100, "the older one has gone");
+        assert_eq!(length(&mut disk.uploads.begin(ana(), Some(ContentHash([2; 32]))).unwrap()), 100);
     }
 
     #[test]

@@ -94,6 +94,10 @@ pub enum Act {
     Stop,
     /// It ended here, without the keeper; to be reported.
     Report,
+    /// It has ended, and at most its result is on its way. `came_true`: it was a stop that ended it.
+    Settle {
+        came_true: bool,
+    },
 }
 
 impl Desk {
@@ -240,7 +244,10 @@ impl Desk {
                 Act::Nothing
             }
             Some(State::Starting | State::Running { .. }) => Act::Stop,
-            Some(State::Discarded | State::Ended { .. }) | None => Act::Nothing,
+            Some(State::Ended { ended, .. }) => {
+                Act::Settle { came_true: matches!(ended.outcome, Outcome::Stopped { .. }) }
+            }
+            Some(State::Discarded) | None => Act::Nothing,
         }
     }
 

@@ -131,6 +131,11 @@ impl Agent {
             Act::Nothing => {}
             Act::Report => self.reports.finished(attempt),
             Act::Stop => self.stop_by_keeper(attempt, reason, self.stop_grace_ms),
+            Act::Settle { came_true } => {
+                if self.results.stop(&self.config.layout, attempt, came_true) {
+                    self.reports.finished(attempt);
+                }
+            }
         }
     }
 

@@ -1,10 +1,12 @@
 //! Memory that tasks may not take. Where a task eats all there is, the kernel kills it; but before, it takes from
 //! everybody else the last pages of their programs, and on a slow machine that can go on for ever: nobody is answered any
 //! more, neither by ssh nor by this agent. So the unit we live in is bounded a little below what the machine has, through
-//! systemd, unless somebody has bounded it already. It holds until the next boot.
+//! systemd, unless it is somebody else's or somebody has bounded it already. It holds until the next boot.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use rustix::process::Pid;
 
 use crate::facts::{files, meminfo};
 use crate::keeper::cgroup;
@@ -17,7 +19,7 @@ pub fn keep_some_back() {
         return;
     }
     let Some(group) = cgroup::own_folder() else { return };
-    let Some(unit) = unit_of(&group).filter(|_| is_unbounded(&group)) else { return };
+    let Some(unit) = unit_of(&group).filter(|unit| is_unbounded(&group) && is_ours(unit)) else { return };
     let Some(most) = total().map(most) else { return };
     let mut bound = Command::new("systemctl");
     bound.args(["set-property", "--runtime", unit, &format!("MemoryMax={most}")]);
@@ -33,6 +35,24 @@ pub fn keep_some_back() {
 
 fn unit_of(group: &Path) -> Option<&str> {
     group.file_name()?.to_str().filter(|name| name.ends_with(".service"))
+}
+
+/// Started by cron, or by hand in somebody's session, we live in the unit of others.
+fn is_ours(unit: &str) -> bool {
+    let mut asked = Command::new("systemctl");
+    asked.args(["show", "--property=MainPID", "--value", unit]).stdin(Stdio::null());
+    let Ok(told) = asked.output() else { return false };
+    // The keeper's child is this agent.
+    let ours = [rustix::process::getppid(), Some(rustix::process::getpid())];
+    let ours = is_one_of(&String::from_utf8_lossy(&told.stdout), ours.into_iter().flatten());
+    if !ours {
+        tracing::info!("tasks may take all memory of this machine: {unit} is not this worker's own unit");
+    }
+    ours
+}
+
+fn is_one_of(told: &str, mut processes: impl Iterator<Item = Pid>) -> bool {
+    told.trim().parse().is_ok_and(|main: i32| processes.any(|pid| pid.as_raw_nonzero().get() == main))
 }
 
 fn is_unbounded(group: &Path) -> bool {
@@ -56,6 +76,14 @@ mod tests {
     fn small_machines_keep_what_a_system_needs_and_large_ones_waste_nothing() {
         let left = |mib: u64| most(mib * MIB) / MIB;
         assert_eq!([128, 456, 1024, 4096, 65_536].map(left), [64, 360, 928, 3891, 65_024]);
+    }
+
+    #[test]
+    fn only_the_unit_whose_main_process_is_this_worker_is_bounded() {
+        let ours = || [Pid::from_raw(70), Pid::from_raw(71)].into_iter().flatten();
+        for (told, so) in [("70\n", true), ("71\n", true), ("7\n", false), ("0\n", false), ("", false), ("x", false)] {
+            assert_eq!(is_one_of(told, ours()), so, "{told:?}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use protocol::id::AttemptId;
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
 
 use crate::layout::Layout;
 use crate::out;
@@ -86,8 +87,7 @@ pub fn save(layout: &Layout, attempts: &[AttemptId]) -> Vec<AttemptId> {
             }
         })
     };
-    let has_result = |attempt: &AttemptId| out::has_any(layout, *attempt).unwrap_or(false);
-    let whole = |attempt: &&AttemptId| results_are_safe || !has_result(attempt);
+    let whole = |attempt: &&AttemptId| results_are_safe || !may_have(&out::has_any(layout, **attempt));
     let safe: Vec<AttemptId> = attempts.iter().filter(saved).filter(whole).copied().collect();
     // The names as well.
     match sync(&layout.spool()) {
@@ -101,8 +101,7 @@ pub fn save(layout: &Layout, attempts: &[AttemptId]) -> Vec<AttemptId> {
 
 /// There may be a million files in one: the whole file system is brought to disk, once for all of them.
 fn save_results(layout: &Layout, attempts: &[AttemptId]) -> bool {
-    // What is no folder any more is no result.
-    if !attempts.iter().any(|attempt| out::has_any(layout, *attempt).unwrap_or(false)) {
+    if !attempts.iter().any(|attempt| may_have(&out::has_any(layout, *attempt))) {
         return true;
     }
     let synced = File::open(layout.works()).and_then(|works| Ok(rustix::fs::syncfs(works)?));
@@ -110,6 +109,14 @@ fn save_results(layout: &Layout, attempts: &[AttemptId]) -> bool {
         tracing::warn!("the results in {} cannot be brought to disk: {error}", layout.works().display());
     }
     synced.is_ok()
+}
+
+/// What cannot be looked at just now may be a result; what is no folder any more is none.
+fn may_have(found: &io::Result<bool>) -> bool {
+    match found {
+        Ok(any) => *any,
+        Err(error) => !matches!(Errno::from_io_error(error), Some(Errno::NOTDIR | Errno::LOOP)),
+    }
 }
 
 fn sync(path: &Path) -> io::Result<()> {
@@ -120,6 +127,17 @@ fn sync(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::fs;
+
+    #[test]
+    fn what_cannot_be_looked_at_is_not_taken_for_nothing() {
+        for errno in [Errno::IO, Errno::MFILE, Errno::NOMEM, Errno::ACCESS] {
+            assert!(may_have(&Err(errno.into())), "{errno}");
+        }
+        for found in [Ok(false), Err(Errno::NOTDIR.into()), Err(Errno::LOOP.into())] {
+            assert!(!may_have(&found), "{found:?}");
+        }
+        assert!(may_have(&Ok(true)));
+    }
 
     #[test]
     fn whatever_a_task_left_its_end_becomes_safe() {

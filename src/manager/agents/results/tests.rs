@@ -238,6 +238,40 @@ async fn a_node_that_brings_nothing_more_comes_to_nothing() {
 }
 
 #[tokio::test]
+async fn a_node_that_takes_too_long_to_look_at_what_is_here_begins_anew() {
+    let scene = Scene::new().await;
+    let content = content(600_000);
+    let mut agent = scene.dial(scene.brought(content.len()), PATIENCE);
+    agent.hears::<ResultReply>().await;
+    agent.begins(0).await;
+    agent.write.write_all(&content[..540_000]).await.unwrap();
+    agent.goes().await;
+    let mut slow = scene.dial(scene.brought(content.len()), Duration::from_millis(20));
+    let ready = slow.hears::<ResultReply>().await;
+    assert!(matches!(ready, ResultReply::Ready { offset, .. } if offset > 0), "{ready:?}");
+    slow.comes_to_nothing().await;
+    assert_eq!(scene.brings(&content).await, (0, PutReply::Kept));
+}
+
+#[tokio::test]
+async fn what_an_attempt_left_waits_beside_the_uploads_of_its_owner_and_only_once() {
+    let scene = Scene::new().await;
+    let halves =
+        |folder: &str| std::fs::read_dir(scene.manager.state.path().join(folder)).map_or(0, |files| files.count());
+    for tag in 1..4 {
+        let brought = Brought { tag: ContentHash([tag; 32]), ..scene.brought(600_000) };
+        let mut agent = scene.dial(brought, PATIENCE);
+        agent.hears::<ResultReply>().await;
+        agent.begins(0).await;
+        agent.write.write_all(&content(540_000)).await.unwrap();
+        agent.goes().await;
+    }
+    assert_eq!((halves("arriving/pi-1"), halves("uploads")), (1, 0));
+    assert_eq!(scene.brings(&content(600_000)).await, (0, PutReply::Kept));
+    assert_eq!(halves("arriving/pi-1"), 0);
+}
+
+#[tokio::test]
 async fn what_was_not_given_to_the_node_is_refused_for_good_and_written_down() {
     let scene = Scene::new().await;
     let other = Brought { attempt: scene.attempt.task.attempt(2), ..scene.brought(7) };

@@ -1,10 +1,11 @@
 //! What attempts left: who may bring it, whose it is, how long it stays, and what goes.
 
+use protocol::agent::{Finished, FromAgent};
 use protocol::api::{RefusalKind, Reply, Request};
 use protocol::event::What;
 use protocol::file::ContentHash;
 use protocol::id::JobId;
-use protocol::job::{JobSpec, Outcome};
+use protocol::job::{JobSpec, Outcome, TaskState};
 use protocol::result::{Left, ResultList, ResultQuery};
 
 use super::checks;
@@ -125,6 +126,77 @@ fn what_an_attempt_left_is_there_before_and_after_its_end() {
 
 fn again(world: &World) -> crate::manager::cluster::Cluster {
     crate::manager::cluster::Cluster::new(world.config.clone(), world.kept.image(), world.now)
+}
+
+#[test]
+fn what_brings_its_result_has_its_slots_free_and_can_be_stopped() {
+    let mut world = World::of(&[("pi-1", 1)]);
+    world.submit(array(0, 99));
+    let given = world.starts("pi-1").len();
+    assert!(given < 99, "as many wait there as may");
+    // Not even its start was heard of.
+    assert!(matches!(world.plan("pi-1", "1.0#1"), Told::Owner(_)));
+    assert_eq!(world.starts("pi-1"), [format!("1.{given}#1")]);
+    assert!(matches!(world.plan("pi-1", "1.0#1"), Told::Owner(_)));
+    assert_eq!(world.starts("pi-1"), [] as [&str; 0], "once more, it changes nothing");
+    checks::indexes_agree(&world.cluster);
+    assert_eq!(world.stop("1.0").unwrap(), 1);
+    assert_eq!(World::stops(&world.orders("pi-1")).len(), 1);
+    // The link breaks, and the stop with it.
+    world.unlink("pi-1");
+    world.link("pi-1", 1, vec![held("1.0#1", true), held("1.1#1", false)]);
+    assert_eq!(World::stops(&world.orders("pi-1")), [("1.0#1".to_owned(), "by root".to_owned())]);
+    world.said();
+    let lost = Some("its task was stopped before the manager could keep it (no room)".into());
+    let end = Finished { result_lost: lost, ..world.end("1.0#1", Outcome::Exited(0)) };
+    world.report("pi-1", FromAgent::Finished(end));
+    assert_eq!(world.task("1.0").state, TaskState::Succeeded);
+    let told = "what task 1.0 left was not kept: its task was stopped before the manager could keep it (no room)";
+    assert_eq!(world.said(), [told, "task 1.0 succeeded on pi-1"]);
+    checks::indexes_agree(&world.cluster);
+}
+
+#[test]
+fn a_node_that_delivers_no_result_takes_on_no_end_of_tasks() {
+    let mut world = World::of(&[("pi-1", 1)]);
+    world.submit(array(0, 99));
+    let first = world.starts("pi-1").len();
+    let mut given = first;
+    for index in 0..99 {
+        if index < given {
+            world.plan("pi-1", &format!("1.{index}#1"));
+            given += world.starts("pi-1").len();
+        }
+    }
+    assert_eq!(given, first + 16);
+    world.succeeds("pi-1", "1.0#1");
+    assert!(world.gets_only_acks("pi-1"), "its slot was free before");
+    world.plan("pi-1", "1.16#1");
+    assert_eq!(world.starts("pi-1").len(), 1, "one end makes room for the next");
+    checks::indexes_agree(&world.cluster);
+}
+
+#[test]
+fn what_was_about_to_be_brought_and_is_not_there_any_more_is_lost_and_not_run_again_in_silence() {
+    let mut world = World::of(&[("pi-1", 1)]);
+    world.submit(JobSpec::of(["true"]));
+    world.plan("pi-1", "1.0#1");
+    world.unlink("pi-1");
+    world.said();
+    world.link("pi-1", 1, vec![]);
+    assert_eq!(world.said()[1], "attempt 1.0#1 lost on pi-1: its node no longer has it; queued again");
+}
+
+#[test]
+fn given_up_by_its_node_it_may_have_arrived_all_the_same() {
+    let mut world = World::of(&[("pi-1", 1)]);
+    world.submit(JobSpec::of(["true"]));
+    world.leaves("pi-1", "1.0#1", 10, b'a').unwrap();
+    world.said();
+    let end = Finished { result_lost: Some("given up".into()), ..world.end("1.0#1", Outcome::Exited(0)) };
+    world.report("pi-1", FromAgent::Finished(end));
+    assert_eq!(world.said(), ["task 1.0 started on pi-1", "task 1.0 succeeded on pi-1"]);
+    assert_eq!(world.results(&[]), ["1.0#1"]);
 }
 
 #[test]
@@ -567,7 +639,11 @@ fn a_job_is_not_forgotten_while_somebody_has_something_of_it_to_collect() {
     assert_eq!(known(&world), [1, 3]);
     world.said();
     world.collects(&operator("ana"), "1.0#1").unwrap();
+    world.pass(23 * HOUR);
+    assert_eq!(known(&world), [1, 3], "it can be brought home once more");
+    world.pass(2 * HOUR);
     assert_eq!(known(&world), [3]);
     assert!(world.kept.results.is_empty());
-    assert_eq!(world.said(), ["job 1 forgotten: old and ended"]);
+    let gone = "the result of job 1 (10 B) removed: collected, and kept for a day since";
+    assert_eq!(world.said(), [gone, "job 1 forgotten: old and ended"]);
 }

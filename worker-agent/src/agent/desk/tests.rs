@@ -112,6 +112,8 @@ fn stopping_what_waits_ends_it_and_the_next_moves_up() {
     assert_eq!(desk.stop(id("7.0#1"), "by ana".into(), UnixMillis(9)), Act::Nothing);
     desk.ended(end("1.0#1"));
     assert_eq!(begun(&mut desk), ["1.2#1"]);
+    assert_eq!(desk.stop(id("1.0#1"), "by ana".into(), UnixMillis(9)), Act::Settle { came_true: false });
+    assert_eq!(desk.stop(id("1.1#1"), "by ana".into(), UnixMillis(9)), Act::Settle { came_true: true });
     assert_eq!(desk.ack(id("1.1#1")), Some(Forget { keeper: false }), "the keeper never had it");
     assert_eq!(desk.ack(id("1.0#1")), Some(Forget { keeper: true }));
     assert_eq!(desk.ack(id("1.2#1")), None, "an ack kills nothing");

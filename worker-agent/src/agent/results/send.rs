@@ -25,6 +25,8 @@ pub struct Job {
     pub layout: Layout,
     /// Whether we are.
     pub root: bool,
+    /// More than this is not sent: [`SendError::Large`].
+    pub most: Option<u64>,
     pub idle: Option<Connection>,
     /// Ends when nobody wants it any more.
     pub wanted: oneshot::Receiver<()>,
@@ -53,6 +55,8 @@ pub enum SendError {
     /// No other try can help.
     #[error("{0}")]
     Never(String),
+    #[error("it is large, and waits for the others")]
+    Large,
     #[error("no thread can be made: {0}")]
     NoThread(io::Error),
 }
@@ -68,11 +72,11 @@ impl From<NotPacked> for SendError {
 
 /// Delivers what an ended attempt left.
 pub async fn send(job: Job, dial: Dial) -> Done {
-    let Job { attempt, layout, root, idle, wanted } = job;
+    let Job { attempt, layout, root, most, idle, wanted } = job;
     let sent = tokio::select! {
         biased;
         _ = wanted => Err(SendError::Cancelled),
-        sent = deliver(attempt, layout, root, idle, &dial) => sent,
+        sent = deliver(attempt, layout, root, most, idle, &dial) => sent,
     };
     match sent {
         Ok(connection) => Done { attempt, result: Ok(()), connection },
@@ -84,11 +88,15 @@ async fn deliver(
     attempt: AttemptId,
     layout: Layout,
     root: bool,
+    most: Option<u64>,
     idle: Option<Connection>,
     dial: &Dial,
 ) -> Result<Option<Connection>, SendError> {
     let mut packer = Packer::start(layout, attempt, root).map_err(SendError::NoThread)?;
     let Said::Looked { left, tag } = packer.next().await? else { return Ok(idle) };
+    if most.is_some_and(|most| left.size > most) {
+        return Err(SendError::Large);
+    }
     let (connection, stream) = bulk::stream(idle, dial).await?;
     let (read, write) = tokio::io::split(stream);
     let (mut read, mut write) = (FrameReader::new(read), FrameWriter::new(write));

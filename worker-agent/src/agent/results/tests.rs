@@ -49,14 +49,102 @@ fn only_what_has_something_in_it_has_to_go_ahead_and_only_where_somebody_takes_i
     assert_eq!(lost.unwrap(), "out is not a folder any more");
 }
 
+/// Has left something.
+fn left(layout: &Layout, attempt: &str) -> AttemptId {
+    let attempt = id(attempt);
+    folder::make(layout, attempt, None).unwrap();
+    std::fs::write(layout.out(attempt).join("file"), "").unwrap();
+    attempt
+}
+
 #[test]
-fn two_are_on_their_way_at_a_time_and_one_that_is_not_taken_holds_up_no_other() {
+fn small_results_pass_large_ones_however_many_there_are() {
     let (_dir, layout, mut results) = place();
-    for attempt in ["1.0#1", "1.1#1", "1.2#1", "1.0#1"] {
+    for index in 0..6 {
+        results.enqueue(id(&format!("1.{index}#1")));
+    }
+    let begun = |results: &mut Results| next(results, &layout).map(|job| (job.attempt.to_string(), job.most));
+    for (attempt, most) in [("1.0#1", None), ("1.1#1", None), ("1.2#1", Some(SMALL)), ("1.3#1", Some(SMALL))] {
+        assert_eq!(begun(&mut results), Some((attempt.to_owned(), most)));
+    }
+    assert_eq!(begun(&mut results), None, "no more threads than that");
+    assert!(!results.done(id("1.2#1"), Err(SendError::Large)), "there is no place for it yet");
+    assert_eq!(begun(&mut results), Some(("1.4#1".into(), Some(SMALL))), "a small one passes it");
+    assert!(results.done(id("1.4#1"), Ok(())));
+    assert!(results.done(id("1.0#1"), Ok(())));
+    assert_eq!(begun(&mut results), Some(("1.2#1".into(), None)), "it kept its place");
+    assert!(!results.done(id("1.2#1"), refused(false)));
+    be_due(&mut results);
+    assert_eq!(begun(&mut results), Some(("1.5#1".into(), None)));
+    assert_eq!(begun(&mut results), None, "what is known to be large is not looked at again");
+}
+
+#[test]
+fn a_stop_ends_the_waiting_for_a_manager_that_does_not_take_it() {
+    let (_dir, layout, mut results) = place();
+    let lost = |results: &Results, attempt| results.settled(&layout, attempt).and_then(Settled::lost);
+    let sentence = "its task was stopped before the manager could keep it (no room)";
+    // It has been refused.
+    let refused_once = left(&layout, "1.0#1");
+    results.enqueue(refused_once);
+    next(&mut results, &layout).unwrap();
+    assert!(!results.done(refused_once, refused(false)));
+    assert!(results.stop(&layout, refused_once, true));
+    assert_eq!(lost(&results, refused_once).unwrap(), sentence);
+    assert!(results.queue.is_empty());
+    assert!(!results.stop(&layout, refused_once, true), "told once");
+    // It is tried again just now.
+    let tried_again = left(&layout, "1.1#1");
+    results.enqueue(tried_again);
+    next(&mut results, &layout).unwrap();
+    assert!(!results.done(tried_again, refused(false)));
+    be_due(&mut results);
+    let mut job = next(&mut results, &layout).unwrap();
+    assert!(results.stop(&layout, tried_again, false));
+    assert!(job.wanted.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Closed));
+    results.done(tried_again, Err(SendError::Cancelled));
+    assert_eq!(lost(&results, tried_again).unwrap(), sentence);
+}
+
+#[test]
+fn a_result_that_is_on_its_way_outlives_a_stop_and_is_tried_no_more_than_once() {
+    let (_dir, layout, mut results) = place();
+    let lost = |results: &Results, attempt| results.settled(&layout, attempt).and_then(Settled::lost);
+    let [well, late, stopped] = ["1.0#1", "1.1#1", "1.2#1"].map(|attempt| left(&layout, attempt));
+    // Before anybody knows that there is something to bring.
+    assert!(!results.stop(&layout, late, false));
+    for attempt in [well, late, stopped] {
+        results.enqueue(attempt);
+        next(&mut results, &layout).unwrap();
+    }
+    assert!(!results.stop(&layout, well, false));
+    assert!(results.done(well, Ok(())));
+    assert_eq!(results.settled(&layout, well), Some(Settled::Well));
+    assert!(!results.done(late, Err(SendError::Broken("cut".into()))), "that is nobody's no");
+    be_due(&mut results);
+    next(&mut results, &layout).unwrap();
+    assert!(results.done(late, refused(false)));
+    assert!(lost(&results, late).unwrap().starts_with("its task was stopped before"));
+    // Said again after a new link: what a stopped task left is as welcome as any.
+    assert!(!results.stop(&layout, stopped, true));
+    assert!(!results.done(stopped, refused(false)));
+    assert_eq!(results.settled(&layout, stopped), None);
+    results.forget(well);
+    results.forget(late);
+    assert!(results.last_try.is_empty());
+}
+
+#[test]
+fn one_that_is_not_taken_holds_up_no_other() {
+    let (_dir, layout, mut results) = place();
+    for attempt in ["1.0#1", "1.1#1", "1.3#1", "1.4#1", "1.2#1", "1.0#1"] {
         results.enqueue(id(attempt));
     }
     let jobs = [next(&mut results, &layout).unwrap(), next(&mut results, &layout).unwrap()];
     assert_eq!(jobs.each_ref().map(|job| job.attempt), [id("1.0#1"), id("1.1#1")]);
+    for _ in ["1.3#1", "1.4#1"] {
+        next(&mut results, &layout).unwrap();
+    }
     assert!(next(&mut results, &layout).is_none());
     results.enqueue(id("1.0#1"));
     assert_eq!(results.queue.len(), 1, "it is on its way");

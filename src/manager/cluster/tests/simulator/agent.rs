@@ -212,6 +212,8 @@ impl Sim {
                     let (boot, run) = (machine.boot, run.number);
                     let delay = if self.dice.chance(80) { self.up_to(100 * MS) } else { self.up_to(10 * SECOND) };
                     self.agenda.after(delay, Happening::Ends { machine: at, boot, attempt, run });
+                } else {
+                    self.may_give_up(at, attempt, reason);
                 }
             }
             ToAgent::Recall { attempt } => {

@@ -45,6 +45,12 @@ impl Sim {
         if self.bringing.values().any(under_way) {
             return;
         }
+        let (node, now) = (machine.name.clone(), self.now());
+        let machine = &self.machines[at];
+        if machine.blocked_up <= now && !machine.outcast {
+            let call = CallId(self.number());
+            self.put(Input::PlanResult { call, node, attempt });
+        }
         let call = CallId(self.number());
         self.say(|sim| format!("{} brings what {attempt} left", sim.machines[at].name));
         self.bringing.insert(call, Bringing { machine: at, life, attempt, content });
@@ -52,6 +58,21 @@ impl Sim {
         self.agenda.after(takes, Happening::Brought(call));
         let patience = 3 * SECOND + self.up_to(3 * SECOND);
         self.agenda.after(takes + patience, Happening::Unheard(call));
+    }
+
+    /// It was stopped when it had ended. Where the manager had no room for it so far, nobody waits any longer; it may still
+    /// arrive.
+    pub fn may_give_up(&mut self, at: usize, attempt: AttemptId, reason: String) {
+        let machine = &mut self.machines[at];
+        if !machine.out.contains_key(&attempt) || !self.dice.chance(50) {
+            return;
+        }
+        let Some(report) = machine.journal.get_mut(&attempt) else { return };
+        report.result_lost = Some(reason);
+        machine.out.remove(&attempt);
+        self.promises.not_brought(attempt);
+        self.say(|sim| format!("{} gives up what {attempt} left", sim.machines[at].name));
+        self.agent_hears_of_end(at, attempt);
     }
 
     /// It may have arrived just before its agent died.

@@ -414,6 +414,7 @@ fn call_of(input: &Input) -> Option<CallId> {
         Input::Request { call, .. }
         | Input::FindOutput { call, .. }
         | Input::KeepFile { call, .. }
+        | Input::PlanResult { call, .. }
         | Input::KeepResult { call, .. }
         | Input::MakeToken { call, .. }
         | Input::Join { call, .. } => Some(*call),
