@@ -18,6 +18,18 @@ pub enum Notify {
     Web(String),
 }
 
+impl Notify {
+    /// As it may be shown to everybody: of a URL only whose it is, for the rest is often as good as a password.
+    pub fn shown(&self) -> Self {
+        let Notify::Web(url) = self else { return self.clone() };
+        let Some((scheme, rest)) = url.split_once("://") else { return self.clone() };
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let more = if path.is_empty() || path == "/" { path } else { "/…" };
+        Notify::Web(format!("{scheme}://{host}{more}"))
+    }
+}
+
 /// Why a text is none: one clear sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -80,6 +92,21 @@ mod tests {
             let read: Notify = good.parse().unwrap();
             assert_eq!(read.to_string(), good);
             assert_eq!(serde_json::from_str::<Notify>(&serde_json::to_string(&read).unwrap()).unwrap(), read);
+        }
+    }
+
+    #[test]
+    fn what_only_its_owner_knows_of_an_address_is_not_shown() {
+        for (whole, shown) in [
+            ("mail:ana@example.org", "mail:ana@example.org"),
+            ("https://example.org:8443/hooks/T0KEN?key=1", "https://example.org:8443/…"),
+            ("https://ana:pass@example.org?key=1", "https://example.org/…"),
+            ("https://ana@example.org/", "https://example.org/"),
+            ("http://example.org", "http://example.org"),
+        ] {
+            let shown_of_it = whole.parse::<Notify>().unwrap().shown();
+            assert_eq!(shown_of_it.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(shown_of_it), "it is an address itself");
         }
     }
 

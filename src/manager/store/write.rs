@@ -11,9 +11,11 @@ use crate::manager::history::Page;
 
 pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
     match change {
-        Change::Person(person) => {
-            run(db, "INSERT OR REPLACE INTO person VALUES (?1, ?2)", params![person.name.as_str(), person.serial])
-        }
+        Change::Person(person) => run(
+            db,
+            "INSERT OR REPLACE INTO person (name, serial) VALUES (?1, ?2)",
+            params![person.name.as_str(), person.serial],
+        ),
         Change::Node(row) => node(db, row),
         Change::NodeGone(name) => run(db, "DELETE FROM node WHERE name = ?1", params![name.as_str()]),
         Change::Token(row) => token(db, row),
@@ -47,6 +49,10 @@ pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
         Change::Hours(hours) => number(db, "hours", *hours),
         // Of bytes no row is kept.
         Change::ContentGone(_) => Ok(()),
+        Change::Notice(row) => {
+            run(db, "INSERT OR REPLACE INTO notice VALUES (?1, ?2)", params![int(row.no), json(&row.notice)?])
+        }
+        Change::NoticeGone(no) => run(db, "DELETE FROM notice WHERE no = ?1", params![int(*no)]),
         Change::Output { attempt, stdout, stderr } => {
             // Most tasks print nothing; they cost no row.
             if stdout.length == 0 && stderr.length == 0 {

@@ -1,7 +1,7 @@
 //! The simulator: the whole cluster in one thread, without a clock, a network or a disk of this world.
 //!
 //! One seed makes one world (`plan`): machines with a keeper and an agent (`machine`, `agent`), people who ask
-//! (`people`), a manager around the real core (`manager`), and what lies between them (`net`, `leaving`). Time (`agenda`) jumps
+//! (`people`), a manager around the real core (`manager`), and what lies between them (`net`, `leaving`); a `carrier` tells who is to be told of an end. Time (`agenda`) jumps
 //! from one happening to the next (`world`); `misfortunes` break links, cut power, kill agents and the manager between
 //! any two effects, fail commits and turn clocks. After each step `promises` and `idle` compare what was told with
 //! what is so; in the end (`rest`) all must come to rest. A seed that fails, fails again, and tells how (`trace`).
@@ -35,6 +35,7 @@
 
 mod agenda;
 mod agent;
+mod carrier;
 mod idle;
 mod leaving;
 mod machine;
