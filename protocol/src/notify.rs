@@ -1,9 +1,15 @@
-//! Where it is told that a job has ended.
+//! Where it is told that a job has ended, and what.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::id::{AttemptId, JobId, TaskId};
+use crate::job::{Counts, TaskState};
+use crate::name::{JobName, NodeName, PersonName};
+use crate::time::UnixMillis;
 
 /// The most places one job is told to.
 pub const MOST_NOTIFY: usize = 10;
@@ -79,6 +85,57 @@ impl Serialize for Notify {
 impl<'de> Deserialize<'de> for Notify {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         std::borrow::Cow::<'de, str>::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// One place that is told of one end of a job: as it was at that moment, whatever becomes of the job, its name, its tasks or its
+/// results afterwards.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    pub to: Notify,
+    pub end: Arc<JobEnd>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobEnd {
+    pub job: JobId,
+    pub name: Option<JobName>,
+    pub owner: PersonName,
+    /// Its first words.
+    pub command: Vec<String>,
+    pub state: TaskState,
+    pub counts: Counts,
+    pub submitted_at: UnixMillis,
+    pub started_at: Option<UnixMillis>,
+    pub ended_at: UnixMillis,
+    /// Of its one task, or from the first start of any to the last end.
+    pub ran_ms: Option<u64>,
+    /// Its one task, or the first few of those that did not succeed, the worst of them first.
+    pub tasks: Vec<Ended>,
+    /// Results that nobody has collected, and what they take.
+    pub results: u32,
+    pub results_size: u64,
+}
+
+/// How one task ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    pub task: TaskId,
+    /// The latest attempt, 0 where none ever began.
+    pub attempt: u32,
+    pub state: TaskState,
+    pub node: Option<NodeName>,
+    pub code: Option<i32>,
+    pub reason: String,
+}
+
+impl JobEnd {
+    /// The attempt whose stderr is worth quoting, and where it ran.
+    pub fn quoted(&self) -> Option<(AttemptId, &NodeName)> {
+        let ran = |ended: &&Ended| ended.attempt > 0 && ended.node.is_some();
+        let failed = self.tasks.iter().filter(ran).find(|ended| ended.state == TaskState::Failed);
+        let ended = failed.or_else(|| self.tasks.iter().find(ran))?;
+        Some((ended.task.attempt(ended.attempt), ended.node.as_ref()?))
     }
 }
 

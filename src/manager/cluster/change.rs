@@ -8,10 +8,9 @@ use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::{JobSpec, Outcome, TaskState};
 use protocol::name::{FileName, NodeName, PersonName};
 use protocol::node::{Facts, Role};
+use protocol::notify::Notice;
 use protocol::result::Left;
 use protocol::time::UnixMillis;
-
-use super::notice::Notice;
 
 /// One row to be written. Changes of one batch are committed together, in order.
 #[derive(Debug, Clone, PartialEq)]

@@ -80,7 +80,6 @@ pub use change::{
 };
 pub use config::ClusterConfig;
 pub use files::Upload;
-pub use notice::{Ended, JobEnd, Notice};
 pub use port::{CallId, Caller, Effect, Input, LinkId, Mono, Now, Place, Told, Touched};
 
 use ids::{ClassIx, NodeIx};

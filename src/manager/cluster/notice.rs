@@ -1,14 +1,9 @@
 //! How a job ended, in as many words as are told to whoever asked for that: as it was at that moment, whatever becomes of
 //! the job, its name, its tasks or its results afterwards.
 
-use std::sync::Arc;
-
-use protocol::id::{AttemptId, JobId, TaskId};
-use protocol::job::{Counts, TaskState};
-use protocol::name::{JobName, NodeName, PersonName};
-use protocol::notify::Notify;
-use protocol::time::UnixMillis;
-use serde::{Deserialize, Serialize};
+use protocol::id::{JobId, TaskId};
+use protocol::job::TaskState;
+use protocol::notify::{Ended, JobEnd};
 
 use super::Cluster;
 use super::jobs::Job;
@@ -18,54 +13,6 @@ use super::sane;
 const MOST_TASKS: usize = 5;
 /// Of a command as much as this, in bytes.
 const MOST_COMMAND: usize = 500;
-
-/// One place that is told of one end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Notice {
-    pub to: Notify,
-    pub end: Arc<JobEnd>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct JobEnd {
-    pub job: JobId,
-    pub name: Option<JobName>,
-    pub owner: PersonName,
-    /// Its first words.
-    pub command: Vec<String>,
-    pub state: TaskState,
-    pub counts: Counts,
-    pub submitted_at: UnixMillis,
-    pub started_at: Option<UnixMillis>,
-    pub ended_at: UnixMillis,
-    /// Of its one task, or from the first start of any to the last end.
-    pub ran_ms: Option<u64>,
-    /// Its one task, or the first few of those that did not succeed, the worst of them first.
-    pub tasks: Vec<Ended>,
-    /// Results that nobody has collected, and what they take.
-    pub results: u32,
-    pub results_size: u64,
-}
-
-/// How one task ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Ended {
-    pub task: TaskId,
-    /// The latest attempt, 0 where none ever began.
-    pub attempt: u32,
-    pub state: TaskState,
-    pub node: Option<NodeName>,
-    pub code: Option<i32>,
-    pub reason: String,
-}
-
-impl JobEnd {
-    /// The attempt whose stderr is worth quoting, and where it ran.
-    pub fn quoted(&self) -> Option<(AttemptId, &NodeName)> {
-        let ran = self.tasks.iter().filter(|ended| ended.attempt > 0);
-        ran.filter_map(|ended| Some((ended.task.attempt(ended.attempt), ended.node.as_ref()?))).next()
-    }
-}
 
 impl Cluster {
     /// `None` where it has not ended.

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use protocol::event::What;
 use protocol::id::JobId;
-use protocol::notify::Notify;
+use protocol::notify::{Notice, Notify};
 
 use super::Cluster;
 use super::change::NoticeRow;
-use super::notice::Notice;
 use super::sane;
 use super::turn::Turn;
 

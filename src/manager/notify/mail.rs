@@ -102,10 +102,10 @@ fn tls(server: &str, roots: &Roots) -> anyhow::Result<TlsParameters> {
     Ok(builder.build()?)
 }
 
-/// Servers want to hear a name.
+/// Servers want to hear a whole name, with its domain, or else an address.
 fn hello() -> ClientId {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let is_one = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c));
+    let is_one = name.contains('.') && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c));
     if is_one { ClientId::Domain(name) } else { ClientId::default() }
 }
 

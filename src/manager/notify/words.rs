@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use protocol::job::{Counts, TaskState};
+use protocol::notify::{Ended, JobEnd};
 use protocol::unit::Bytes;
 use serde_json::{Value, json};
 
-use super::super::cluster::{Ended, JobEnd, NoticeRow};
+use super::super::cluster::NoticeRow;
 use crate::text::{clean, command, count, local, reason, took};
 
 pub struct Words<'a> {
@@ -174,10 +175,10 @@ mod tests {
     use std::sync::Arc;
 
     use protocol::id::{JobId, TaskId};
+    use protocol::notify::Notice;
     use protocol::time::UnixMillis;
 
     use super::*;
-    use crate::manager::cluster::Notice;
 
     const PAGE: &str = include_str!("../../../docs/notify.md");
 

@@ -9,6 +9,7 @@ use protocol::file::{ContentHash, FileKind};
 use protocol::id::{JobId, TaskId};
 use protocol::job::{Counts, JobSpec, Outcome, Stream, TaskState};
 use protocol::node::{Facts, Role};
+use protocol::notify::{Ended, JobEnd, Notice};
 use protocol::result::Left;
 use protocol::time::UnixMillis;
 use tokio::sync::mpsc;
@@ -16,8 +17,8 @@ use tokio::sync::mpsc;
 use super::writer::{Batch, Writer};
 use super::{Outputs, Reader, StoreError, database};
 use crate::manager::cluster::{
-    Age, AttemptRow, Change, Collected, Ended, FileRow, Image, JobEnd, JobRow, KeyPrint, NodeRow, Notice, NoticeRow,
-    PersonRow, ResultRow, SecretHash, TaskRow, TokenRow,
+    Age, AttemptRow, Change, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, NoticeRow, PersonRow, ResultRow,
+    SecretHash, TaskRow, TokenRow,
 };
 use crate::manager::history::{Page, Stamp};
 

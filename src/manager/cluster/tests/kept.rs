@@ -7,10 +7,11 @@ use protocol::event::Event;
 use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::name::{NodeName, PersonName};
+use protocol::notify::Notice;
 
 use crate::manager::cluster::{
-    Age, AttemptRow, Change, FileRow, Image, JobRow, NodeRow, Notice, NoticeRow, PersonRow, ResultRow, SecretHash,
-    TaskRow, TokenRow,
+    Age, AttemptRow, Change, FileRow, Image, JobRow, NodeRow, NoticeRow, PersonRow, ResultRow, SecretHash, TaskRow,
+    TokenRow,
 };
 
 #[derive(Debug, Clone, Default)]

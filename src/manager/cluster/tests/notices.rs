@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use protocol::agent::FromAgent;
 use protocol::job::{Counts, JobSpec, Outcome, TaskState};
-use protocol::notify::{MOST_NOTIFY, Notify};
+use protocol::notify::{JobEnd, MOST_NOTIFY, Notify};
 use protocol::result::Left;
 
 use super::world::*;
-use crate::manager::cluster::{Change, ClusterConfig, Effect, Input, JobEnd, NoticeRow};
+use crate::manager::cluster::{Change, ClusterConfig, Effect, Input, NoticeRow};
 
 const ANA: &str = "mail:ana@example.org";
 const HOOK: &str = "https://example.org/hooks/T0KEN";
