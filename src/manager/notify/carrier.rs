@@ -145,7 +145,7 @@ impl Carrier {
             }
             let Some(entry) = self.all.get_mut(&no) else { continue };
             let lane = Lane::of(&entry.row.notice.to);
-            if is_free(&self.under_way, &lane, &entry.row.notice.end.owner) {
+            if is_free(self.under_way.values(), &lane, &entry.row.notice.end.owner) {
                 entry.state = State::UnderWay;
                 let owner = entry.row.notice.end.owner.clone();
                 let started = self.running.spawn(deliver(self.ways.clone(), entry.row.clone()));
@@ -199,12 +199,13 @@ impl Lane {
     }
 }
 
-fn is_free(under_way: &HashMap<tokio::task::Id, UnderWay>, lane: &Lane, owner: &PersonName) -> bool {
-    if under_way.values().any(|other| other.lane == *lane) {
+fn is_free<'a>(under_way: impl Iterator<Item = &'a UnderWay> + Clone, lane: &Lane, owner: &PersonName) -> bool {
+    if under_way.clone().any(|other| other.lane == *lane) {
         return false;
     }
-    let urls = || under_way.values().filter(|other| other.lane != Lane::Mail);
-    *lane == Lane::Mail || urls().count() < MOST && urls().filter(|other| other.owner == *owner).count() < MOST_OF_ONE
+    let urls = under_way.filter(|other| other.lane != Lane::Mail);
+    let of_one = urls.clone().filter(|other| other.owner == *owner).count();
+    *lane == Lane::Mail || urls.count() < MOST && of_one < MOST_OF_ONE
 }
 
 async fn deliver(ways: Arc<Ways>, row: Arc<NoticeRow>) -> Sent {
@@ -229,5 +230,38 @@ async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_names_many_hosts_that_hang_leaves_room_for_others() {
+        let person = |name: &str| name.parse::<PersonName>().unwrap();
+        let to_host = |host: usize| Lane::Web(format!("host-{host}"));
+        let mut under_way: Vec<UnderWay> = vec![];
+        let mut begin = |lane: Lane, owner: &str| {
+            let free = is_free(under_way.iter(), &lane, &person(owner));
+            if free {
+                under_way.push(UnderWay { no: 0, lane, owner: person(owner) });
+            }
+            free
+        };
+        let anas = (0..20).filter(|host| begin(to_host(*host), "ana")).count();
+        assert_eq!(anas, MOST_OF_ONE);
+        assert!(!begin(to_host(0), "ben"), "one at a time to each host");
+        let bens = (20..40).filter(|host| begin(to_host(*host), "ben")).count();
+        assert_eq!(bens, MOST - MOST_OF_ONE);
+        assert!(!begin(to_host(50), "eve"));
+        assert!(begin(Lane::Mail, "ana"), "mail goes another way");
+        assert!(!begin(Lane::Mail, "eve"));
+    }
+
+    #[test]
+    fn it_is_tried_for_a_day() {
+        let all: Duration = Patience::default().pauses.iter().sum();
+        assert!((Duration::from_secs(23 * 3600)..=Duration::from_secs(25 * 3600)).contains(&all), "{all:?}");
     }
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use ureq::Agent;
 use ureq::http::{StatusCode, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Error};
 
 use super::Sent;
 use super::roots::Roots;
@@ -47,6 +47,8 @@ impl Web {
         }
         match told.await {
             Ok(Ok(status)) => judged(&host, status),
+            // These would say all of the URL.
+            Ok(Err(Error::BadUri(_) | Error::RequireHttpsOnly(_))) => Sent::Never("that is no URL for a POST".into()),
             Ok(Err(error)) => Sent::NotNow(format!("{host} cannot be told: {error}")),
             Err(_) => Sent::NotNow("a fault of Bramble's own; its log says more".into()),
         }

@@ -31,6 +31,12 @@
 //! | each task of a sweep runs the first combination | the command of an order |
 //! | what others are to leave goes to an agent that gives no results | gives no results, and is given it |
 //! | it is run again without its parts | waits, and another gives it nothing |
+//! | the ends of some jobs are not told | nobody is told of the end |
+//! | a notice is told and not written down | nobody is told of the end |
+//! | that it was told is not written down | is told twice, and the manager did not die |
+//! | what is said of a notice twice is believed twice | goes twice |
+//! | after a start and a reload nobody is asked to tell what is owed | it does not come to rest |
+//! | numbers of notices begin anew after a start | was given before |
 //! | what it needs is removed | begins, and another has nothing kept |
 
 mod agenda;
