@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::file::{ContentHash, FileRef};
 use crate::name::{FileName, JobName, NodeName};
 use crate::node::INTERPRETERS;
-use crate::notify::Notify;
+use crate::notify::{MOST_NOTIFY, Notify};
 use crate::result::{INPUTS, OUT, Reduce};
 use crate::secret::JobSecret;
 
@@ -231,6 +231,7 @@ impl JobSpec {
         self.check_sweep()?;
         self.check_reduce()?;
         self.check_length()?;
+        self.check_notify()?;
         if self.files.len() > MOST_JOB_FILES {
             return bad(format!("{} files are too many for a job; pack them as a folder", self.files.len()));
         }
@@ -291,6 +292,18 @@ impl JobSpec {
             )));
         }
         Ok(())
+    }
+
+    fn check_notify(&self) -> Result<(), BadSpec> {
+        if self.notify.len() > MOST_NOTIFY {
+            let many = self.notify.len();
+            return Err(BadSpec(format!("the end of a job is told to at most {MOST_NOTIFY} places, not {many}")));
+        }
+        let mut places = BTreeSet::new();
+        match self.notify.iter().find(|place| !places.insert(*place)) {
+            Some(twice) => Err(BadSpec(format!("{twice} would be told twice; leave one of both out"))),
+            None => Ok(()),
+        }
     }
 
     fn check_sweep(&self) -> Result<(), BadSpec> {

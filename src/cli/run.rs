@@ -14,6 +14,7 @@ use protocol::file::FileRef;
 use protocol::id::{JobId, Target, TaskId};
 use protocol::job::{Array, JobFile, JobSpec, TaskState};
 use protocol::name::{FileName, JobName, NodeName};
+use protocol::notify::Notify;
 
 use super::context::{Context, unfit};
 use super::exit::{Exit, Failure, Kind};
@@ -32,6 +33,7 @@ use watch::{End, Watch};
   bramble run --array 0-99 --env RATE=0.1 -- ./sweep.sh
   bramble run --file data.csv --file ana/set=input -- python3 fit.py data.csv input
   bramble run --wait --collect . -- sh -c 'uname -a > out/system'
+  bramble run --notify mail:ana@example.org --notify https://example.org/hook -- ./night.sh
 
 The command is run as it is, without a shell: for pipes and variables write -- sh -c '…'. A task finds BRAMBLE_JOB, \
 BRAMBLE_TASK, BRAMBLE_ATTEMPT and BRAMBLE_INDEX in its environment, and starts in a folder of its own, where there is nothing but the \
@@ -43,7 +45,10 @@ program that is not there, 126 for one that may not be run, 125 for a fault of B
 lost. For an array: 0 where all succeeded, else 1. Ctrl-C asks whether to stop the job.
 
 What a task leaves in the folder out, inside its own, is kept when it has ended, and comes home with bramble result get \
-or --collect.")]
+or --collect.
+
+Who is named with --notify is told how it ended, with the last lines of stderr: by mail where an admin has set up a mail \
+server, or by a POST of JSON. That waits for nobody and fails no task; bramble event says what came of it.")]
 pub struct RunArgs {
     /// On this node, instead of any that fits
     #[arg(long, value_name = "NODE")]
@@ -66,6 +71,9 @@ pub struct RunArgs {
     /// The same, as a copy of each task's own, which it may change
     #[arg(long, value_name = "NAME[=AS]", value_parser = parse::job_file)]
     writable_file: Vec<JobFile>,
+    /// Who is told when it has ended: mail:ADDRESS, or a URL that is sent JSON (may be repeated)
+    #[arg(long, value_name = "WHERE")]
+    notify: Vec<Notify>,
     /// Pass on the output, and wait for the end
     #[arg(long, short)]
     wait: bool,
@@ -110,7 +118,7 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
         reduce: None,
         interpreters: BTreeSet::new(),
         secrets: vec![],
-        notify: vec![],
+        notify: args.notify,
     };
     carry_out(Order { spec, waits: args.wait, collect: args.collect, passing: vec![] }, context).await
 }

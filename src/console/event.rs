@@ -88,6 +88,7 @@ pub enum Purpose {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there are few at a time, and most of them ask")]
 pub enum Effect {
     Ask(Purpose, Request),
     /// Pieces come as [`Event::Printed`] with this number; there is one at a time.

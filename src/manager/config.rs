@@ -42,6 +42,8 @@ pub struct Config {
     pub strangers_per_address: u32,
     pub files: FilesConfig,
     pub results: ResultsConfig,
+    pub mail: Option<MailConfig>,
+    pub notify: NotifyConfig,
     pub people: BTreeMap<PersonName, Right>,
 }
 
@@ -73,6 +75,60 @@ impl Default for ResultsConfig {
     }
 }
 
+/// By whom mail is sent; where there is none, none is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailConfig {
+    pub server: String,
+    port: Option<u16>,
+    #[serde(default)]
+    pub tls: MailTls,
+    pub from: String,
+    /// A file of two lines, the user and the password.
+    pub credentials: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailTls {
+    /// It begins in the clear, and nothing is sent before it is encrypted.
+    #[default]
+    Starttls,
+    Tls,
+    None,
+}
+
+impl MailConfig {
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.tls {
+            MailTls::Starttls => 587,
+            MailTls::Tls => 465,
+            MailTls::None => 25,
+        })
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.server.is_empty() {
+            return Err("mail.server is empty; name a mail server, or leave [mail] out".into());
+        }
+        if let Err(bad) = self.from.parse::<lettre::message::Mailbox>() {
+            return Err(format!("mail.from, {:?}, is no mail address: {bad}", self.from));
+        }
+        if self.tls == MailTls::None && self.credentials.is_some() {
+            return Err("mail.credentials would be read by everybody on the way where mail.tls is \"none\"".into());
+        }
+        self.credentials.as_ref().map_or(Ok(()), |path| whole("mail.credentials", path))
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NotifyConfig {
+    /// Root certificates that are trusted besides the system's.
+    pub ca: Option<PathBuf>,
+    pub plain_http: bool,
+}
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl Default for Config {
@@ -97,6 +153,8 @@ impl Default for Config {
             strangers_per_address: 16,
             files: FilesConfig::default(),
             results: ResultsConfig::default(),
+            mail: None,
+            notify: NotifyConfig::default(),
             people: BTreeMap::new(),
         }
     }
@@ -129,11 +187,10 @@ impl Config {
             fits.then_some(()).ok_or_else(|| format!("{key} must be between {least}s and {most}s"))
         };
         for (key, folder) in [("state", &self.state), ("run", &self.run)] {
-            if !folder.is_absolute() {
-                let written = folder.display().to_string();
-                return Err(format!("{key} must be a whole path, one that begins with /, and not {written:?}"));
-            }
+            whole(key, folder)?;
         }
+        self.mail.as_ref().map_or(Ok(()), MailConfig::check)?;
+        self.notify.ca.as_ref().map_or(Ok(()), |path| whole("notify.ca", path))?;
         within("lease", self.lease, 5, 86_400)?;
         within("stop_grace", self.stop_grace, 0, 3600)?;
         within("token_ttl", self.token_ttl, 10, 30 * 86_400)?;
@@ -181,6 +238,14 @@ impl Config {
     pub fn socket(&self) -> PathBuf {
         self.run.join(SOCKET)
     }
+}
+
+fn whole(key: &str, path: &Path) -> Result<(), String> {
+    if path.is_absolute() {
+        return Ok(());
+    }
+    let written = path.display().to_string();
+    Err(format!("{key} must be a whole path, one that begins with /, and not {written:?}"))
 }
 
 /// Those this build speaks; a build for tests can be made one of another age.
@@ -243,8 +308,12 @@ mod tests {
         );
         assert_eq!(written.results.limit, Some(ByteSize::gib(100)), "an example: by default there is none");
         assert_eq!(written.people.len(), 1);
+        let mail = written.mail.unwrap();
+        assert_eq!((mail.tls, mail.port(), mail.credentials.is_some()), (MailTls::Starttls, 587, true));
+        assert!(default.mail.is_none(), "an example: by default there is none");
+        assert_eq!(written.notify.plain_http, default.notify.plain_http);
         let keys: toml::Table = bare.parse().unwrap();
-        assert_eq!(keys.len(), 19, "a key is missing in config.toml or new in it: {keys:?}");
+        assert_eq!(keys.len(), 21, "a key is missing in config.toml or new in it: {keys:?}");
         assert_eq!(Config::parse(COMMENTED).unwrap().lease, default.lease);
     }
 
@@ -265,6 +334,13 @@ mod tests {
             ("[results]\nkeep = \"1h\"", "results.keep must be between 7200s"),
             ("[results]\ncollected = \"soon\"", "collected"),
             ("[results]\nlimit = \"much\"", "limit"),
+            ("[mail]\nfrom = \"b@example.org\"", "server"),
+            ("[mail]\nserver = \"m\"\nfrom = \"bramble\"", "mail.from"),
+            ("[mail]\nserver = \"\"\nfrom = \"b@example.org\"", "mail.server"),
+            ("[mail]\nserver = \"m\"\nfrom = \"b@x.org\"\ntls = \"ssl\"", "starttls"),
+            ("[mail]\nserver = \"m\"\nfrom = \"b@x.org\"\ntls = \"none\"\ncredentials = \"/x\"", "on the way"),
+            ("[mail]\nserver = \"m\"\nfrom = \"b@x.org\"\ncredentials = \"x\"", "whole path"),
+            ("[notify]\nca = \"ca.pem\"", "notify.ca must be a whole path"),
             ("[files]\nqouta = \"1 GiB\"", "qouta"),
         ] {
             let why = Config::parse(text).unwrap_err();

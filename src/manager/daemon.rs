@@ -24,6 +24,7 @@ use super::door::{self, Door, People, Plate};
 use super::files::Room;
 use super::heart::{Heart, Owner};
 use super::history::{Histories, Stamp};
+use super::notify::{self, Carrier, Patience};
 use super::store::writer::Writer;
 use super::store::{self, Outputs, Reader, Space, lasting};
 
@@ -92,6 +93,7 @@ struct Manager {
 impl Manager {
     async fn start(config: Config, observer: Box<dyn Observer>) -> anyhow::Result<Self> {
         let state = config.state.clone();
+        notify::check(&config)?;
         let _lock = lock_state(&state)?;
         let host_key = Arc::new(Key::load_or_create(&state.join("host_key"))?);
         let (alarm_to, alarm) = mpsc::channel(1);
@@ -115,8 +117,12 @@ impl Manager {
         });
         let histories = Histories::load(pages, &known, Mono::default(), &Stamp::now());
         let files = Room::new(&state, writer.contents());
-        let (owner, heart) = Owner::new(config.cluster(), image, histories, writer, alarm);
+        let (errands_to, errands) = mpsc::unbounded_channel();
+        let (owner, heart) = Owner::new(config.cluster(), image, histories, writer, alarm, errands_to);
         let outputs = Outputs::new(&state);
+        let reader = Arc::new(Mutex::new(reader));
+        let source = notify::Source { reader: reader.clone(), outputs: outputs.clone() };
+        let carrier = Carrier::new(heart.clone(), &config, source, Patience::default());
         let follows = Follows::default();
         let config = Arc::new(config);
         let closing = CancellationToken::new();
@@ -124,7 +130,7 @@ impl Manager {
         let door = Arc::new(Door {
             heart: heart.clone(),
             config: config.clone(),
-            reader: Arc::new(Mutex::new(reader)),
+            reader,
             outputs: outputs.clone(),
             space: space.clone(),
             files: files.clone(),
@@ -152,6 +158,11 @@ impl Manager {
         let serving = tasks.spawn(async move {
             door::serve(listener, door).await;
             Ok(())
+        });
+        tasks.spawn(async move {
+            carrier.run(errands).await;
+            // It ends when the heart has; until everything has, it is not missed.
+            std::future::pending().await
         });
         tasks.spawn(observe(heart.clone(), own, observer));
         tasks.spawn(tidy(files));

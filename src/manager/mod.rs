@@ -2,7 +2,7 @@
 //!
 //! People come through the [`door`], nodes through [`agents`]; both only turn words into inputs of the [`heart`],
 //! which owns the pure [`cluster`] core and hands what follows to the [`store`]. The bytes of files lie in [`files`]. How nodes have been doing is in the
-//! [`history`]. Nothing is told before it is kept.
+//! [`history`]; who is to be told of the end of a job, [`notify`] tells. Nothing is told before it is kept.
 
 mod agents;
 pub mod cluster;
@@ -12,6 +12,7 @@ mod door;
 mod files;
 mod heart;
 mod history;
+mod notify;
 mod reply;
 mod rule;
 mod store;

@@ -16,12 +16,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::agents::Follows;
-use super::cluster::{Caller, ClusterConfig, Input, KeyPrint, Mono, SecretHash, Told};
+use super::cluster::{Caller, ClusterConfig, Input, KeyPrint, LinkId, Mono, SecretHash, Told};
 use super::daemon::{Observer, observe};
 use super::door::{Door, People};
 use super::files::Room;
 use super::heart::{Heart, News, Orders, Owner};
 use super::history::Histories;
+use super::notify::Errand;
 use super::store::writer::Writer;
 use super::store::{Outputs, Reader, Space, database};
 
@@ -32,6 +33,8 @@ pub(super) struct Manager {
     pub(super) state: TempDir,
     pub(super) files: Room,
     pub(super) heart: Heart,
+    /// Nobody runs these here.
+    pub(super) errands: mpsc::UnboundedReceiver<Errand>,
     running: JoinHandle<()>,
 }
 
@@ -41,9 +44,10 @@ impl Manager {
         let (alarm_to, alarm) = mpsc::channel(1);
         let (writer, image) = Writer::start(state.path(), alarm_to).unwrap();
         let files = Room::new(state.path(), writer.contents());
-        let (owner, heart) =
-            Owner::new(ClusterConfig::default(), image, Histories::new(Mono::default()), writer, alarm);
-        Self { state, files, heart, running: tokio::spawn(owner.run()) }
+        let (errands_to, errands) = mpsc::unbounded_channel();
+        let histories = Histories::new(Mono::default());
+        let (owner, heart) = Owner::new(ClusterConfig::default(), image, histories, writer, alarm, errands_to);
+        Self { state, files, heart, errands, running: tokio::spawn(owner.run()) }
     }
 
     pub(super) fn door(&self) -> Arc<Door> {
@@ -64,7 +68,7 @@ impl Manager {
     }
 
     /// Another program at the same database.
-    fn disk(&self) -> rusqlite::Connection {
+    pub(super) fn disk(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(database(self.state.path())).unwrap()
     }
 
@@ -79,13 +83,17 @@ impl Manager {
 
     /// A node with one slot, up; and what it is told.
     pub(super) async fn node(&self) -> mpsc::Receiver<ToAgent> {
+        self.linked_node().await.1
+    }
+
+    pub(super) async fn linked_node(&self) -> (LinkId, mpsc::Receiver<ToAgent>) {
         let hash = self.token().await;
         self.join(hash).await.unwrap().unwrap();
         let (to, orders) = mpsc::channel(16);
         let (link, key) = (self.heart.new_link(), Fingerprint::from("SHA256:abc".to_owned()));
         let way = Orders { to, cut: Arc::default() };
         self.heart.linked(link, way, hello().node, &key, "10.0.0.1".into(), hello()).await;
-        orders
+        (link, orders)
     }
 
     async fn until(&self, what: &str, condition: impl Fn() -> bool) {
@@ -260,6 +268,7 @@ async fn a_heart_whose_store_has_failed_ends() {
         Histories::new(Mono::default()),
         writer,
         alarm_of_a_thread_that_ended,
+        mpsc::unbounded_channel().0,
     );
     tokio::time::timeout(PATIENCE, owner.run()).await.expect("it ends");
 }

@@ -30,7 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("console", &["console", "client", "document", "text", "protocol", "link"]),
     ("document", &["document"]),
     ("install", &["install", "protocol"]),
-    ("manager", &["manager", "protocol", "link"]),
+    ("manager", &["manager", "text", "protocol", "link"]),
     ("text", &["text", "protocol"]),
 ];
 const SEES_ALL: &[&str] = &["main", "lib", "demo"];

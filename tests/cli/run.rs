@@ -65,7 +65,8 @@ fn everything_asked_for_arrives_in_the_request() {
     let options =
         ["--node", "pi-3", "--name", "night run", "--cpus", "2", "--array", "5-9", "--env", "A=b=c", "-e", "B="];
     let files = ["--file", "ana/set=input", "--writable-file", "rate=0.1=rate"];
-    fake.run(&[&["run"], &options[..], &files[..], &["--", "sweep", "--json"]].concat()).says(0, "17\n", "");
+    let told = ["--notify", "mail:ana@example.org", "--notify", "https://example.org/hook"];
+    fake.run(&[&["run"], &options[..], &files[..], &told, &["--", "sweep", "--json"]].concat()).says(0, "17\n", "");
     let spec = JobSpec {
         name: Some("night run".parse().unwrap()),
         env: [("A".into(), "b=c".into()), ("B".into(), String::new())].into(),
@@ -80,6 +81,7 @@ fn everything_asked_for_arrives_in_the_request() {
                 ..JobFile::of("rate=0.1".parse().unwrap())
             },
         ],
+        notify: vec!["mail:ana@example.org".parse().unwrap(), "https://example.org/hook".parse().unwrap()],
         ..JobSpec::of(["sweep", "--json"])
     };
     assert_eq!(fake.asked(), [Request::Submit(spec)]);

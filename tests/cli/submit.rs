@@ -167,6 +167,22 @@ fn the_example_is_one_that_would_run() {
 }
 
 #[test]
+fn a_check_says_who_is_told() {
+    let place = place();
+    let text = "executable = \"sort\"\nnotify = [\"mail:ana@example.org\", \"https://example.org/hook\"]\n";
+    let expected = "\
+command  sort
+started  as a program that the node finds in its PATH, since no such file is here
+node     any that fits
+notify   mail:ana@example.org
+notify   https://example.org/hook
+cpus     1
+tasks    1
+";
+    fed(place.path(), &["submit", "-", "--check"], text.as_bytes()).says(0, expected, "");
+}
+
+#[test]
 fn a_check_tells_steps_sweeps_and_splits_as_they_are_meant() {
     let place = place();
     let text = "data = \"a.csv\"\n[[step]]\nexecutable = \"run.py\"\nargs = [\"{input}\", \"{rate}\"]\n[[step]]\nexecutable = \

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::disk::Disk;
 
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there are few of them")]
 pub enum Told {
     /// The manager's host key, by its fingerprint.
     HostKey(String),

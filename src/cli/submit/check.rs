@@ -46,6 +46,7 @@ fn as_text(plan: &Plan) -> String {
     let words = spec.env.iter().map(|(name, value)| shell_line(&[format!("{name}={value}")]));
     lines.extend(words.map(|word| ("env", word)));
     lines.push(("node", node(spec)));
+    lines.extend(spec.notify.iter().map(|place| ("notify", place.to_string())));
     lines.push(("cpus", spec.cpus.to_string()));
     lines.push(("tasks", told_tasks(plan)));
     // Every line is somebody's words, and none may command the terminal or begin another line.

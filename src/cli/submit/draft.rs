@@ -26,6 +26,7 @@ pub struct Draft {
     pub cpus: Option<u32>,
     pub node: Option<NodeName>,
     pub name: Option<At<JobName>>,
+    pub notify: Vec<At<String>>,
     pub array: Option<At<Array>>,
     pub steps: Vec<At<Step>>,
     pub sweep: Vec<At<Swept>>,
@@ -119,11 +120,18 @@ impl Draft {
         if client.value.trim().is_empty() { Ok(()) } else { self.name(client) }
     }
 
+    /// What is wrong with one is said when the job is made.
+    pub fn notify(&mut self, places: Vec<At<String>>) -> Result<(), Wrong> {
+        self.notify.extend(places);
+        Ok(())
+    }
+
     pub fn email(&mut self, email: At<String>) -> Result<(), Wrong> {
-        if email.value.trim().is_empty() {
-            return Ok(());
+        let address = email.value.trim();
+        if !address.is_empty() {
+            self.notify.push(At::new(format!("mail:{address}"), email.span));
         }
-        Err(email.wrong("mail cannot be sent yet; leave email out, and wait for the end with: bramble wait JOB"))
+        Ok(())
     }
 
     pub fn array(&mut self, indices: At<Indices>) -> Result<(), Wrong> {

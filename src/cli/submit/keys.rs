@@ -31,6 +31,11 @@ pub const KEYS: &[Key<Draft>] = &[
     key("cpus", Shape::Number(MOST_CPUS, Draft::cpus), "CPUs that each task needs; 1 where nothing is said"),
     key("node", Shape::Text(Draft::node), "On this node, instead of any that fits"),
     key("name", Shape::Text(Draft::name), "What to call the job"),
+    key(
+        "notify",
+        Shape::OneOrMore(Draft::notify),
+        "Who is told when the job has ended: mail:ADDRESS, or a URL that is sent JSON",
+    ),
     key("array", Shape::Indices(Draft::array), "How many tasks, or their first and last BRAMBLE_INDEX as in \"5-9\""),
     key(
         STEP,
@@ -44,7 +49,7 @@ pub const KEYS: &[Key<Draft>] = &[
     ),
     key(SPLIT, Shape::Split(Draft::split), "A file cut into parts, a task for each, and one for what came of them"),
     classic("client", Shape::Text(Draft::client), "An older word for name"),
-    classic("email", Shape::Text(Draft::email), "Nothing is sent yet: empty, or left out"),
+    classic("email", Shape::Text(Draft::email), "An older word for notify, with an address alone"),
 ];
 
 /// Keys that will mean something, and what to do until then.
@@ -55,7 +60,6 @@ pub const LATER: &[(&str, &str)] = &[
     ("retries", "leave it out, and try a failed task again with: bramble retry TASK"),
     ("after", "leave it out, and submit the second when the first has ended: bramble wait JOB && bramble submit FILE"),
     ("time_limit", "leave it out, and run the program under timeout: executable = \"timeout\", args = [\"10m\", …]"),
-    ("notify", "leave it out, and do what is to be done after: bramble wait JOB"),
     ("secrets", "leave it out, and give a file that only you are given, with files"),
     (
         "output",

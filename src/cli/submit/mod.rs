@@ -57,6 +57,7 @@ A submission file says what to run and what it needs:
   cpus = 2
   node = \"pi-3\"
   name = \"primes\"
+  notify = \"mail:ana@x.org\"      who is told when it has ended; or a list, or a URL
   array = 10                     ten tasks; or \"5-9\"
 
 In place of executable it may have [[step]]s, which run one after the other in one folder, or a

@@ -7,6 +7,7 @@ use std::path::Path;
 use protocol::file::FileRef;
 use protocol::job::{Array, Axis, JobFile, JobSpec};
 use protocol::name::FileName;
+use protocol::notify::{BadNotify, Notify};
 use protocol::result::{INPUTS, OUT, Reduce};
 
 use super::bring::{Bring, Part, Upload};
@@ -93,7 +94,7 @@ impl Plan {
             reduce: work.reduce,
             interpreters,
             secrets: vec![],
-            notify: vec![],
+            notify: told(&draft.notify)?,
         };
         for axis in &draft.sweep {
             let name = &axis.value.name;
@@ -108,6 +109,15 @@ impl Plan {
         spec.check().map_err(|bad| Wrong { span: at, sentence: bad.to_string() })?;
         Ok(Self { spec, runs: work.runs, uploads: bring.uploads, split: work.split })
     }
+}
+
+fn told(places: &[At<String>]) -> Result<Vec<Notify>, Wrong> {
+    let mut spec = JobSpec::of(["true"]);
+    for place in places {
+        spec.notify.push(place.value.parse().map_err(|bad: BadNotify| place.wrong(bad.to_string()))?);
+        spec.check().map_err(|bad| place.wrong(bad.to_string()))?;
+    }
+    Ok(spec.notify)
 }
 
 fn has_name(text: &str, name: &str) -> bool {

@@ -59,6 +59,7 @@ fn every_key_arrives_in_the_job() {
         cpus = 2
         node = "pi-3"
         name = "night run"
+        notify = ["mail:ana@example.org", "https://example.org/hook"]
         array = "5-9"
     "#;
     let plan = plan(text, here.path()).unwrap();
@@ -72,6 +73,7 @@ fn every_key_arrives_in_the_job() {
         array: Some(Array { first: 5, last: 9 }),
         interpreters: ["python3".to_owned()].into(),
         files: vec![file("run.py"), file("a.csv"), file("set"), file("kept"), set],
+        notify: vec!["mail:ana@example.org".parse().unwrap(), "https://example.org/hook".parse().unwrap()],
         ..JobSpec::of(["python3", "./run.py", "-n", "two words", ""])
     };
     assert_eq!(plan.spec, expected);
@@ -100,10 +102,11 @@ fn a_table_of_its_own_and_dotted_keys_are_the_same_environment() {
 #[test]
 fn the_classic_four_lines_are_read_without_quotes() {
     let here = folder(&[("run.py", ""), ("a b.csv", "")]);
-    let text = "# by hand\r\nexecutable = run.py\r\ndata = a b.csv\r\nemail =\r\nclient = ana's run\r\n";
+    let text = "# by hand\r\nexecutable = run.py\r\ndata = a b.csv\r\nemail = x@y.z \r\nclient = ana's run\r\n";
     let plan = plan(text, here.path()).unwrap();
     assert_eq!(plan.spec.command, ["python3", "./run.py"]);
     assert_eq!(plan.spec.name.unwrap().as_str(), "ana's run");
+    assert_eq!(plan.spec.notify, ["mail:x@y.z".parse().unwrap()]);
     let names: Vec<&str> = plan.uploads.iter().map(|upload| upload.name.as_str()).collect();
     assert_eq!(names, ["run.py", "a b.csv"]);
 }
@@ -113,11 +116,11 @@ fn classic_lines_may_have_quotes_or_no_value() {
     let one = draft("executable = 'run.py'\ndata = \"a.csv\"\nclient=x").unwrap();
     assert_eq!((one.executable.unwrap().value.as_str(), one.data[0].value.as_str()), ("run.py", "a.csv"));
     let bare = draft("executable=run.py\ndata=\nclient=\nemail=").unwrap();
-    assert_eq!((bare.data.len(), bare.name), (0, None));
+    assert_eq!((bare.data.len(), bare.name, bare.notify.len()), (0, None, 0));
     let quoted = draft("executable = \"run.py\"\ndata = \"a.csv\"\nemail = \"\"\nclient = \"x\"").unwrap();
     assert_eq!(quoted.name.unwrap().value.as_str(), "x");
     wrong("executable = run.py\nexecutable = b.py", 2, &["twice"]);
-    wrong("executable = run.py\nemail = x@y.z", 2, &["mail cannot be sent yet"]);
+    wrong("executable = run\nemail = x y.z", 2, &["has a space", "write mail:ana@example.org"]);
     // What is more than the four lines is TOML, and has to be it.
     wrong("executable = run.py\nargs = [\"1\"]", 1, &["not TOML", "quotes"]);
     wrong("executable = run.py\ndata = [\"a\"", 2, &["not TOML", "unclosed array"]);
@@ -170,7 +173,12 @@ fn what_is_wrong_is_told_with_its_line() {
         ("array = 1000001", &["from 1 to 1000000"]),
         ("array = \"0-1000000\"", &["more than 1000000 tasks"]),
         ("array = []", &["array = 10 or array = \"5-9\""]),
-        ("email = \"x@y.z\"", &["mail cannot be sent yet", "bramble wait"]),
+        ("email = \"xy.z\"", &["no mail address", "write mail:ana@example.org"]),
+        ("notify = \"ana@example.org\"", &["nowhere that can be told", "mail:"]),
+        ("notify = [\"ftp://example.org\"]", &["nowhere that can be told", "https://"]),
+        ("notify = [\"mail:a@b\", \"mail:a@b\"]", &["mail:a@b would be told twice"]),
+        ("notify = \"mail:x@y.z\"\nemail = \"x@y.z\"", &["mail:x@y.z would be told twice"]),
+        ("notify = { mail = \"a@b\" }", &["notify is a text", "several in brackets"]),
         ("executable = \"y\"", &["executable is there twice; leave one out"]),
         ("cpus = 2\ncpus = 2", &["not TOML", "duplicate key", "leave one of the two out"]),
         ("cpus = ", &["not TOML"]),

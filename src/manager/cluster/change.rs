@@ -8,6 +8,7 @@ use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::{JobSpec, Outcome, TaskState};
 use protocol::name::{FileName, NodeName, PersonName};
 use protocol::node::{Facts, Role};
+use protocol::notify::Notice;
 use protocol::result::Left;
 use protocol::time::UnixMillis;
 
@@ -46,6 +47,9 @@ pub enum Change {
     Hours(u64),
     /// No version has this content any more, no job was given it, and no result is this. Its bytes go after the commit.
     ContentGone(ContentHash),
+    /// Somebody is to be told that a job has ended.
+    Notice(Arc<NoticeRow>),
+    NoticeGone(u64),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,6 +175,12 @@ pub struct Age {
     pub warned: Option<u64>,
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub struct NoticeRow {
+    pub no: u64,
+    pub notice: Notice,
+}
+
 /// Everything the store holds of the core's state.
 #[derive(Debug, Clone, Default)]
 pub struct Image {
@@ -183,9 +193,11 @@ pub struct Image {
     pub files: Vec<FileRow>,
     pub results: Vec<ResultRow>,
     pub ages: Vec<(JobId, Age)>,
+    pub notices: Vec<NoticeRow>,
     pub hours: u64,
     /// The highest numbers ever given, so that none is given twice, even where its rows are gone.
     pub last_job: u32,
     pub last_event: u64,
     pub last_file: u64,
+    pub last_notice: u64,
 }

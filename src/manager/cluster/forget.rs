@@ -51,6 +51,7 @@ impl Cluster {
         self.waits_forget_job(id);
         let followed: Vec<TaskId> = self.lookers.tasks_of(id);
         self.jobs.forget(id);
+        self.outbox.forget(id);
         turn.persist(Change::JobGone(id));
         self.end_supply(id, turn);
         let size = owner.map_or(0, |owner| self.end_results(id, &owner, turn));

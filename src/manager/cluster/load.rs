@@ -13,6 +13,7 @@ use super::ids::NodeIx;
 use super::jobs::{Job, Jobs, Past};
 use super::joining::Joining;
 use super::nodes::{Node, Nodes};
+use super::outbox::Outbox;
 use super::people::People;
 use super::port::{Mono, Now};
 use super::queue::{Key, Queue};
@@ -38,6 +39,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
         ignored: 0,
         supplies: Default::default(),
         results: Default::default(),
+        outbox: Outbox::load(image.notices, image.last_notice),
         no_env: Arc::new(BTreeMap::new()),
         config,
     };
@@ -49,6 +51,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
     for row in image.jobs {
         let owner = cluster.people.intern(&row.owner);
         cluster.supply(row.id, &row.owner, &row.spec.files, row.given);
+        cluster.outbox.want(row.id, &row.spec.notify);
         let pin = row.spec.node.as_ref().map(|name| cluster.nodes.intern(name));
         cluster.jobs.add(row.id, Job::new(&row.spec, owner, pin, row.submitted_at));
     }

@@ -7,7 +7,8 @@
 //! Where to look: `port` is what goes in and comes out, `change` what is kept. A request enters by `requests`
 //! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`, `away`, `files`, `collect`, `forget`); an agent by
 //! `links` and `hello`, then `reports` and `leave`. `ends` is how an attempt is over, `placement` what goes where, `recall`
-//! and `reserve` its two exceptions; `trim` and `aging` are what goes by itself. Below them lie the tables (`jobs` and their
+//! and `reserve` its two exceptions; `trim` and `aging` are what goes by itself;
+//! `outbox` is who is told of an end (a `notice`). Below them lie the tables (`jobs` and their
 //! `tally`, `nodes`, `people`, `shelves`, `supplies`, `results`) and the indexes (`queue`, `orders`, `openings`).
 
 mod admin;
@@ -33,8 +34,10 @@ mod links;
 mod lists;
 mod load;
 mod nodes;
+mod notice;
 mod openings;
 mod orders;
+mod outbox;
 mod output;
 mod people;
 mod placement;
@@ -74,8 +77,8 @@ use std::sync::Arc;
 use protocol::event::What;
 
 pub use change::{
-    Age, AttemptRow, Change, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, ResultRow, SecretHash,
-    TaskRow, TokenRow,
+    Age, AttemptRow, Change, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, NoticeRow, PersonRow, ResultRow,
+    SecretHash, TaskRow, TokenRow,
 };
 pub use config::ClusterConfig;
 pub use files::Upload;
@@ -101,6 +104,7 @@ pub struct Cluster {
     files: shelves::Shelves,
     supplies: supplies::Supplies,
     results: results::Results,
+    outbox: outbox::Outbox,
     last_event: u64,
     ignored: u64,
     no_env: Arc<BTreeMap<String, String>>,
@@ -136,8 +140,11 @@ impl Cluster {
         while let Some(timer) = self.timers.pop_due(now.mono) {
             self.due(timer, &mut turn);
         }
+        // What has ended is told as it was then, whatever becomes of it with this input.
+        self.tell_ends(&mut turn);
         self.take(input, &mut turn);
         self.settle(&mut turn);
+        self.tell_ends(&mut turn);
         if self.agenda.age {
             self.age_results(&mut turn);
         } else if self.agenda.room {
@@ -201,6 +208,7 @@ impl Cluster {
             Input::Lied { node, what, reason } => self.lied(&node, what, reason, turn),
             Input::Seen { person } => self.seen(&person, turn),
             Input::Own { name, facts, metrics } => self.own(name, facts, metrics, turn),
+            Input::Delivered { no, outcome } => self.delivered(no, outcome, turn),
             Input::Woken => {}
         }
     }

@@ -186,8 +186,10 @@ impl Cluster {
     }
 
     pub(super) fn unqueue(&mut self, id: TaskId, key: Key) {
-        if let Some(node) = self.queue.remove(key, id) {
-            self.release(node);
+        match self.queue.remove(key, id) {
+            Some(node) => self.release(node),
+            // It may be kept free for a younger one of the kind now: what waits between the two may come in.
+            None => self.queue.kept_free_for(key).into_iter().for_each(|node| self.room_on(node)),
         }
     }
 

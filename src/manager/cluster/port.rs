@@ -1,5 +1,7 @@
 //! What goes into the core and what comes out of it.
 
+use std::sync::Arc;
+
 use protocol::agent::{FromAgent, Hello, JoinReply, ToAgent};
 use protocol::api::{Refusal, Reply, Request, Right};
 use protocol::event::Event;
@@ -10,7 +12,7 @@ use protocol::node::{Facts, MetricsPatch, Role};
 use protocol::result::Left;
 use protocol::time::UnixMillis;
 
-use super::change::{Change, KeyPrint, SecretHash};
+use super::change::{Change, KeyPrint, NoticeRow, SecretHash};
 use super::files::Upload;
 
 /// Milliseconds of a clock that never jumps. Its zero means nothing.
@@ -151,6 +153,11 @@ pub enum Input {
         facts: Option<Box<Facts>>,
         metrics: MetricsPatch,
     },
+    /// It was told there that a job has ended, or never will be, for this reason.
+    Delivered {
+        no: u64,
+        outcome: Result<(), String>,
+    },
     /// Nothing happened but time.
     Woken,
 }
@@ -166,6 +173,11 @@ pub enum Effect {
     Cut(LinkId),
     /// The picture of this changed: ask for its view again. Not an event, never kept.
     Touch(Touched),
+    /// Tell that a job has ended, and then say [`Input::Delivered`]. After a start and a reload that is asked of
+    /// everything in [`super::Cluster::owed`].
+    Deliver(Arc<NoticeRow>),
+    /// It is not to be told any more: it was, or there are too many.
+    Delivered(u64),
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -148,6 +148,10 @@ impl Queue {
         freed
     }
 
+    pub fn kept_free_for(&self, key: Key) -> Option<NodeIx> {
+        self.by_key.get(&key).and_then(|ix| self.class(*ix)).and_then(|class| class.reserved)
+    }
+
     fn move_head(&mut self, ix: ClassIx, key: Key, before: Option<TaskId>, after: Option<TaskId>) {
         if before == after {
             return;

@@ -23,6 +23,7 @@ impl Cluster {
             if self.jobs.get(id.job).is_some_and(|job| !job.unfinished()) {
                 self.agenda.trim = true;
                 self.begin_to_age(id.job, turn);
+                self.outbox.job_ended(id.job);
             }
             self.waits_end(id, turn);
         } else if changed.reopened() {

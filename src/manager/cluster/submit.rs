@@ -32,6 +32,7 @@ impl Cluster {
         // One that waits for all others is not in the queue yet.
         let ((first, last), key) = (job.maps().into_inner(), Key::of(&job, job.first));
         self.supply(id, &caller.person, &spec.files, given.clone());
+        self.outbox.want(id, &spec.notify);
         let row = JobRow { id, owner: caller.person.clone(), submitted_at: turn.now.wall, spec, given };
         turn.persist(Change::Job(Arc::new(row)));
         turn.publish_of(Some(caller.person.clone()), What::JobSubmitted { job: id, tasks, name });

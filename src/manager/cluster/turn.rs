@@ -1,12 +1,14 @@
 //! One turn of the core: the time of its input, and the effects that follow, in order.
 
+use std::sync::Arc;
+
 use protocol::agent::ToAgent;
 use protocol::api::{Refusal, Reply};
 use protocol::event::{Event, What};
 use protocol::id::JobId;
 use protocol::name::{NodeName, PersonName};
 
-use super::change::Change;
+use super::change::{Change, NoticeRow};
 use super::port::{CallId, Effect, LinkId, Now, Told, Touched};
 
 pub struct Turn<'a> {
@@ -51,6 +53,17 @@ impl<'a> Turn<'a> {
     pub fn dismiss(&mut self, link: LinkId, reason: String, stay_away: bool) {
         self.send(link, ToAgent::Bye { reason, stay_away });
         self.effects.push(Effect::Cut(link));
+    }
+
+    /// Kept, and then to be told.
+    pub fn deliver(&mut self, row: Arc<NoticeRow>) {
+        self.persist(Change::Notice(row.clone()));
+        self.effects.push(Effect::Deliver(row));
+    }
+
+    pub fn delivered(&mut self, no: u64) {
+        self.persist(Change::NoticeGone(no));
+        self.effects.push(Effect::Delivered(no));
     }
 
     pub fn touch_job(&mut self, job: JobId) {

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::{Door, events, get, logs, put, watch};
 use crate::manager::cluster::{CallId, Caller};
 use crate::manager::heart::stopping;
+use crate::manager::notify;
 use crate::manager::reply::ReplyTo;
 use crate::manager::rule::rule;
 use crate::manager::token;
@@ -263,6 +264,9 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
             }
             Request::Submit(_) if let Some(why) = self.door.space.low() => {
                 self.answer(id, Err(Refusal::unavailable(why)))
+            }
+            Request::Submit(spec) if let Some(refusal) = notify::refusal(&self.door.config, &spec.notify) => {
+                self.answer(id, Err(refusal))
             }
             Request::Wait { .. } if self.under_way[Kind::Wait as usize] >= MOST_WAITS => {
                 let many = format!("at most {MOST_WAITS} waits at once on one connection; name several tasks in one");

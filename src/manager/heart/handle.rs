@@ -129,6 +129,11 @@ impl Heart {
         self.send(Message::Input { input: Input::Seen { person }, reply: None }).await;
     }
 
+    /// A notice was told, or never will be.
+    pub async fn delivered(&self, no: u64, outcome: Result<(), String>) {
+        self.send(Message::Input { input: Input::Delivered { no, outcome }, reply: None }).await;
+    }
+
     pub async fn order(&self, link: LinkId, order: ToAgent) {
         self.send(Message::Order { link, order }).await;
     }

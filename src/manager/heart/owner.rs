@@ -18,6 +18,7 @@ use super::super::cluster::{
     CallId, Change, Cluster, ClusterConfig, Effect, Image, Input, LinkId, Mono, Now, Told, Touched,
 };
 use super::super::history::Histories;
+use super::super::notify::Errand;
 use super::super::reply::ReplyTo;
 use super::super::store::writer::{Batch, Release, Writer};
 use super::handle::{Heart, stopping};
@@ -43,6 +44,8 @@ pub struct Owner {
     cluster: Cluster,
     writer: Writer,
     alarm: mpsc::Receiver<String>,
+    /// Bounded by what the core keeps.
+    errands: mpsc::UnboundedSender<Errand>,
     from: mpsc::Receiver<Message>,
     replies: HashMap<CallId, ReplyTo>,
     links: BTreeMap<LinkId, Orders>,
@@ -74,6 +77,7 @@ impl Owner {
         histories: Histories,
         writer: Writer,
         alarm: mpsc::Receiver<String>,
+        errands: mpsc::UnboundedSender<Errand>,
     ) -> (Self, Heart) {
         let (to, from) = mpsc::channel(INPUTS);
         let (news, _) = broadcast::channel(NEWS);
@@ -88,6 +92,7 @@ impl Owner {
             cluster,
             writer,
             alarm,
+            errands,
             from,
             replies: HashMap::new(),
             links: BTreeMap::new(),
@@ -104,6 +109,7 @@ impl Owner {
             held: Batch::default(),
             held_until: None,
         };
+        owner.tell_all_owed();
         (owner, heart)
     }
 
@@ -233,6 +239,12 @@ impl Owner {
         now(self.started)
     }
 
+    /// What was kept before is told from here on.
+    fn tell_all_owed(&self) {
+        // Without anybody who carries them they stay.
+        let _ = self.errands.send(Errand::All(self.cluster.owed()));
+    }
+
     fn handle(&mut self, input: Input, batch: &mut Batch) {
         let now = self.now();
         let mut effects = std::mem::take(&mut self.effects);
@@ -268,9 +280,17 @@ impl Owner {
                 Effect::Touch(one) => {
                     self.touched.insert(one);
                 }
+                Effect::Deliver(row) => batch.releases.push(self.errand(Errand::Deliver(row))),
+                Effect::Delivered(no) => batch.releases.push(self.errand(Errand::Delivered(no))),
             }
         }
         self.effects = effects;
+    }
+
+    fn errand(&self, errand: Errand) -> Release {
+        let errands = self.errands.clone();
+        // Without anybody who carries it, it stays owed.
+        Box::new(move || drop(errands.send(errand)))
     }
 
     fn take_held(&mut self) -> Batch {
@@ -359,6 +379,7 @@ impl Owner {
         self.oldest_link = LinkId(self.numbers.fetch_add(1, Ordering::Relaxed));
         self.cluster = Cluster::new(self.config.clone(), image, self.now());
         self.reloads.fetch_add(1, Ordering::Relaxed);
+        self.tell_all_owed();
         // Without a subscriber there is no picture to forget.
         let _ = self.news.send(Arc::new(News::Reset));
         tracing::info!("the state was loaded again from the disk");

@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use super::StoreError;
 use super::kinds::Columns;
 use crate::manager::cluster::{
-    Age, AttemptRow, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, ResultRow, SecretHash, TaskRow,
-    TokenRow,
+    Age, AttemptRow, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, NoticeRow, PersonRow, ResultRow, SecretHash,
+    TaskRow, TokenRow,
 };
 
 pub fn load(db: &Connection) -> Result<Image, StoreError> {
@@ -25,11 +25,13 @@ pub fn load(db: &Connection) -> Result<Image, StoreError> {
         files: all(db, "file", file)?,
         results: all(db, "result", result)?,
         ages: all(db, "age", age)?,
+        notices: all(db, "notice", |c| Ok(NoticeRow { no: c.number("no")?, notice: c.json("what")? }))?,
         hours: number(db, "hours")?,
         last_job: u32::try_from(number(db, "job")?).unwrap_or(u32::MAX),
         // Written down now and then only: the newest events are always there.
         last_event: number(db, "event")?.max(newest_event(db)?),
         last_file: number(db, "file")?,
+        last_notice: number(db, "notice")?,
     })
 }
 

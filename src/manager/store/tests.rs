@@ -7,8 +7,9 @@ use protocol::bytes::Blob;
 use protocol::event::{Event, What};
 use protocol::file::{ContentHash, FileKind};
 use protocol::id::{JobId, TaskId};
-use protocol::job::{JobSpec, Outcome, Stream, TaskState};
+use protocol::job::{Counts, JobSpec, Outcome, Stream, TaskState};
 use protocol::node::{Facts, Role};
+use protocol::notify::{Ended, JobEnd, Notice};
 use protocol::result::Left;
 use protocol::time::UnixMillis;
 use tokio::sync::mpsc;
@@ -16,8 +17,8 @@ use tokio::sync::mpsc;
 use super::writer::{Batch, Writer};
 use super::{Outputs, Reader, StoreError, database};
 use crate::manager::cluster::{
-    Age, AttemptRow, Change, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, ResultRow, SecretHash,
-    TaskRow, TokenRow,
+    Age, AttemptRow, Change, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, NoticeRow, PersonRow, ResultRow,
+    SecretHash, TaskRow, TokenRow,
 };
 use crate::manager::history::{Page, Stamp};
 
@@ -126,11 +127,40 @@ fn rows() -> Image {
         files: vec![file],
         results: vec![result],
         ages: vec![(JobId(7), Age { since: 30, warned: Some(31) })],
+        notices: vec![notice(3)],
         hours: 32,
         last_job: 7,
         last_event: 41,
         last_file: 5,
+        last_notice: 3,
     }
+}
+
+fn notice(no: u64) -> NoticeRow {
+    let task = Ended {
+        task: TaskId::new(7, 3),
+        attempt: 0,
+        state: TaskState::Failed,
+        node: Some("pi-1".parse().unwrap()),
+        code: Some(3),
+        reason: "exit code 3".into(),
+    };
+    let end = JobEnd {
+        job: JobId(7),
+        name: Some("night run".parse().unwrap()),
+        owner: "ana".parse().unwrap(),
+        command: vec!["echo".into(), "ü".into()],
+        state: TaskState::Failed,
+        counts: Counts { failed: 1, ..Counts::default() },
+        submitted_at: UnixMillis(5),
+        started_at: None,
+        ended_at: UnixMillis(9),
+        ran_ms: Some(3),
+        tasks: vec![task],
+        results: 1,
+        results_size: 2,
+    };
+    NoticeRow { no, notice: Notice { to: "mail:ana@example.org".parse().unwrap(), end: end.into() } }
 }
 
 fn changes(image: &Image) -> Vec<Change> {
@@ -144,6 +174,7 @@ fn changes(image: &Image) -> Vec<Change> {
     changes.extend(image.files.iter().cloned().map(Change::File));
     changes.extend(image.results.iter().cloned().map(Change::Result));
     changes.extend(image.ages.iter().map(|(job, age)| Change::Age(*job, Some(*age))));
+    changes.extend(image.notices.iter().cloned().map(|row| Change::Notice(row.into())));
     changes.push(Change::Hours(image.hours));
     changes
 }
@@ -185,6 +216,10 @@ async fn a_number_is_never_given_twice_even_where_its_rows_are_gone() {
     let (writer, image, _alarm) = start(state.path());
     assert_eq!(image.jobs.iter().map(|job| job.id.0).collect::<Vec<_>>(), [4]);
     assert!(image.last_job >= 9, "job 9 could come again: {}", image.last_job);
+    commit(&writer, vec![Change::Notice(notice(6).into()), Change::NoticeGone(6)], vec![]).await;
+    writer.close().await;
+    let (writer, image, _alarm) = start(state.path());
+    assert_eq!((image.notices.len(), image.last_notice), (0, 6));
     writer.close().await;
 }
 

@@ -48,6 +48,10 @@ pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
         Change::Hours(hours) => number(db, "hours", *hours),
         // Of bytes no row is kept.
         Change::ContentGone(_) => Ok(()),
+        Change::Notice(row) => {
+            run(db, "INSERT OR REPLACE INTO notice VALUES (?1, ?2)", params![int(row.no), json(&row.notice)?])
+        }
+        Change::NoticeGone(no) => run(db, "DELETE FROM notice WHERE no = ?1", params![int(*no)]),
         Change::Output { attempt, stdout, stderr } => {
             // Most tasks print nothing; they cost no row.
             if stdout.length == 0 && stderr.length == 0 {

@@ -219,12 +219,13 @@ impl Thread {
             return Ok(());
         }
         let group = self.db.transaction()?;
-        let (mut last_job, mut last_event, mut last_file) = (None, None, None);
+        let (mut last_job, mut last_event, mut last_file, mut last_notice) = (None, None, None, None);
         for batch in batches {
             for change in &batch.changes {
                 match change {
                     Change::Job(job) => last_job = last_job.max(Some(job.id.0)),
                     Change::File(file) => last_file = last_file.max(Some(file.version)),
+                    Change::Notice(row) => last_notice = last_notice.max(Some(row.no)),
                     _ => {}
                 }
                 write::change(&group, change)?;
@@ -242,6 +243,9 @@ impl Thread {
         }
         if let Some(version) = last_file {
             write::number(&group, "file", version)?;
+        }
+        if let Some(no) = last_notice {
+            write::number(&group, "notice", no)?;
         }
         let last_event = last_event.unwrap_or(self.last_event);
         let trims = last_event >= self.trimmed_at + TRIM_EVERY;

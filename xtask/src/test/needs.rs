@@ -22,6 +22,11 @@ const NEEDS: &[Need] = &[
         tests: "that OpenSSH's own client gets no shell from the link, and is found dead or alive as any other",
     },
     Need { what: "sshd", package: "openssh-server", tests: "the console as a person sees it who comes in by ssh" },
+    Need {
+        what: "/usr/bin/aiosmtpd",
+        package: "python3-aiosmtpd",
+        tests: "that people are told by mail and by URL that their jobs have ended",
+    },
     #[cfg(not(target_arch = "aarch64"))]
     Need { what: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu", tests: FOREIGN },
     #[cfg(not(target_arch = "aarch64"))]

@@ -17,6 +17,7 @@ const PARTS: &[&str] = &[
     "array",
     "client",
     "email",
+    "notify",
     "step",
     "sweep",
     "split",

@@ -139,6 +139,8 @@ pub fn disk_and_memory_agree(core: &Cluster, again: &Cluster) {
     assert_eq!(core.results.lots().collect::<Vec<_>>(), again.results.lots().collect::<Vec<_>>());
     assert_eq!((core.results.size(), core.results.hours), (again.results.size(), again.results.hours));
     assert_eq!(core.jobs.past.len(), again.jobs.past.len());
+    assert_eq!(core.outbox.owed(), again.outbox.owed());
+    assert_eq!(core.outbox.lists(), again.outbox.lists());
     assert_eq!(core.queue.len(), again.queue.len());
     for (ix, a) in core.nodes.iter() {
         let b = again.nodes.find(&node(core, ix)).and_then(|ix| again.nodes.get(ix)).unwrap();

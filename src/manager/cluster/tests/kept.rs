@@ -7,9 +7,11 @@ use protocol::event::Event;
 use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::name::{NodeName, PersonName};
+use protocol::notify::Notice;
 
 use crate::manager::cluster::{
-    Age, AttemptRow, Change, FileRow, Image, JobRow, NodeRow, PersonRow, ResultRow, SecretHash, TaskRow, TokenRow,
+    Age, AttemptRow, Change, FileRow, Image, JobRow, NodeRow, NoticeRow, PersonRow, ResultRow, SecretHash, TaskRow,
+    TokenRow,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -24,10 +26,12 @@ pub struct Kept {
     pub files: BTreeMap<u64, FileRow>,
     pub results: BTreeMap<AttemptId, ResultRow>,
     pub ages: BTreeMap<JobId, Age>,
+    pub notices: BTreeMap<u64, NoticeRow>,
     pub hours: u64,
     pub last_job: u32,
     pub last_event: u64,
     pub last_file: u64,
+    pub last_notice: u64,
 }
 
 impl Kept {
@@ -66,6 +70,14 @@ impl Kept {
                 assert!(hours > self.hours, "hours are counted backwards");
                 self.hours = hours;
             }
+            Change::Notice(row) => {
+                assert!(row.no > self.last_notice, "a notice has the number of another: {row:?}");
+                let written = serde_json::to_string(&row.notice).unwrap();
+                assert_eq!(serde_json::from_str::<Notice>(&written).unwrap(), row.notice, "{written}");
+                self.last_notice = row.no;
+                self.notices.insert(row.no, (*row).clone());
+            }
+            Change::NoticeGone(no) => assert!(self.notices.remove(&no).is_some(), "notice {no} goes, and is not there"),
             Change::ContentGone(hash) => {
                 assert!(!self.refers_to(&hash), "a content that is referred to is let go");
             }
@@ -96,10 +108,12 @@ impl Kept {
             files: self.files.values().cloned().collect(),
             results: self.results.values().cloned().collect(),
             ages: self.ages.iter().map(|(job, age)| (*job, *age)).collect(),
+            notices: self.notices.values().cloned().collect(),
             hours: self.hours,
             last_job: self.last_job,
             last_event: self.last_event,
             last_file: self.last_file,
+            last_notice: self.last_notice,
         }
     }
 }

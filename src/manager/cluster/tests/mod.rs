@@ -18,6 +18,7 @@ mod liars;
 mod links;
 mod lists;
 mod lost;
+mod notices;
 mod output;
 mod people;
 mod placement;

@@ -354,3 +354,30 @@ fn a_task_no_worker_is_large_enough_for_waits_and_holds_nobody_up() {
     world.add("big", 64);
     assert_eq!(world.state("1.0"), TaskState::Starting);
 }
+
+#[test]
+fn a_node_kept_free_takes_what_is_older_when_an_even_older_one_has_begun_elsewhere() {
+    let mut world = World::with(ClusterConfig { backlog: Some(0), ..ClusterConfig::default() });
+    for (node, slots) in [("pi-0", 4), ("pi-1", 3), ("pi-2", 2)] {
+        world.add(node, slots);
+    }
+    world.submit(pinned("pi-0"));
+    world.submit(JobSpec { cpus: 2, ..pinned("pi-0") });
+    for (cpus, node) in [(3, "pi-1"), (2, "pi-2")] {
+        let job = world.submit(wide(cpus));
+        world.started(node, &format!("{job}.0#1"));
+    }
+    // One more waits for three CPUs, and is overtaken for a minute: a node is kept free for it.
+    world.submit(wide(3));
+    world.submit(wide(1));
+    world.pass(60_000);
+    world.succeeds("pi-0", "2.0#1");
+    // Two that are older come back into the queue, and the node waits for the first of them.
+    world.unlink("pi-1");
+    world.unlink("pi-2");
+    world.pass(60_000);
+    assert_eq!((world.state("3.0"), world.state("4.0")), (TaskState::Queued, TaskState::Queued));
+    world.link("pi-1", 3, vec![]);
+    let begun = (world.task("3.0").node, world.task("4.0").node, world.state("5.0"));
+    assert_eq!(begun, (Some(name("pi-1")), Some(name("pi-0")), TaskState::Queued));
+}

@@ -1,6 +1,7 @@
 //! Everything around the core. Ids are written as people write them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use protocol::agent::{Finished, FromAgent, Held, Hello, JoinReply, Order, Output, ToAgent};
 use protocol::api::{Refusal, Reply, Request};
@@ -13,7 +14,7 @@ use protocol::time::UnixMillis;
 use super::kept::Kept;
 pub use super::words::*;
 use crate::manager::cluster::{
-    CallId, Caller, Cluster, ClusterConfig, Effect, Input, KeyPrint, LinkId, Mono, Now, Place, Told, Touched,
+    CallId, Caller, Cluster, ClusterConfig, Effect, Input, KeyPrint, LinkId, Mono, NoticeRow, Now, Place, Told, Touched,
 };
 
 pub struct World {
@@ -23,6 +24,8 @@ pub struct World {
     pub kept: Kept,
     pub events: Vec<Event>,
     pub touched: BTreeSet<Touched>,
+    /// What is to be told to others, by its number.
+    pub to_deliver: BTreeMap<u64, Arc<NoticeRow>>,
     pub answers: BTreeMap<CallId, Told>,
     /// What was sent over each link and not looked at yet.
     pub sent: BTreeMap<LinkId, Vec<ToAgent>>,
@@ -48,6 +51,7 @@ impl World {
             kept,
             events: vec![],
             touched: BTreeSet::new(),
+            to_deliver: BTreeMap::new(),
             answers: BTreeMap::new(),
             sent: BTreeMap::new(),
             cut: BTreeSet::new(),
@@ -114,6 +118,8 @@ impl World {
                 Effect::Send(link, order) => self.sent.entry(link).or_default().push(order),
                 Effect::Cut(link) => drop(self.cut.insert(link)),
                 Effect::Touch(touched) => drop(self.touched.insert(touched)),
+                Effect::Deliver(row) => drop(self.to_deliver.insert(row.no, row)),
+                Effect::Delivered(no) => drop(self.to_deliver.remove(&no)),
                 Effect::Persist(_) | Effect::Publish(_) => panic!("not committed: {effect:?}"),
             }
         }
@@ -143,6 +149,7 @@ impl World {
         self.cluster = Cluster::new(self.config.clone(), self.kept.image(), self.now);
         self.links.clear();
         self.sent.clear();
+        self.to_deliver = self.cluster.owed().into_iter().map(|row| (row.no, row)).collect();
     }
 
     // People.

@@ -5,6 +5,7 @@
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use protocol::agent::ToAgent;
 use protocol::event::{Event, What};
@@ -15,10 +16,13 @@ use protocol::time::UnixMillis;
 use super::super::kept::Kept;
 use super::super::words::{DAWN, key};
 use super::agenda::{Instant, MINUTE, MS, SECOND};
+use super::carrier::Carrier;
 use super::net::{ConnId, End, Frame};
 use super::people::Reply;
 use super::world::{Happening, Sim};
-use crate::manager::cluster::{CallId, Change, Cluster, ClusterConfig, Effect, Input, LinkId, Mono, Now, Told};
+use crate::manager::cluster::{
+    CallId, Change, Cluster, ClusterConfig, Effect, Input, LinkId, Mono, NoticeRow, Now, Told,
+};
 
 /// Inputs handled before what follows from them goes to the store.
 const MOST_AT_ONCE: usize = 256;
@@ -74,6 +78,8 @@ pub struct Turn {
 #[derive(Debug, Clone)]
 pub enum Release {
     Tell(CallId, Told),
+    Deliver(Arc<NoticeRow>),
+    Delivered(u64),
     Send(LinkId, ToAgent),
     Cut(LinkId),
 }
@@ -174,6 +180,7 @@ impl Sim {
         manager.core = Cluster::new(manager.config.clone(), manager.disk.image(), manager.clock(now));
         manager.wake = None;
         self.put(Input::Started);
+        self.carry_on();
     }
 
     pub fn manager_dies(&mut self) {
@@ -189,6 +196,8 @@ impl Sim {
         manager.writing.clear();
         manager.links.clear();
         manager.answered.clear();
+        self.carrier = Carrier::default();
+        let manager = &self.manager;
         let epoch = manager.epoch;
         // The process alone, or the machine under it: then nobody hears a word.
         let silently = self.dice.chance(30);
@@ -316,6 +325,8 @@ impl Sim {
                         turn.releases.push(Release::Cut(link));
                     }
                 }
+                Effect::Deliver(row) => turn.releases.push(Release::Deliver(row)),
+                Effect::Delivered(no) => turn.releases.push(Release::Delivered(no)),
                 Effect::Touch(_) => {}
             }
         }

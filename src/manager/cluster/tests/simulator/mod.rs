@@ -1,7 +1,7 @@
 //! The simulator: the whole cluster in one thread, without a clock, a network or a disk of this world.
 //!
 //! One seed makes one world (`plan`): machines with a keeper and an agent (`machine`, `agent`), people who ask
-//! (`people`), a manager around the real core (`manager`), and what lies between them (`net`, `leaving`). Time (`agenda`) jumps
+//! (`people`), a manager around the real core (`manager`), and what lies between them (`net`, `leaving`); a `carrier` tells who is to be told of an end. Time (`agenda`) jumps
 //! from one happening to the next (`world`); `misfortunes` break links, cut power, kill agents and the manager between
 //! any two effects, fail commits and turn clocks. After each step `promises` and `idle` compare what was told with
 //! what is so; in the end (`rest`) all must come to rest. A seed that fails, fails again, and tells how (`trace`).
@@ -31,10 +31,17 @@
 //! | each task of a sweep runs the first combination | the command of an order |
 //! | what others are to leave goes to an agent that gives no results | gives no results, and is given it |
 //! | it is run again without its parts | waits, and another gives it nothing |
+//! | the ends of some jobs are not told | nobody is told of the end |
+//! | a notice is told and not written down | nobody is told of the end |
+//! | that it was told is not written down | is told twice, and the manager did not die |
+//! | what is said of a notice twice is believed twice | goes twice |
+//! | after a start and a reload nobody is asked to tell what is owed | it does not come to rest |
+//! | numbers of notices begin anew after a start | was given before |
 //! | what it needs is removed | begins, and another has nothing kept |
 
 mod agenda;
 mod agent;
+mod carrier;
 mod idle;
 mod leaving;
 mod machine;

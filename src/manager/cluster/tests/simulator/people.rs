@@ -137,6 +137,10 @@ impl Sim {
             spec.node = Some(machine.name.clone());
             spec.cpus = spec.cpus.min(machine.usual_slots);
         }
+        if self.dice.chance(self.plan.told) {
+            let places = (0..1 + self.dice.below(2)).map(|n| format!("mail:{}{n}@example.org", person.person));
+            spec.notify = places.map(|place| place.parse().unwrap()).collect();
+        }
         if self.dice.chance(10) {
             spec.env.insert("BY".into(), person.person.to_string());
         }

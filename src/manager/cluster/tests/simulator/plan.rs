@@ -35,6 +35,8 @@ pub struct Plan {
     /// Percent of the jobs that are sweeps, and that reduce what their tasks leave.
     pub swept: usize,
     pub reduced: usize,
+    /// Percent of the jobs of whose end somebody is told.
+    pub told: usize,
     pub about_files: usize,
     /// Percent of the tasks that leave something, and of the wishes that are about that.
     pub leaving: usize,
@@ -109,6 +111,7 @@ impl Plan {
             given: [0, 30, 60][d.below(3)],
             swept: [0, 30][d.below(2)],
             reduced: [0, 20, 50][d.below(3)],
+            told: [0, 20, 60][d.below(3)],
             about_files: [5, 20][d.below(2)],
             leaving: [0, 30, 80][d.below(3)],
             about_results: [0, 5, 20][d.below(3)],

@@ -9,8 +9,11 @@
 //! - Who reduces what others leave begins when all of them have succeeded, with that, and waits for nobody in vain
 //!   ([`super::reduces`]).
 //! - What an attempt left is kept before its end is told, and stays until it is removed or its job forgotten ([`left`]).
+//! - Every end of a job is told to whom it was to be told, of each by a notice that is kept with it, and goes only when it
+//!   was told or given up ([`ends`]).
 //! - Nothing is given up for lost before its lease has lapsed or its machine was started anew, nor kept long after.
 
+mod ends;
 mod left;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +71,7 @@ pub struct Promises {
     contents: BTreeSet<ContentHash>,
     left: left::Left,
     pub reduces: Reduces,
+    pub ends: ends::Ends,
 }
 
 impl Promises {
@@ -91,6 +95,7 @@ impl Promises {
             contents: BTreeSet::new(),
             left: Default::default(),
             reduces: Reduces::default(),
+            ends: Default::default(),
         }
     }
 
@@ -149,7 +154,10 @@ impl Promises {
     pub fn change(&mut self, disk: &Kept, change: &Change, events: &[What], now: Instant) {
         match change {
             Change::Job(row) => self.new_job(disk, row, now),
-            Change::Task(row) => self.task(disk, row, events, now),
+            Change::Task(row) => {
+                self.ends.task(disk, row);
+                self.task(disk, row, events, now);
+            }
             Change::JobGone(job) => self.job_gone(disk, *job, events),
             Change::Attempt(row) => {
                 if let Some(before) = disk.attempts.get(&row.id) {
@@ -170,6 +178,8 @@ impl Promises {
             Change::FileGone(_) | Change::Age(..) | Change::Hours(_) => {}
             Change::Result(row) => self.result(disk, row),
             Change::ResultGone(attempt) => self.result_gone(disk, *attempt, events),
+            Change::Notice(row) => self.ends.notice(disk, row),
+            Change::NoticeGone(no) => self.ends.notice_gone(disk, *no, events),
             // That nobody refers to it is what `Kept` looks at.
             Change::ContentGone(hash) => {
                 assert!(self.contents.remove(hash), "promise broken: a content goes twice");

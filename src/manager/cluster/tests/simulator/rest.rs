@@ -84,6 +84,7 @@ impl Sim {
         self.promises.unfinished == 0
             && self.promises.nothing_runs()
             && self.manager.quiet()
+            && self.manager.disk.notices.is_empty()
             && self.machines.iter().all(|machine| machine.powered && !machine.outcast && machine.empty())
             && self.machines.iter().all(|machine| machine.conn.is_some())
             && self.conns.values().all(|conn| conn.quiet() && conn.welcome)
@@ -96,6 +97,8 @@ impl Sim {
         self.promises.contents_are_those(disk);
         self.promises.ended_truly(disk, &self.machines);
         self.promises.all_that_was_left_is_there(disk);
+        self.promises.ends.were_all_told(disk);
+        assert!(self.carrier.is_empty(), "promise broken: {:?} is carried though nobody wants it", self.carrier);
         // Who still asks where output is to be had hangs up; everybody else was answered.
         let calls: Vec<_> = self.people.calls.iter().map(|(id, call)| (*id, call.clone())).collect();
         for (id, call) in calls {

@@ -7,6 +7,7 @@ use protocol::name::NodeName;
 use test_support::Dice;
 
 use super::agenda::{Agenda, Instant};
+use super::carrier::Carrier;
 use super::leaving::Bringing;
 use super::machine::Machine;
 use super::manager::Manager;
@@ -89,6 +90,11 @@ pub enum Happening {
     Back {
         epoch: u32,
     },
+    /// This notice reaches whom it is for, or nobody.
+    Carried {
+        epoch: u32,
+        no: u64,
+    },
     // People.
     Somebody,
     Asked(CallId),
@@ -123,6 +129,7 @@ pub struct Sim {
     pub people: People,
     /// Results on their way.
     pub bringing: BTreeMap<CallId, Bringing>,
+    pub carrier: Carrier,
     pub promises: Promises,
     /// While there is bad luck, and people ask.
     pub noise: bool,
@@ -141,6 +148,7 @@ impl Sim {
         let mut sim = Self {
             people: People::default(),
             bringing: BTreeMap::new(),
+            carrier: Carrier::default(),
             promises: Promises::new(&plan, &machines),
             plan,
             dice,
@@ -236,6 +244,7 @@ impl Sim {
             H::Reload { epoch, pause } => self.reload(epoch, pause),
             H::Wake { epoch, at } => self.wake(epoch, at),
             H::Back { epoch } => self.manager_back(epoch),
+            H::Carried { epoch, no } => self.carried(epoch, no),
             H::Somebody => self.somebody_asks(),
             H::Asked(call) => self.asked(call),
             H::Answered(call, reply) => self.answered(call, reply),

@@ -96,6 +96,7 @@ impl Sim {
             self.promises.change(&self.manager.disk, &change, &events, now);
             self.manager.disk.keep(change);
         }
+        self.promises.ends.are_all_told();
         for event in &turn.events {
             self.promises.event(&event.what);
             self.manager.disk.event(event);
@@ -126,6 +127,8 @@ impl Sim {
                 self.write(link.0, Way::Down, Frame::Order(order));
             }
             Release::Cut(link) => self.cut(link),
+            Release::Deliver(row) => self.deliver(row.no),
+            Release::Delivered(no) => self.carrier.forget(no),
         }
     }
 
@@ -135,7 +138,7 @@ impl Sim {
             match release {
                 Release::Tell(call, _) => self.reply(*call, Reply::Unavailable),
                 Release::Cut(link) => self.cut(*link),
-                Release::Send(..) => {}
+                Release::Send(..) | Release::Deliver(_) | Release::Delivered(_) => {}
             }
         }
     }
@@ -190,6 +193,7 @@ impl Sim {
         manager.wake = None;
         self.say(|_| "the manager loads the disk again".into());
         self.wake_when_due(false);
+        self.carry_on();
         if !self.manager.inbox.is_empty() {
             self.turn_soon();
         }
