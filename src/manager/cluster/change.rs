@@ -6,9 +6,10 @@ use protocol::agent::{Given, Output};
 use protocol::file::{ContentHash, FileKind};
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::{JobSpec, Outcome, TaskState};
-use protocol::name::{FileName, NodeName, PersonName};
+use protocol::name::{FileName, NodeName, PersonName, SecretName};
 use protocol::node::{Facts, Role};
 use protocol::result::Left;
+use protocol::secret::Hidden;
 use protocol::time::UnixMillis;
 
 /// One row to be written. Changes of one batch are committed together, in order.
@@ -46,6 +47,8 @@ pub enum Change {
     Hours(u64),
     /// No version has this content any more, no job was given it, and no result is this. Its bytes go after the commit.
     ContentGone(ContentHash),
+    Secret(SecretRow),
+    SecretGone(PersonName, SecretName),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +156,14 @@ pub struct ResultRow {
     pub collected: Option<Collected>,
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub struct SecretRow {
+    pub owner: PersonName,
+    pub name: SecretName,
+    pub value: Hidden,
+    pub set_at: UnixMillis,
+}
+
 /// Somebody brought a result home: by the clock on the wall, and by the hours that are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Collected {
@@ -181,6 +192,7 @@ pub struct Image {
     pub files: Vec<FileRow>,
     pub results: Vec<ResultRow>,
     pub ages: Vec<(JobId, Age)>,
+    pub secrets: Vec<SecretRow>,
     pub hours: u64,
     /// The highest numbers ever given, so that none is given twice, even where its rows are gone.
     pub last_job: u32,

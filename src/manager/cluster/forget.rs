@@ -53,6 +53,7 @@ impl Cluster {
         self.jobs.forget(id);
         turn.persist(Change::JobGone(id));
         self.end_supply(id, turn);
+        self.secrets.end(id);
         let size = owner.map_or(0, |owner| self.end_results(id, &owner, turn));
         turn.publish_of(person.cloned(), what);
         turn.touch_job(id);

@@ -31,6 +31,8 @@ pub struct Job {
     pub recipe: Recipe,
     /// It is given some; which, is elsewhere.
     pub files: bool,
+    /// It is given some; which, is elsewhere.
+    pub secrets: bool,
     /// Its last task waits for all others.
     reduces: bool,
     pub counts: Counts,
@@ -55,6 +57,7 @@ impl Job {
             name: spec.name.clone(),
             recipe: Recipe::new(spec),
             files: !spec.files.is_empty(),
+            secrets: !spec.secrets.is_empty(),
             reduces: spec.reduce.is_some(),
             counts: Counts { queued, ..Counts::default() },
             ended: 0,

@@ -16,6 +16,7 @@ use super::nodes::{Node, Nodes};
 use super::people::People;
 use super::port::{Mono, Now};
 use super::queue::{Key, Queue};
+use super::secrets::Secrets;
 use super::shelves::Shelves;
 use super::task::{End, FRESH};
 use super::timers::{Timer, Timers};
@@ -38,6 +39,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
         ignored: 0,
         supplies: Default::default(),
         results: Default::default(),
+        secrets: Secrets::load(image.secrets),
         no_env: Arc::new(BTreeMap::new()),
         config,
     };
@@ -49,6 +51,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
     for row in image.jobs {
         let owner = cluster.people.intern(&row.owner);
         cluster.supply(row.id, &row.owner, &row.spec.files, row.given);
+        cluster.secrets.give(row.id, &row.spec.secrets);
         let pin = row.spec.node.as_ref().map(|name| cluster.nodes.intern(name));
         cluster.jobs.add(row.id, Job::new(&row.spec, owner, pin, row.submitted_at));
     }

@@ -5,7 +5,7 @@
 //! after the store has committed it.
 //!
 //! Where to look: `port` is what goes in and comes out, `change` what is kept. A request enters by `requests`
-//! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`, `files`, `collect`, `forget`); an agent by
+//! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`, `files`, `secrets`, `collect`, `forget`); an agent by
 //! `links` and `hello`, then `reports` and `leave`. `ends` is how an attempt is over, `placement` what goes where, `recall`
 //! and `reserve` its two exceptions; `trim` and `aging` are what goes by itself. Below them lie the tables (`jobs` and their
 //! `tally`, `nodes`, `people`, `shelves`, `supplies`, `results`) and the indexes (`queue`, `orders`, `openings`).
@@ -48,6 +48,7 @@ mod results;
 mod retry;
 mod rows;
 mod sane;
+mod secrets;
 mod shelves;
 mod stop;
 mod submit;
@@ -73,7 +74,7 @@ use protocol::event::What;
 
 pub use change::{
     Age, AttemptRow, Change, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, ResultRow, SecretHash,
-    TaskRow, TokenRow,
+    SecretRow, TaskRow, TokenRow,
 };
 pub use config::ClusterConfig;
 pub use files::Upload;
@@ -99,6 +100,7 @@ pub struct Cluster {
     files: shelves::Shelves,
     supplies: supplies::Supplies,
     results: results::Results,
+    secrets: secrets::Secrets,
     last_event: u64,
     ignored: u64,
     no_env: Arc<BTreeMap<String, String>>,

@@ -48,6 +48,7 @@ pub struct Node {
     /// As its agent said in its hello.
     pub takes_files: bool,
     pub gives_results: bool,
+    pub takes_secrets: bool,
     /// It had no room for some a moment ago.
     pub files_rest: bool,
     /// Replaced attempts it holds ended: their late results are on the way.
@@ -86,6 +87,7 @@ impl Node {
             expecting: 0,
             takes_files: false,
             gives_results: false,
+            takes_secrets: false,
             files_rest: false,
             late: BTreeSet::new(),
             complaints: Valve::default(),
@@ -120,9 +122,9 @@ impl Node {
         self.up() && self.role == Role::Worker && !self.draining && !self.revoked && !self.is_full()
     }
 
-    /// Whether its agent is new enough for such a task.
+    /// Whether its agent can do what such a task needs.
     pub fn can(&self, key: &Key) -> bool {
-        (self.takes_files || !key.files) && (self.gives_results || !key.results)
+        (self.takes_files || !key.files) && (self.gives_results || !key.results) && (self.takes_secrets || !key.secrets)
     }
 
     /// As it says itself.

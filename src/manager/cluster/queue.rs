@@ -20,13 +20,22 @@ pub struct Key {
     pub files: bool,
     /// Only for nodes that give results.
     pub results: bool,
+    /// Only for nodes that take secrets.
+    pub secrets: bool,
 }
 
 impl Key {
     /// Of the task with this index. What others leave is files to the one that reduces.
     pub fn of(job: &Job, index: u32) -> Self {
         let (reduces, reduced) = job.reducer().map_or((false, false), |last| (last == index, last != index));
-        Self { cpus: job.cpus, pin: job.pin, owner: job.owner, files: job.files || reduces, results: reduced }
+        Self {
+            cpus: job.cpus,
+            pin: job.pin,
+            owner: job.owner,
+            files: job.files || reduces,
+            results: reduced,
+            secrets: job.secrets,
+        }
     }
 }
 

@@ -35,9 +35,10 @@ impl Cluster {
             Request::ResultCollected { attempt } => self.collected(caller, attempt, turn),
             Request::ResultRemove { targets } => self.remove_results(caller, &targets, turn),
             Request::JobRemove { jobs } => self.remove_jobs(caller, &jobs, turn),
-            Request::SecretSet { .. } | Request::Secrets { .. } | Request::SecretRemove { .. } | Request::Away => {
-                Err(Refusal::unavailable("not yet"))
-            }
+            Request::SecretSet { name, value } => self.set_secret(caller, name, value, turn),
+            Request::Secrets { owner } => self.list_secrets(caller, owner.as_ref()),
+            Request::SecretRemove { name, owner } => self.remove_secret(caller, &name, owner.as_ref(), turn),
+            Request::Away => Err(Refusal::unavailable("not yet")),
             Request::Hello { .. }
             | Request::Logs(_)
             | Request::Events(_)

@@ -14,6 +14,10 @@ use super::port::Now;
 use super::queue::Key;
 use super::task::Task;
 
+const NO_SECRETS: &str = "its agent takes no secrets: it is older, or has no folder in memory to put them into";
+const NO_SECRETS_ANYWHERE: &str =
+    "the agents of all that are up are older, or have no folder in memory to put them into; upgrade one";
+
 impl Cluster {
     pub(super) fn why(&self, id: TaskId, now: Now) -> Result<Reply, Refusal> {
         let (job, task) = self.known_task(id)?;
@@ -92,7 +96,11 @@ impl Cluster {
                     format!("waits for {name}: {}{after}", self.why_not(ix, node, key, id, now))
                 }
                 _ if meant().any(|(_, node)| node.open()) && !meant().any(|(_, node)| node.open() && node.can(key)) => {
-                    let takes = meant().any(|(_, node)| node.open() && node.takes_files);
+                    let some = |can: fn(&Node) -> bool| meant().any(|(_, node)| node.open() && can(node));
+                    if key.secrets && !some(|node| node.takes_secrets) {
+                        return format!("waits for a worker that takes secrets: {NO_SECRETS_ANYWHERE}{after}");
+                    }
+                    let takes = some(|node| node.takes_files);
                     let what = if key.files && !takes { "takes files" } else { "gives results" };
                     format!(
                         "waits for a worker that {what}: the agents of all that are up are older; upgrade one{after}"
@@ -137,6 +145,9 @@ impl Cluster {
         }
         if key.results && !node.gives_results {
             return "its agent is older and gives no results, which another task of the job needs; upgrade it".into();
+        }
+        if key.secrets && !node.takes_secrets {
+            return NO_SECRETS.into();
         }
         if key.files && node.files_rest {
             return "it had no room for the files of a task; it is tried again within a minute".into();

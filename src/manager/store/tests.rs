@@ -10,6 +10,7 @@ use protocol::id::{JobId, TaskId};
 use protocol::job::{JobSpec, Outcome, Stream, TaskState};
 use protocol::node::{Facts, Role};
 use protocol::result::Left;
+use protocol::secret::{Hidden, MOST_SECRET_BYTES};
 use protocol::time::UnixMillis;
 use tokio::sync::mpsc;
 
@@ -17,7 +18,7 @@ use super::writer::{Batch, Writer};
 use super::{Outputs, Reader, StoreError, database};
 use crate::manager::cluster::{
     Age, AttemptRow, Change, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, PersonRow, ResultRow, SecretHash,
-    TaskRow, TokenRow,
+    SecretRow, TaskRow, TokenRow,
 };
 use crate::manager::history::{Page, Stamp};
 
@@ -63,6 +64,11 @@ fn task(id: TaskId) -> TaskRow {
         outcome: Some(Outcome::Exited(3)),
         stopping: Some("by ana".into()),
     }
+}
+
+fn secret(name: &str, value: Vec<u8>) -> SecretRow {
+    let (owner, name) = ("ana".parse().unwrap(), name.parse().unwrap());
+    SecretRow { owner, name, value: Hidden::of(value), set_at: UnixMillis(6) }
 }
 
 /// One of everything.
@@ -126,6 +132,7 @@ fn rows() -> Image {
         files: vec![file],
         results: vec![result],
         ages: vec![(JobId(7), Age { since: 30, warned: Some(31) })],
+        secrets: vec![secret("token", b"x".to_vec())],
         hours: 32,
         last_job: 7,
         last_event: 41,
@@ -144,6 +151,7 @@ fn changes(image: &Image) -> Vec<Change> {
     changes.extend(image.files.iter().cloned().map(Change::File));
     changes.extend(image.results.iter().cloned().map(Change::Result));
     changes.extend(image.ages.iter().map(|(job, age)| Change::Age(*job, Some(*age))));
+    changes.extend(image.secrets.iter().cloned().map(Change::Secret));
     changes.push(Change::Hours(image.hours));
     changes
 }
@@ -151,6 +159,9 @@ fn changes(image: &Image) -> Vec<Change> {
 fn event(no: u64) -> Event {
     Event { no, at: UnixMillis(no * 10), person: None, what: What::NodeUp { node: "pi-1".parse().unwrap() } }
 }
+
+/// Takes away what the last step of the schema brought.
+const BEFORE_SECRETS: &str = "DROP TABLE notice; DROP TABLE secret; ALTER TABLE person DROP COLUMN left_at;";
 
 /// Commits, and waits until what had to be let out was let out.
 async fn commit(writer: &Writer, changes: Vec<Change>, events: Vec<Event>) {
@@ -278,6 +289,7 @@ async fn a_file_of_the_first_schema_is_brought_forward_with_all_that_is_in_it() 
     commit(&writer, changes(&rows), vec![event(41)]).await;
     writer.close().await;
     let db = rusqlite::Connection::open(database(state.path())).unwrap();
+    db.execute_batch(BEFORE_SECRETS).unwrap();
     db.execute_batch(
         "DROP TABLE history; DROP TABLE file; DROP TABLE result; DROP TABLE age; ALTER TABLE job DROP COLUMN given;
          PRAGMA user_version = 1;",
@@ -299,6 +311,7 @@ async fn a_file_from_before_jobs_were_given_files_is_brought_forward() {
     let db = rusqlite::Connection::open(database(state.path())).unwrap();
     let older = "ALTER TABLE job DROP COLUMN given; ALTER TABLE file DROP COLUMN executable; DROP TABLE result;
         DROP TABLE age; PRAGMA user_version = 4;";
+    db.execute_batch(BEFORE_SECRETS).unwrap();
     db.execute_batch(older).unwrap();
     drop(db);
     let (writer, loaded, _alarm) = start(state.path());
@@ -313,6 +326,7 @@ async fn a_file_from_before_there_were_results_is_brought_forward() {
     commit(&writer, vec![Change::Job(job(7).into())], vec![]).await;
     writer.close().await;
     let db = rusqlite::Connection::open(database(state.path())).unwrap();
+    db.execute_batch(BEFORE_SECRETS).unwrap();
     db.execute_batch("DROP TABLE result; DROP TABLE age; PRAGMA user_version = 6;").unwrap();
     drop(db);
     let (writer, loaded, _alarm) = start(state.path());
@@ -512,5 +526,39 @@ async fn the_state_is_nobody_elses_to_read_whatever_its_folder_allows() {
         let mode = std::fs::metadata(state.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
     }
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn a_secret_is_loaded_byte_for_byte() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, ..) = start(state.path());
+    let binary: Vec<u8> = (0..=255).cycle().take(MOST_SECRET_BYTES).collect();
+    let rows = vec![secret("a", binary), secret("b", b"quotes ' \" and\nlines".to_vec())];
+    commit(&writer, rows.iter().cloned().map(Change::Secret).collect(), vec![]).await;
+    writer.close().await;
+    let (writer, loaded, _alarm) = start(state.path());
+    assert_eq!(loaded.secrets, rows);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_in_the_file_of_a_secret_that_was_replaced_or_removed() {
+    let state = tempfile::tempdir().unwrap();
+    let long = |word: &str| word.repeat(MOST_SECRET_BYTES / word.len()).into_bytes();
+    let (writer, ..) = start(state.path());
+    let first = vec![secret("a", long("swordfish-one")), secret("b", long("swordfish-two"))];
+    commit(&writer, first.into_iter().map(Change::Secret).collect(), vec![]).await;
+    writer.close().await;
+    let read = || std::fs::read(database(state.path())).unwrap();
+    let finds = |words: &str| read().windows(words.len()).any(|bytes| bytes == words.as_bytes());
+    assert!(finds("swordfish-one") && finds("swordfish-two"));
+    let (writer, ..) = start(state.path());
+    let gone = Change::SecretGone("ana".parse().unwrap(), "b".parse().unwrap());
+    commit(&writer, vec![Change::Secret(secret("a", b"new".to_vec())), gone], vec![]).await;
+    writer.close().await;
+    assert!(!finds("swordfish"));
+    let (writer, loaded, _alarm) = start(state.path());
+    assert_eq!(loaded.secrets, [secret("a", b"new".to_vec())]);
     writer.close().await;
 }

@@ -6,10 +6,11 @@ use protocol::agent::Output;
 use protocol::event::Event;
 use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId, TaskId};
-use protocol::name::{NodeName, PersonName};
+use protocol::name::{NodeName, PersonName, SecretName};
 
 use crate::manager::cluster::{
-    Age, AttemptRow, Change, FileRow, Image, JobRow, NodeRow, PersonRow, ResultRow, SecretHash, TaskRow, TokenRow,
+    Age, AttemptRow, Change, FileRow, Image, JobRow, NodeRow, PersonRow, ResultRow, SecretHash, SecretRow, TaskRow,
+    TokenRow,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,7 @@ pub struct Kept {
     pub files: BTreeMap<u64, FileRow>,
     pub results: BTreeMap<AttemptId, ResultRow>,
     pub ages: BTreeMap<JobId, Age>,
+    pub secrets: BTreeMap<(PersonName, SecretName), SecretRow>,
     pub hours: u64,
     pub last_job: u32,
     pub last_event: u64,
@@ -66,6 +68,11 @@ impl Kept {
                 assert!(hours > self.hours, "hours are counted backwards");
                 self.hours = hours;
             }
+            Change::Secret(row) => drop(self.secrets.insert((row.owner.clone(), row.name.clone()), row)),
+            Change::SecretGone(owner, name) => {
+                let gone = self.secrets.remove(&(owner, name));
+                assert!(gone.is_some(), "a secret goes that is not there");
+            }
             Change::ContentGone(hash) => {
                 assert!(!self.refers_to(&hash), "a content that is referred to is let go");
             }
@@ -96,6 +103,7 @@ impl Kept {
             files: self.files.values().cloned().collect(),
             results: self.results.values().cloned().collect(),
             ages: self.ages.iter().map(|(job, age)| (*job, *age)).collect(),
+            secrets: self.secrets.values().cloned().collect(),
             hours: self.hours,
             last_job: self.last_job,
             last_event: self.last_event,

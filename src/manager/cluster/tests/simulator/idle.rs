@@ -85,7 +85,12 @@ impl Sim {
             || self.manager.config.allow_shared_uid.contains(&machine.name);
         let files_may = machine.takes_files || !class.files;
         let results_may = machine.gives_results || !class.results;
-        owner_may && files_may && results_may && class.pin.as_ref().is_none_or(|pin| *pin == machine.name)
+        let secrets_may = machine.takes_secrets || !class.secrets;
+        owner_may
+            && files_may
+            && results_may
+            && secrets_may
+            && class.pin.as_ref().is_none_or(|pin| *pin == machine.name)
     }
 
     /// The oldest that waits at another machine for slots, and could run here.

@@ -26,6 +26,7 @@ pub struct Machine {
     /// Its agent does these. Another one may be there after a crash.
     pub takes_files: bool,
     pub gives_results: bool,
+    pub takes_secrets: bool,
     pub liar: bool,
     pub powered: bool,
     pub boot: u32,
@@ -73,9 +74,12 @@ pub enum State {
     Discarded,
 }
 
-/// Of three kinds of agents, from the oldest: whether it takes files, and gives results.
-pub fn agent_of(kind: usize) -> (bool, bool) {
-    (kind > 0, kind > 1)
+/// The youngest of the four kinds of agents that [`agent_of`] knows.
+pub const NEWEST: usize = 3;
+
+/// Of a kind of agents, from the oldest: whether it takes files, gives results, and takes secrets.
+pub fn agent_of(kind: usize) -> (bool, bool, bool) {
+    (kind > 0, kind > 1, kind >= NEWEST)
 }
 
 impl Machine {
@@ -84,7 +88,8 @@ impl Machine {
         (0..plan.nodes)
             .map(|n| {
                 let slots = 1 + dice.below(plan.most_slots) as u32;
-                let (takes_files, gives_results) = agent_of(if dice.chance(plan.older) { dice.below(2) } else { 2 });
+                let kind = if dice.chance(plan.older) { dice.below(NEWEST) } else { NEWEST };
+                let (takes_files, gives_results, takes_secrets) = agent_of(kind);
                 Self {
                     name: name(&format!("pi-{n}")),
                     slots,
@@ -92,6 +97,7 @@ impl Machine {
                     shared_uid: dice.chance(plan.shared),
                     takes_files,
                     gives_results,
+                    takes_secrets,
                     liar: liar == Some(n),
                     powered: true,
                     boot: 1,
@@ -165,7 +171,7 @@ impl Machine {
             slots: self.slots,
             shared_uid: self.shared_uid,
             takes_files: self.takes_files,
-            takes_secrets: true,
+            takes_secrets: self.takes_secrets,
             gives_results: self.gives_results,
             facts: Default::default(),
             held: runs.chain(ended).collect(),

@@ -32,6 +32,10 @@
 //! | what others are to leave goes to an agent that gives no results | gives no results, and is given it |
 //! | it is run again without its parts | waits, and another gives it nothing |
 //! | what it needs is removed | begins, and another has nothing kept |
+//! | a secret goes while jobs wait that are given it | goes, and job … that is given it has not ended |
+//! | a job is run again without its secret | is to run, and … has no |
+//! | a task is told the secret of who asks for it, and not of its owner | a value that … never had |
+//! | what takes secrets goes to any agent | has secrets, … takes none |
 
 mod agenda;
 mod agent;

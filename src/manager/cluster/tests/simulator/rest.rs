@@ -7,6 +7,7 @@ use protocol::id::TaskId;
 
 use super::super::{checks, words::admin};
 use super::agenda::{MINUTE, SECOND};
+use super::machine::{NEWEST, agent_of};
 use super::people::Ask;
 use super::world::{Happening, Sim};
 use crate::manager::cluster::{Cluster, Input};
@@ -39,9 +40,10 @@ impl Sim {
             let machine = &mut self.machines[at];
             (machine.blocked_up, machine.blocked_down) = (0, 0);
             // All agents are brought up to date.
-            if machine.slots != machine.usual_slots || !machine.takes_files || !machine.gives_results {
+            let newest = machine.takes_files && machine.gives_results && machine.takes_secrets;
+            if machine.slots != machine.usual_slots || !newest {
                 machine.slots = machine.usual_slots;
-                (machine.takes_files, machine.gives_results) = (true, true);
+                (machine.takes_files, machine.gives_results, machine.takes_secrets) = agent_of(NEWEST);
                 self.agent_dies(at);
             }
         }
