@@ -45,6 +45,7 @@ fn as_text(plan: &Plan) -> String {
     lines.extend(spec.files[plan.uploads.len()..].iter().map(|file| ("file", kept(file))));
     let words = spec.env.iter().map(|(name, value)| shell_line(&[format!("{name}={value}")]));
     lines.extend(words.map(|word| ("env", word)));
+    lines.extend(spec.secrets.iter().map(|secret| ("secret", secret.to_string())));
     lines.push(("node", spec.node.as_ref().map_or_else(|| "any that fits".to_owned(), ToString::to_string)));
     lines.push(("cpus", spec.cpus.to_string()));
     lines.push(("tasks", told_tasks(plan)));

@@ -84,7 +84,7 @@ impl Plan {
             files,
             reduce: work.reduce,
             interpreter: None,
-            secrets: vec![],
+            secrets: draft.secrets.into_iter().map(|secret| secret.value).collect(),
             notify: vec![],
         };
         for axis in &draft.sweep {
