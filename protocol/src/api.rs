@@ -23,7 +23,7 @@ use crate::job::{Counts, JobSpec, Outcome, Stream, TaskState};
 use crate::name::{FileName, JobName, NodeName, PersonName, SecretName};
 use crate::node::{Facts, Metrics, NodeState, Role};
 use crate::result::{ResultComing, ResultGet, ResultList, ResultQuery, ResultView};
-use crate::secret::{Hidden, SecretView};
+use crate::secret::{Hidden, JobSecret, SecretView};
 use crate::time::UnixMillis;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -410,6 +410,9 @@ pub struct JobView {
     /// What each task is given; told only where this one job was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<Given>,
+    /// The same of secrets, by their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<JobSecret>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use crate::name::{FileName, JobName, NodeName};
 use crate::node::INTERPRETERS;
 use crate::notify::{MOST_NOTIFY, Notify};
 use crate::result::{INPUTS, OUT, Reduce};
-use crate::secret::JobSecret;
+use crate::secret::{JobSecret, MOST_JOB_SECRETS, MOST_SECRET_BYTES, SecretAs};
 
 /// The most tasks one array may have.
 pub const MOST_TASKS: u32 = 1_000_000;
@@ -230,6 +230,7 @@ impl JobSpec {
         }
         self.check_sweep()?;
         self.check_reduce()?;
+        self.check_secrets()?;
         self.check_length()?;
         self.check_notify()?;
         if self.files.len() > MOST_JOB_FILES {
@@ -290,6 +291,55 @@ impl JobSpec {
             return Err(BadSpec(format!(
                 "command and environment have {bytes} bytes; at most {MOST_COMMAND_BYTES} fit"
             )));
+        }
+        // They may become as long as any.
+        let name = |secret: &JobSecret| match &secret.given {
+            SecretAs::Env(name) => name.len() + 2 + MOST_SECRET_BYTES,
+            SecretAs::File(_) => 0,
+        };
+        let bytes = bytes.saturating_add(sum(&mut self.secrets.iter().map(name)));
+        if bytes > MOST_COMMAND_BYTES / 2 * 3 {
+            return Err(BadSpec(format!(
+                "command and environment may have {bytes} bytes with the longest secrets there can be, and at most {} fit; give some of them as files",
+                MOST_COMMAND_BYTES / 2 * 3
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_secrets(&self) -> Result<(), BadSpec> {
+        let bad = |text: String| Err(BadSpec(text));
+        if self.secrets.len() > MOST_JOB_SECRETS {
+            return bad(format!(
+                "a job is given at most {MOST_JOB_SECRETS} secrets, not {}; set several as one, and give it as a file",
+                self.secrets.len()
+            ));
+        }
+        let (mut variables, mut files) = (BTreeSet::new(), BTreeSet::new());
+        for JobSecret { secret, given } in &self.secrets {
+            match given {
+                SecretAs::Env(name) if name.is_empty() || name.contains(['=', '\0']) => {
+                    return bad(format!(
+                        "{name:?} cannot be the environment variable that the secret {secret} is given as; write a name without = and zero bytes"
+                    ));
+                }
+                SecretAs::Env(name) if name.starts_with("BRAMBLE_") => {
+                    return bad(format!(
+                        "the secret {secret} cannot be given as {name}, which is for Bramble itself to set; choose a name that does not start with BRAMBLE_"
+                    ));
+                }
+                SecretAs::Env(name) if self.env.contains_key(name) || !variables.insert(name) => {
+                    return bad(format!(
+                        "{name} would be two things in the environment, the secret {secret} and another; give one another name, as in: --secret {secret}=OTHER"
+                    ));
+                }
+                SecretAs::File(name) if !files.insert(name) => {
+                    return bad(format!(
+                        "two secrets would be files called {name:?}; call one otherwise, as in: --secret-file {secret}=other"
+                    ));
+                }
+                SecretAs::Env(_) | SecretAs::File(_) => {}
+            }
         }
         Ok(())
     }

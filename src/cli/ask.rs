@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Kind};
-use super::{event, file, job, join_token, logs, node, result, run, stop, submit, task, wait, why};
+use super::{event, file, job, join_token, logs, node, result, run, secret, stop, submit, task, wait, why};
 
 #[derive(Debug, Subcommand)]
 pub enum Ask {
@@ -25,6 +25,8 @@ pub enum Ask {
     File(file::FileArgs),
     #[command(alias = "results")]
     Result(result::ResultArgs),
+    #[command(alias = "secrets")]
+    Secret(secret::SecretArgs),
     #[command(alias = "events")]
     Event(event::EventArgs),
     #[command(alias = "join-tokens")]
@@ -52,6 +54,7 @@ pub fn ask(verb: Ask, context: &Context) -> Result<Exit, Failure> {
             Ask::Node(args) => node::node(args, context).await,
             Ask::File(args) => file::file(args, context).await,
             Ask::Result(args) => result::result(args, context).await,
+            Ask::Secret(args) => secret::secret(args, context).await,
             Ask::Event(args) => event::event(args, context).await,
             Ask::JoinToken(args) => join_token::join_token(args, context).await,
         }

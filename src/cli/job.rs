@@ -220,6 +220,8 @@ fn sheet(job: &JobView, only: Option<&TaskView>, context: &Context) -> String {
     sheet.line("owner", job.owner.as_str());
     sheet.line("needs", needs(job));
     sheet.line("files", given(&job.files));
+    let secrets: Vec<String> = job.secrets.iter().map(ToString::to_string).collect();
+    sheet.line("secrets", secrets.join(", "));
     sheet.line("submitted", at(job.submitted_at));
     sheet.line("started", Cell::maybe(job.started_at.map(at)));
     sheet.line("ended", Cell::maybe(job.ended_at.map(at)));

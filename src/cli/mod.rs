@@ -27,6 +27,7 @@ mod reboot;
 mod remove;
 mod result;
 mod run;
+mod secret;
 mod stop;
 pub mod submit;
 mod table;

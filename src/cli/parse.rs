@@ -8,7 +8,8 @@ use jiff::{Timestamp, ToSpan, Zoned};
 use protocol::file::FileRef;
 use protocol::id::{BadId, JobId, Target};
 use protocol::job::{Array, JobFile, TaskState};
-use protocol::name::FileName;
+use protocol::name::{FileName, SecretName};
+use protocol::secret::{JobSecret, SecretAs};
 use protocol::time::UnixMillis;
 
 use super::text::shell_line;
@@ -89,6 +90,29 @@ pub fn job_file(text: &str) -> Result<JobFile, String> {
         _ => bad.to_string(),
     })?;
     Ok(JobFile { called, ..JobFile::of(file) })
+}
+
+/// `NAME`, which is then a variable of its own name in capitals, or `NAME=VARIABLE`.
+pub fn secret(text: &str) -> Result<JobSecret, String> {
+    let (secret, variable) = secret_as(text)?;
+    Ok(match variable {
+        None => JobSecret::variable(secret),
+        Some(variable) => JobSecret { secret, given: SecretAs::Env(variable.to_owned()) },
+    })
+}
+
+/// `NAME`, or `NAME=AS`.
+pub fn secret_file(text: &str) -> Result<JobSecret, String> {
+    let (secret, called) = secret_as(text)?;
+    let name = called.unwrap_or(secret.as_str());
+    let name = name.parse::<FileName>().map_err(|bad| format!("{name:?}: {bad}"))?;
+    Ok(JobSecret { secret, given: SecretAs::File(name) })
+}
+
+fn secret_as(text: &str) -> Result<(SecretName, Option<&str>), String> {
+    let (name, rest) = text.split_once('=').map_or((text, None), |(name, rest)| (name, Some(rest)));
+    let name = name.parse().map_err(|bad| format!("{bad}; see which secrets you have with: bramble secret"))?;
+    Ok((name, rest))
 }
 
 pub fn state(text: &str) -> Result<TaskState, String> {
@@ -178,6 +202,19 @@ mod tests {
         assert_eq!(variable("A=b=c"), Ok(("A".into(), "b=c".into())));
         assert_eq!(variable("A="), Ok(("A".into(), String::new())));
         assert!(variable("=b").is_err() && variable("A").is_err());
+    }
+
+    #[test]
+    fn a_secret_is_a_variable_of_its_name_in_capitals_unless_it_is_told_another() {
+        let of = |text: &str| secret(text).map(|one| one.to_string());
+        assert_eq!(of("token").unwrap(), "token as TOKEN");
+        assert_eq!(of("hub.api-key_2").unwrap(), "hub.api-key_2 as HUB_API_KEY_2");
+        assert_eq!(of("db=PGPASSWORD").unwrap(), "db as PGPASSWORD");
+        assert!(of("two words").unwrap_err().contains("bramble secret"));
+        let of = |text: &str| secret_file(text).map(|one| one.to_string());
+        assert_eq!(of("key").unwrap(), "key as the file \"key\"");
+        assert_eq!(of("key=id=1").unwrap(), "key as the file \"id=1\"");
+        assert!(of("key=a/b").unwrap_err().contains('/') && of("key=").is_err());
     }
 
     #[test]

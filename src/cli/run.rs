@@ -15,6 +15,7 @@ use protocol::id::{JobId, Target, TaskId};
 use protocol::job::{Array, JobFile, JobSpec, TaskState};
 use protocol::name::{FileName, JobName, NodeName};
 use protocol::notify::Notify;
+use protocol::secret::JobSecret;
 
 use super::context::{Context, unfit};
 use super::exit::{Exit, Failure, Kind};
@@ -32,6 +33,7 @@ use watch::{End, Watch};
   bramble run --node pi-3 --cpus 4 --name bake -- ./bake.sh cake
   bramble run --array 0-99 --env RATE=0.1 -- ./sweep.sh
   bramble run --file data.csv --file ana/set=input -- python3 fit.py data.csv input
+  bramble run --secret token -- sh -c 'curl -H \"Authorization: Bearer $TOKEN\" https://example.org'
   bramble run --wait --collect . -- sh -c 'uname -a > out/system'
   bramble run --notify mail:ana@example.org --notify https://example.org/hook -- ./night.sh
 
@@ -74,6 +76,12 @@ pub struct RunArgs {
     /// Who is told when it has ended: mail:ADDRESS, or a URL that is sent JSON (may be repeated)
     #[arg(long, value_name = "WHERE")]
     notify: Vec<Notify>,
+    /// A secret, as a variable of the environment [default: its name in capitals] (may be repeated)
+    #[arg(long, value_name = "NAME[=VARIABLE]", value_parser = parse::secret)]
+    secret: Vec<JobSecret>,
+    /// A secret, as a file in the folder that BRAMBLE_SECRETS names, there called AS (may be repeated)
+    #[arg(long, value_name = "NAME[=AS]", value_parser = parse::secret_file)]
+    secret_file: Vec<JobSecret>,
     /// Pass on the output, and wait for the end
     #[arg(long, short)]
     wait: bool,
@@ -117,7 +125,7 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
         files: args.file.into_iter().chain(writable).collect(),
         reduce: None,
         interpreters: BTreeSet::new(),
-        secrets: vec![],
+        secrets: args.secret.into_iter().chain(args.secret_file).collect(),
         notify: args.notify,
     };
     carry_out(Order { spec, waits: args.wait, collect: args.collect, passing: vec![] }, context).await

@@ -261,6 +261,7 @@ fn job(id: u32, count: u32) -> JobView {
         state,
         counts: Counts { queued, starting, running, succeeded, failed, stopped, lost },
         files: vec![],
+        secrets: vec![],
     }
 }
 

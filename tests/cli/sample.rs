@@ -30,6 +30,7 @@ pub fn job(id: u32, state: TaskState, tasks: u32) -> JobView {
         state: counts.state(),
         counts,
         files: vec![],
+        secrets: vec![],
     }
 }
 

@@ -18,6 +18,7 @@ use protocol::result::OUT;
 /// STATE/work/17.3#2/out/   what it leaves there is its result
 /// STATE/cache/         files and folders that tasks are given, each content once
 /// RUN/keeper.sock      the control socket
+/// RUN/secrets/17.3#2/  the task's secrets, where RUN is in memory
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -85,6 +86,10 @@ impl Layout {
 
     pub fn cache(&self) -> PathBuf {
         self.state.join("cache")
+    }
+
+    pub fn secrets(&self) -> PathBuf {
+        self.run.join("secrets")
     }
 
     pub fn socket(&self) -> PathBuf {

@@ -45,6 +45,7 @@ fn as_text(plan: &Plan) -> String {
     lines.extend(spec.files[plan.uploads.len()..].iter().map(|file| ("file", kept(file))));
     let words = spec.env.iter().map(|(name, value)| shell_line(&[format!("{name}={value}")]));
     lines.extend(words.map(|word| ("env", word)));
+    lines.extend(spec.secrets.iter().map(|secret| ("secret", secret.to_string())));
     lines.push(("node", node(spec)));
     lines.extend(spec.notify.iter().map(|place| ("notify", place.to_string())));
     lines.push(("cpus", spec.cpus.to_string()));

@@ -5,8 +5,10 @@ use std::ops::Range;
 use protocol::file::FileRef;
 use protocol::job::{Array, JobSpec};
 use protocol::name::{FileName, JobName, NodeName};
+use protocol::secret::JobSecret;
 
 use super::keys::{EXECUTABLE, SPLIT, STEP};
+use super::secret;
 use super::shape::{At, Variable, Wrong};
 use super::split::Split;
 use super::step::Step;
@@ -14,7 +16,7 @@ use super::sweep::Swept;
 use crate::cli::parse;
 
 /// The program, of which nothing is checked but the words that are added.
-const ANY: &str = "true";
+pub const ANY: &str = "true";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Draft {
@@ -23,6 +25,7 @@ pub struct Draft {
     pub data: Vec<At<String>>,
     pub files: Vec<At<KeptFile>>,
     pub env: Vec<Variable>,
+    pub secrets: Vec<At<JobSecret>>,
     pub cpus: Option<u32>,
     pub node: Option<NodeName>,
     pub name: Option<At<JobName>>,
@@ -89,6 +92,11 @@ impl Draft {
             spec.check().map_err(|bad| name.wrong(bad.to_string()))?;
         }
         self.env = env;
+        Ok(())
+    }
+
+    pub fn secrets(&mut self, secrets: Vec<At<JobSecret>>) -> Result<(), Wrong> {
+        self.secrets = secrets;
         Ok(())
     }
 
@@ -177,6 +185,7 @@ impl Draft {
                 if split.is_some() { "map and reduce have theirs in their own list" } else { "each step has its own" };
             return Err(arg.wrong(format!("args are those of executable, which is not there; {whose}")));
         }
+        secret::check(&self.secrets, &self.env)?;
         if executable.is_none() && self.steps.is_empty() && split.is_none() {
             let sentence = format!(
                 "{EXECUTABLE} is missing; name what is to run, as in: {EXECUTABLE} = \"run.py\", or write [[{STEP}]]s or a [{SPLIT}]"

@@ -28,6 +28,11 @@ pub const KEYS: &[Key<Draft>] = &[
     ),
     key("files", Shape::Files(Draft::files), "The same of what is kept on the manager already"),
     key("env", Shape::Variables(Draft::env), "Variables of the environment"),
+    key(
+        "secrets",
+        Shape::Secrets(Draft::secrets),
+        "Secrets that you have set: a name, or a table that says as which variable or file",
+    ),
     key("cpus", Shape::Number(MOST_CPUS, Draft::cpus), "CPUs that each task needs; 1 where nothing is said"),
     key("node", Shape::Text(Draft::node), "On this node, instead of any that fits"),
     key("name", Shape::Text(Draft::name), "What to call the job"),
@@ -60,7 +65,6 @@ pub const LATER: &[(&str, &str)] = &[
     ("retries", "leave it out, and try a failed task again with: bramble retry TASK"),
     ("after", "leave it out, and submit the second when the first has ended: bramble wait JOB && bramble submit FILE"),
     ("time_limit", "leave it out, and run the program under timeout: executable = \"timeout\", args = [\"10m\", …]"),
-    ("secrets", "leave it out, and give a file that only you are given, with files"),
     (
         "output",
         "leave it out, and write what is to be kept into the folder out; it comes home with: bramble result get JOB",

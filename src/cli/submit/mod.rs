@@ -12,6 +12,7 @@ mod plan;
 mod read;
 mod schema;
 mod script;
+mod secret;
 mod shape;
 mod split;
 mod start;

@@ -93,7 +93,7 @@ impl Plan {
             files,
             reduce: work.reduce,
             interpreters,
-            secrets: vec![],
+            secrets: draft.secrets.into_iter().map(|secret| secret.value).collect(),
             notify: told(&draft.notify)?,
         };
         for axis in &draft.sweep {

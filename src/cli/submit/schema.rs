@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{EXECUTABLE, KEYS, SPLIT, STEP};
 use super::shape::{CALLED, FILE, Key, Shape, WRITABLE};
-use super::{split, step, sweep};
+use super::{secret, split, step, sweep};
 
 pub fn schema() -> Value {
     let mut schema = table(KEYS, &[]);
@@ -49,6 +49,7 @@ fn of<D>(shape: &Shape<D>) -> Value {
             });
             json!({ "type": "array", "items": { "anyOf": [text(), file] } })
         }
+        Shape::Secrets(_) => secret::schema(),
         Shape::Steps(_) => json!({ "type": "array", "minItems": 1, "items": table(step::KEYS, &[EXECUTABLE]) }),
         Shape::Sweep(_) => {
             let value = json!({ "anyOf": [text(), { "type": "number" }] });

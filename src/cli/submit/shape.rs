@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use protocol::secret::JobSecret;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -11,7 +12,7 @@ use super::split::{By, Split};
 use super::step::{self, Step};
 use super::sweep::{self, Swept};
 use super::value::{self, files, indices, number, some, text, texts, variables};
-use super::{keys, split};
+use super::{keys, secret, split};
 use crate::document::{did_you_mean, rows};
 
 /// Something, and where in the file it is written.
@@ -69,6 +70,7 @@ pub enum Shape<D: 'static> {
     Indices(Take<D, At<Indices>>),
     Variables(Take<D, Vec<Variable>>),
     Files(Take<D, Vec<Kept>>),
+    Secrets(Take<D, Vec<At<JobSecret>>>),
     /// Tables, one a step.
     Steps(Take<D, Vec<At<Step>>>),
     /// A table of names, each with what is tried of it.
@@ -101,6 +103,7 @@ impl<D> Shape<D> {
             Shape::Indices(take) => take(draft, indices(key, value)?),
             Shape::Variables(take) => take(draft, variables(key, value)?),
             Shape::Files(take) => take(draft, files(key, value)?),
+            Shape::Secrets(take) => take(draft, secret::read(key, value)?),
             Shape::Steps(take) => take(draft, step::read(key, value)?),
             Shape::Sweep(take) => take(draft, sweep::read(key, value)?),
             Shape::Split(take) => take(draft, split::read(key, value)?),

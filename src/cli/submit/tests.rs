@@ -2,6 +2,8 @@ use std::fs;
 use std::path::Path;
 
 use protocol::job::{Array, JobFile, JobSpec};
+use protocol::secret::JobSecret;
+use protocol::secret::SecretAs::{Env, File};
 use tempfile::TempDir;
 
 use super::draft::Draft;
@@ -56,6 +58,7 @@ fn every_key_arrives_in_the_job() {
         data = ["a.csv", "set/"]
         files = ["kept", { file = "ana/set", as = "input", writable = true }]
         env = { RATE = "0.1", EMPTY = "" }
+        secrets = ["hub-token", { secret = "db", as = "PGPASSWORD" }, { secret = "db", file = "id.pem" }]
         cpus = 2
         node = "pi-3"
         name = "night run"
@@ -74,6 +77,13 @@ fn every_key_arrives_in_the_job() {
         interpreters: ["python3".to_owned()].into(),
         files: vec![file("run.py"), file("a.csv"), file("set"), file("kept"), set],
         notify: vec!["mail:ana@example.org".parse().unwrap(), "https://example.org/hook".parse().unwrap()],
+        secrets: [
+            ("hub-token", Env("HUB_TOKEN".into())),
+            ("db", Env("PGPASSWORD".into())),
+            ("db", File("id.pem".parse().unwrap())),
+        ]
+        .map(|(secret, given)| JobSecret { secret: secret.parse().unwrap(), given })
+        .into(),
         ..JobSpec::of(["python3", "./run.py", "-n", "two words", ""])
     };
     assert_eq!(plan.spec, expected);
@@ -156,6 +166,16 @@ fn what_is_wrong_is_told_with_its_line() {
         ("env = { BRAMBLE_JOB = \"1\" }", &["set by Bramble itself"]),
         ("env = { \"A=B\" = \"1\" }", &["cannot be an environment variable"]),
         ("env = { A = \"\\u0000\" }", &["cannot be an environment variable"]),
+        ("secrets = \"token\"", &["secrets is a list of secrets"]),
+        ("secrets = [3]", &["each of secrets is a name, or as { secret = "]),
+        ("secrets = [\"two words\"]", &["letters, digits", "`bramble secret` lists"]),
+        ("secrets = [{ as = \"A\" }]", &["a secret is missing its name"]),
+        ("secrets = [{ secret = \"a\", sa = \"A\" }]", &["a secret has no key \"sa\"", "Did you mean as?"]),
+        ("secrets = [{ secret = \"a\", file = \"b/c\" }]", &["no '/'"]),
+        ("secrets = [{ secret = \"a\", as = \"A\", file = \"b\" }]", &["name a twice to give it as both"]),
+        ("secrets = [\"a\",\n  { secret = \"b\", as = \"A\" }]", &["A would be two things", "--secret b=OTHER"]),
+        ("env = { A = \"1\" }\nsecrets = [\"a\"]", &["A would be two things in the environment"]),
+        ("secrets = [{ secret = \"a\", as = \"BRAMBLE_X\" }]", &["BRAMBLE_"]),
         ("cpus = \"2\"", &["write cpus = 2"]),
         ("cpus = 0", &["from 1 to 4096, and not 0"]),
         ("cpus = -1", &["and not -1"]),

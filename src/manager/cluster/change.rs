@@ -6,10 +6,11 @@ use protocol::agent::{Given, Output};
 use protocol::file::{ContentHash, FileKind};
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::{JobSpec, Outcome, TaskState};
-use protocol::name::{FileName, NodeName, PersonName};
+use protocol::name::{FileName, NodeName, PersonName, SecretName};
 use protocol::node::{Facts, Role};
 use protocol::notify::Notice;
 use protocol::result::Left;
+use protocol::secret::Hidden;
 use protocol::time::UnixMillis;
 
 /// One row to be written. Changes of one batch are committed together, in order.
@@ -50,6 +51,8 @@ pub enum Change {
     /// Somebody is to be told that a job has ended.
     Notice(Arc<NoticeRow>),
     NoticeGone(u64),
+    Secret(SecretRow),
+    SecretGone(PersonName, SecretName),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +162,14 @@ pub struct ResultRow {
     pub collected: Option<Collected>,
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub struct SecretRow {
+    pub owner: PersonName,
+    pub name: SecretName,
+    pub value: Hidden,
+    pub set_at: UnixMillis,
+}
+
 /// Somebody brought a result home: by the clock on the wall, and by the hours that are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Collected {
@@ -194,6 +205,7 @@ pub struct Image {
     pub results: Vec<ResultRow>,
     pub ages: Vec<(JobId, Age)>,
     pub notices: Vec<NoticeRow>,
+    pub secrets: Vec<SecretRow>,
     pub hours: u64,
     /// The highest numbers ever given, so that none is given twice, even where its rows are gone.
     pub last_job: u32,

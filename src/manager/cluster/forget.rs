@@ -54,6 +54,7 @@ impl Cluster {
         self.outbox.forget(id);
         turn.persist(Change::JobGone(id));
         self.end_supply(id, turn);
+        self.secrets.end(id);
         let size = owner.map_or(0, |owner| self.end_results(id, &owner, turn));
         turn.publish_of(person.cloned(), what);
         turn.touch_job(id);

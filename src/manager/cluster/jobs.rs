@@ -33,6 +33,8 @@ pub struct Job {
     /// It is given some; which, is elsewhere.
     pub files: bool,
     pub interpreters: Interpreters,
+    /// It is given some; which, is elsewhere.
+    pub secrets: bool,
     /// Its last task waits for all others.
     reduces: bool,
     pub counts: Counts,
@@ -58,6 +60,7 @@ impl Job {
             recipe: Recipe::new(spec),
             files: !spec.files.is_empty(),
             interpreters: Interpreters::of(spec.interpreters.iter().map(String::as_str)),
+            secrets: !spec.secrets.is_empty(),
             reduces: spec.reduce.is_some(),
             counts: Counts { queued, ..Counts::default() },
             ended: 0,

@@ -5,10 +5,13 @@ use protocol::api::Refusal;
 use protocol::frame::LONGEST;
 use protocol::job::JobSpec;
 use protocol::result::INPUTS;
+use protocol::secret::{MOST_SECRET_BYTES, SecretAs};
 
 /// What an order has beside command, environment and files, and a file beside its name; with ease.
 const REST: usize = 1024;
 const FILE: usize = 256;
+/// A secret beside its name: it may become as long as any, and is written in base64.
+const SECRET: usize = MOST_SECRET_BYTES / 3 * 4 + 128;
 
 /// Refuses a job of which some task might not fit. Nobody comes near by accident: a command has less than half of that,
 /// unless nearly all of it is what JSON writes in six letters.
@@ -26,6 +29,11 @@ fn longest(spec: &JobSpec, given: &[Given]) -> usize {
     let command: usize = spec.command.iter().map(|word| filled(spec, word)).sum();
     let env: usize = spec.env.iter().map(|(key, value)| written(key) + filled(spec, value)).sum();
     let files: usize = given.iter().map(|given| written(given.name.as_str()) + FILE).sum();
+    let secrets = spec.secrets.iter().map(|secret| match &secret.given {
+        SecretAs::Env(name) => written(name) + SECRET,
+        SecretAs::File(name) => written(name.as_str()) + SECRET,
+    });
+    let secrets: usize = secrets.sum();
     let reduce = spec.reduce.as_ref().map_or(0, |reduce| {
         let (first, last) = spec.maps().into_inner();
         let parts = (last.saturating_sub(first) as usize).saturating_add(1);
@@ -35,7 +43,7 @@ fn longest(spec: &JobSpec, given: &[Given]) -> usize {
         let own: usize = words.fold(0, usize::saturating_add);
         own.saturating_add(parts.saturating_mul(FILE))
     });
-    (command.max(reduce)).saturating_add(env).saturating_add(files).saturating_add(REST)
+    (command.max(reduce)).saturating_add(env).saturating_add(files).saturating_add(secrets).saturating_add(REST)
 }
 
 /// With the longest values there are.
@@ -65,6 +73,7 @@ mod tests {
     use protocol::id::TaskId;
     use protocol::job::Axis;
     use protocol::result::Reduce;
+    use protocol::secret::{Hidden, JobSecret, MOST_JOB_SECRETS, SecretGiven};
 
     fn given(names: usize) -> Vec<Given> {
         let one = |n: usize| Given {
@@ -87,9 +96,17 @@ mod tests {
             command: spec.command_of(index).into(),
             env: spec.env_of(index).into(),
             files: given.into(),
-            secrets: [].into(),
+            secrets: spec.secrets.iter().map(longest_of).collect(),
         };
         serde_json::to_vec(&ToAgent::Start(order)).unwrap().len()
+    }
+
+    fn longest_of(secret: &JobSecret) -> SecretGiven {
+        SecretGiven { given: secret.given.clone(), value: Hidden::of(vec![255; MOST_SECRET_BYTES]) }
+    }
+
+    fn secret(given: SecretAs) -> JobSecret {
+        JobSecret { secret: "token".parse().unwrap(), given }
     }
 
     #[test]
@@ -102,10 +119,22 @@ mod tests {
             command: vec!["cat".into(), INPUTS.into(), "\u{1}".into()],
             part: "\u{1}part".parse().unwrap(),
         });
+        spec.secrets = vec![
+            secret(SecretAs::Env("\u{1}\"".repeat(50))),
+            secret(SecretAs::File("\u{1}".repeat(200).parse().unwrap())),
+        ];
         let given = given(3);
         for index in 0..=4 {
             assert!(told(&spec, &given, index) <= longest(&spec, &given), "{index}");
         }
+    }
+
+    #[test]
+    fn as_many_secrets_as_a_job_may_have_fit_however_long_they_become() {
+        let mut spec = JobSpec::of(["x".repeat((1 << 20) - 1)]);
+        let file = |n: usize| SecretAs::File(format!("{n:0>255}").parse().unwrap());
+        spec.secrets = (0..MOST_JOB_SECRETS).map(|n| secret(file(n))).collect();
+        assert_eq!((spec.check(), fits(&spec, &[])), (Ok(()), Ok(())));
     }
 
     #[test]

@@ -127,6 +127,7 @@ impl Cluster {
         node.newest_link = Some(link);
         node.takes_files = hello.takes_files;
         node.gives_results = hello.gives_results;
+        node.takes_secrets = hello.takes_secrets;
         node.lease = None;
         node.down_since = None;
         node.trouble = None;

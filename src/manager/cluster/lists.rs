@@ -114,6 +114,7 @@ impl Cluster {
         // Of many jobs they would not fit.
         if let ([id], [job]) = (&query.ids[..], &mut jobs[..]) {
             job.files = self.supplies.of(*id).to_vec();
+            job.secrets = self.secrets.of(*id).to_vec();
         }
         Reply::Jobs { total, jobs }
     }

@@ -17,6 +17,7 @@ use super::outbox::Outbox;
 use super::people::People;
 use super::port::{Mono, Now};
 use super::queue::{Key, Queue};
+use super::secrets::Secrets;
 use super::shelves::Shelves;
 use super::task::{End, FRESH};
 use super::timers::{Timer, Timers};
@@ -40,6 +41,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
         supplies: Default::default(),
         results: Default::default(),
         outbox: Outbox::load(image.notices, image.last_notice),
+        secrets: Secrets::load(image.secrets),
         no_env: Arc::new(BTreeMap::new()),
         config,
     };
@@ -52,6 +54,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
         let owner = cluster.people.intern(&row.owner);
         cluster.supply(row.id, &row.owner, &row.spec.files, row.given);
         cluster.outbox.want(row.id, &row.spec.notify);
+        cluster.secrets.give(row.id, &row.spec.secrets);
         let pin = row.spec.node.as_ref().map(|name| cluster.nodes.intern(name));
         cluster.jobs.add(row.id, Job::new(&row.spec, owner, pin, row.submitted_at));
     }

@@ -5,7 +5,7 @@
 //! after the store has committed it.
 //!
 //! Where to look: `port` is what goes in and comes out, `change` what is kept. A request enters by `requests`
-//! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`, `away`, `files`, `collect`, `forget`); an agent by
+//! (`submit`, `stop`, `retry`, `admin`, `waiting`, `output`, `lists`, `why`, `away`, `files`, `secrets`, `collect`, `forget`); an agent by
 //! `links` and `hello`, then `reports` and `leave`. `ends` is how an attempt is over, `placement` what goes where, `recall`
 //! and `reserve` its two exceptions; `trim` and `aging` are what goes by itself;
 //! `outbox` is who is told of an end (a `notice`). Below them lie the tables (`jobs` and their
@@ -53,6 +53,7 @@ mod results;
 mod retry;
 mod rows;
 mod sane;
+mod secrets;
 mod shelves;
 mod stop;
 mod submit;
@@ -78,7 +79,7 @@ use protocol::event::What;
 
 pub use change::{
     Age, AttemptRow, Change, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, NoticeRow, PersonRow, ResultRow,
-    SecretHash, TaskRow, TokenRow,
+    SecretHash, SecretRow, TaskRow, TokenRow,
 };
 pub use config::ClusterConfig;
 pub use files::Upload;
@@ -105,6 +106,7 @@ pub struct Cluster {
     supplies: supplies::Supplies,
     results: results::Results,
     outbox: outbox::Outbox,
+    secrets: secrets::Secrets,
     last_event: u64,
     ignored: u64,
     no_env: Arc<BTreeMap<String, String>>,

@@ -51,6 +51,7 @@ pub struct Node {
     /// As its agent said in its hello.
     pub takes_files: bool,
     pub gives_results: bool,
+    pub takes_secrets: bool,
     /// It had no room for some a moment ago.
     pub files_rest: bool,
     /// Replaced attempts it holds ended: their late results are on the way.
@@ -90,6 +91,7 @@ impl Node {
             expecting: 0,
             takes_files: false,
             gives_results: false,
+            takes_secrets: false,
             files_rest: false,
             late: BTreeSet::new(),
             complaints: Valve::default(),
@@ -134,6 +136,7 @@ impl Node {
         (self.takes_files || !key.files)
             && (self.gives_results || !key.results)
             && self.interpreters.has(key.interpreters)
+            && (self.takes_secrets || !key.secrets)
     }
 
     /// As it says itself.

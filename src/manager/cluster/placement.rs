@@ -166,7 +166,7 @@ impl Cluster {
             command: job.recipe.command_of(id.index),
             env: job.recipe.env_of(id.index).unwrap_or_else(|| self.no_env.clone()),
             files: self.given_to(id),
-            secrets: [].into(),
+            secrets: self.secrets.told(id.job, self.people.name(job.owner)),
         })
     }
 

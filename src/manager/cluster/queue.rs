@@ -23,6 +23,8 @@ pub struct Key {
     pub results: bool,
     /// Only for nodes that have these.
     pub interpreters: Interpreters,
+    /// Only for nodes that take secrets.
+    pub secrets: bool,
 }
 
 impl Key {
@@ -36,6 +38,7 @@ impl Key {
             files: job.files || reduces,
             results: reduced,
             interpreters: job.interpreters,
+            secrets: job.secrets,
         }
     }
 }

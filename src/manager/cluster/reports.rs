@@ -165,6 +165,10 @@ impl Cluster {
     /// A node speaks of an attempt that was never given to it, or of a job nobody remembers: it is to forget it.
     fn never_its_own(&mut self, on: NodeIx, link: LinkId, attempt: AttemptId, what: &str, turn: &mut Turn<'_>) {
         self.ignored += 1;
+        // Should it have a late result, that goes with it.
+        if let Some(node) = self.nodes.get_mut(on) {
+            node.late.remove(&attempt);
+        }
         turn.send(link, ToAgent::Discard { attempts: vec![attempt] });
         // A job forgotten with age is nobody's lie.
         if self.jobs.task(attempt.task).is_some() {

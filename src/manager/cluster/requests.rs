@@ -36,9 +36,9 @@ impl Cluster {
             Request::ResultRemove { targets } => self.remove_results(caller, &targets, turn),
             Request::JobRemove { jobs } => self.remove_jobs(caller, &jobs, turn),
             Request::Away => Ok(self.away(caller)),
-            Request::SecretSet { .. } | Request::Secrets { .. } | Request::SecretRemove { .. } => {
-                Err(Refusal::unavailable("not yet"))
-            }
+            Request::SecretSet { name, value } => self.set_secret(caller, name, value, turn),
+            Request::Secrets { owner } => self.list_secrets(caller, owner.as_ref()),
+            Request::SecretRemove { name, owner } => self.remove_secret(caller, &name, owner.as_ref(), turn),
             Request::Hello { .. }
             | Request::Logs(_)
             | Request::Events(_)

@@ -30,6 +30,9 @@ impl Cluster {
                 "nothing to retry: all of this succeeded; to run a task again all the same, name it, as in 17.3"
             }));
         }
+        for job in again.iter().map(|id| id.job).collect::<BTreeSet<_>>() {
+            self.still_has_secrets(job)?;
+        }
         for &id in &again {
             self.bury(id, turn);
             self.update(id, turn, |task| {

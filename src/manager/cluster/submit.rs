@@ -21,6 +21,7 @@ impl Cluster {
         spec.check().map_err(|bad| Refusal::usage(bad.to_string()))?;
         let pin = spec.node.as_ref().map(|name| self.pin(name)).transpose()?;
         let given = self.resolve(caller, &spec.files)?;
+        self.has_secrets(caller, &spec.secrets)?;
         lengths::fits(&spec, &given)?;
         let Some(id) = self.jobs.next_id() else {
             return Err(Refusal::refused("all job numbers there are have been given"));
@@ -33,6 +34,7 @@ impl Cluster {
         let ((first, last), key) = (job.maps().into_inner(), Key::of(&job, job.first));
         self.supply(id, &caller.person, &spec.files, given.clone());
         self.outbox.want(id, &spec.notify);
+        self.secrets.give(id, &spec.secrets);
         let row = JobRow { id, owner: caller.person.clone(), submitted_at: turn.now.wall, spec, given };
         turn.persist(Change::Job(Arc::new(row)));
         turn.publish_of(Some(caller.person.clone()), What::JobSubmitted { job: id, tasks, name });

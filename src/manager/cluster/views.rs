@@ -93,6 +93,7 @@ impl Cluster {
             state: job.counts.state(),
             counts: job.counts,
             files: vec![],
+            secrets: vec![],
         }
     }
 

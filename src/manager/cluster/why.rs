@@ -14,6 +14,10 @@ use super::port::Now;
 use super::queue::Key;
 use super::task::Task;
 
+const NO_SECRETS: &str = "its agent takes no secrets: it is older, or has no folder in memory to put them into";
+const NO_SECRETS_ANYWHERE: &str =
+    "the agents of all that are up are older, or have no folder in memory to put them into; upgrade one";
+
 impl Cluster {
     pub(super) fn why(&self, id: TaskId, now: Now) -> Result<Reply, Refusal> {
         let (job, task) = self.known_task(id)?;
@@ -92,12 +96,13 @@ impl Cluster {
                     format!("waits for {name}: {}{after}", self.why_not(ix, node, key, id, now))
                 }
                 _ if meant().any(|(_, node)| node.open()) && !meant().any(|(_, node)| node.open() && node.can(key)) => {
-                    let open = || meant().map(|(_, node)| node).filter(|node| node.open());
-                    let takes = open().any(|node| node.takes_files);
-                    let gives = open().any(|node| node.gives_results);
+                    let some = |can: fn(&Node) -> bool| meant().any(|(_, node)| node.open() && can(node));
                     let what = match () {
-                        () if key.files && !takes => "takes files",
-                        () if key.results && !gives => "gives results",
+                        () if key.secrets && !some(|node| node.takes_secrets) => {
+                            return format!("waits for a worker that takes secrets: {NO_SECRETS_ANYWHERE}{after}");
+                        }
+                        () if key.files && !some(|node| node.takes_files) => "takes files",
+                        () if key.results && !some(|node| node.gives_results) => "gives results",
                         () => {
                             let names = key.interpreters.names().collect::<Vec<_>>().join(" and ");
                             return format!("waits for a worker that has {names}: none that is up does{after}");
@@ -146,6 +151,9 @@ impl Cluster {
         }
         if key.results && !node.gives_results {
             return "its agent is older and gives no results, which another task of the job needs; upgrade it".into();
+        }
+        if key.secrets && !node.takes_secrets {
+            return NO_SECRETS.into();
         }
         if let Some(missing) = node.interpreters.without(key.interpreters) {
             return format!("it has no {missing}, which runs a script of the task");

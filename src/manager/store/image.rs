@@ -5,13 +5,14 @@ use protocol::file::FileKind;
 use protocol::id::{JobId, TaskId};
 use protocol::job::TaskState;
 use protocol::result::Left;
+use protocol::secret::Hidden;
 use rusqlite::Connection;
 
 use super::StoreError;
 use super::kinds::Columns;
 use crate::manager::cluster::{
     Age, AttemptRow, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, NoticeRow, PersonRow, ResultRow, SecretHash,
-    TaskRow, TokenRow,
+    SecretRow, TaskRow, TokenRow,
 };
 
 pub fn load(db: &Connection) -> Result<Image, StoreError> {
@@ -26,6 +27,7 @@ pub fn load(db: &Connection) -> Result<Image, StoreError> {
         results: all(db, "result", result)?,
         ages: all(db, "age", age)?,
         notices: all(db, "notice", |c| Ok(NoticeRow { no: c.number("no")?, notice: c.json("what")? }))?,
+        secrets: all(db, "secret", secret)?,
         hours: number(db, "hours")?,
         last_job: u32::try_from(number(db, "job")?).unwrap_or(u32::MAX),
         // Written down now and then only: the newest events are always there.
@@ -165,6 +167,15 @@ fn result(c: &Columns) -> Result<ResultRow, StoreError> {
 fn age(c: &Columns) -> Result<(JobId, Age), StoreError> {
     let warned: Option<i64> = c.get("warned")?;
     Ok((JobId(c.get("job")?), Age { since: c.number("since")?, warned: warned.map(i64::unsigned_abs) }))
+}
+
+fn secret(c: &Columns) -> Result<SecretRow, StoreError> {
+    Ok(SecretRow {
+        owner: c.parse("owner")?,
+        name: c.parse("name")?,
+        value: Hidden::of(c.get("value")?),
+        set_at: c.time("set_at")?,
+    })
 }
 
 fn task_id(c: &Columns) -> Result<TaskId, StoreError> {

@@ -69,6 +69,7 @@ CREATE TABLE age (job INTEGER PRIMARY KEY, since INTEGER NOT NULL, warned INTEGE
 ", "
 -- Whom it is still to be told that a job has ended.
 CREATE TABLE notice (no INTEGER PRIMARY KEY, what TEXT NOT NULL);
+-- Given to tasks, and shown to nobody.
 CREATE TABLE secret (
     owner TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, set_at INTEGER NOT NULL, PRIMARY KEY (owner, name)
 ) WITHOUT ROWID;

@@ -11,6 +11,7 @@ use protocol::job::{Counts, JobSpec, Outcome, Stream, TaskState};
 use protocol::node::{Facts, Role};
 use protocol::notify::{Ended, JobEnd, Notice};
 use protocol::result::Left;
+use protocol::secret::{Hidden, MOST_SECRET_BYTES};
 use protocol::time::UnixMillis;
 use tokio::sync::mpsc;
 
@@ -18,7 +19,7 @@ use super::writer::{Batch, Writer};
 use super::{Outputs, Reader, StoreError, database};
 use crate::manager::cluster::{
     Age, AttemptRow, Change, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, NoticeRow, PersonRow, ResultRow,
-    SecretHash, TaskRow, TokenRow,
+    SecretHash, SecretRow, TaskRow, TokenRow,
 };
 use crate::manager::history::{Page, Stamp};
 
@@ -64,6 +65,11 @@ fn task(id: TaskId) -> TaskRow {
         outcome: Some(Outcome::Exited(3)),
         stopping: Some("by ana".into()),
     }
+}
+
+fn secret(name: &str, value: Vec<u8>) -> SecretRow {
+    let (owner, name) = ("ana".parse().unwrap(), name.parse().unwrap());
+    SecretRow { owner, name, value: Hidden::of(value), set_at: UnixMillis(6) }
 }
 
 /// One of everything.
@@ -128,6 +134,7 @@ fn rows() -> Image {
         results: vec![result],
         ages: vec![(JobId(7), Age { since: 30, warned: Some(31) })],
         notices: vec![notice(3)],
+        secrets: vec![secret("token", b"x".to_vec())],
         hours: 32,
         last_job: 7,
         last_event: 41,
@@ -175,6 +182,7 @@ fn changes(image: &Image) -> Vec<Change> {
     changes.extend(image.results.iter().cloned().map(Change::Result));
     changes.extend(image.ages.iter().map(|(job, age)| Change::Age(*job, Some(*age))));
     changes.extend(image.notices.iter().cloned().map(|row| Change::Notice(row.into())));
+    changes.extend(image.secrets.iter().cloned().map(Change::Secret));
     changes.push(Change::Hours(image.hours));
     changes
 }
@@ -558,5 +566,39 @@ async fn the_state_is_nobody_elses_to_read_whatever_its_folder_allows() {
         let mode = std::fs::metadata(state.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
     }
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn a_secret_is_loaded_byte_for_byte() {
+    let state = tempfile::tempdir().unwrap();
+    let (writer, ..) = start(state.path());
+    let binary: Vec<u8> = (0..=255).cycle().take(MOST_SECRET_BYTES).collect();
+    let rows = vec![secret("a", binary), secret("b", b"quotes ' \" and\nlines".to_vec())];
+    commit(&writer, rows.iter().cloned().map(Change::Secret).collect(), vec![]).await;
+    writer.close().await;
+    let (writer, loaded, _alarm) = start(state.path());
+    assert_eq!(loaded.secrets, rows);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_in_the_file_of_a_secret_that_was_replaced_or_removed() {
+    let state = tempfile::tempdir().unwrap();
+    let long = |word: &str| word.repeat(MOST_SECRET_BYTES / word.len()).into_bytes();
+    let (writer, ..) = start(state.path());
+    let first = vec![secret("a", long("swordfish-one")), secret("b", long("swordfish-two"))];
+    commit(&writer, first.into_iter().map(Change::Secret).collect(), vec![]).await;
+    writer.close().await;
+    let read = || std::fs::read(database(state.path())).unwrap();
+    let finds = |words: &str| read().windows(words.len()).any(|bytes| bytes == words.as_bytes());
+    assert!(finds("swordfish-one") && finds("swordfish-two"));
+    let (writer, ..) = start(state.path());
+    let gone = Change::SecretGone("ana".parse().unwrap(), "b".parse().unwrap());
+    commit(&writer, vec![Change::Secret(secret("a", b"new".to_vec())), gone], vec![]).await;
+    writer.close().await;
+    assert!(!finds("swordfish"));
+    let (writer, loaded, _alarm) = start(state.path());
+    assert_eq!(loaded.secrets, [secret("a", b"new".to_vec())]);
     writer.close().await;
 }

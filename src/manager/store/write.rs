@@ -6,7 +6,9 @@ use rusqlite::{Connection, params};
 
 use super::StoreError;
 use super::kinds::{int, json, time};
-use crate::manager::cluster::{Age, AttemptRow, Change, FileRow, JobRow, NodeRow, ResultRow, TaskRow, TokenRow};
+use crate::manager::cluster::{
+    Age, AttemptRow, Change, FileRow, JobRow, NodeRow, ResultRow, SecretRow, TaskRow, TokenRow,
+};
 use crate::manager::history::Page;
 
 pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
@@ -46,6 +48,11 @@ pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
         Change::Age(job, Some(age)) => self::age(db, *job, age),
         Change::Age(job, None) => run(db, "DELETE FROM age WHERE job = ?1", params![job.0]),
         Change::Hours(hours) => number(db, "hours", *hours),
+        Change::Secret(row) => leaving_nothing(db, |db| secret(db, row)),
+        Change::SecretGone(owner, name) => leaving_nothing(db, |db| {
+            let sql = "DELETE FROM secret WHERE owner = ?1 AND name = ?2";
+            run(db, sql, params![owner.as_str(), name.as_str()])
+        }),
         // Of bytes no row is kept.
         Change::ContentGone(_) => Ok(()),
         Change::Notice(row) => {
@@ -223,6 +230,26 @@ fn result(db: &Connection, row: &ResultRow) -> Result<(), StoreError> {
             row.collected.map(|collected| int(collected.hour))
         ],
     )
+}
+
+fn secret(db: &Connection, row: &SecretRow) -> Result<(), StoreError> {
+    run(
+        db,
+        "INSERT OR REPLACE INTO secret VALUES (?1, ?2, ?3, ?4)",
+        params![row.owner.as_str(), row.name.as_str(), row.value.bytes(), int(row.set_at.0)],
+    )
+}
+
+/// What was there before is overwritten, rather than left in the file until something else needs the place.
+fn leaving_nothing(
+    db: &Connection,
+    write: impl FnOnce(&Connection) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let overwrites = |on| db.pragma_update(None, "secure_delete", on);
+    overwrites(true)?;
+    let written = write(db);
+    overwrites(false)?;
+    written
 }
 
 fn age(db: &Connection, job: JobId, age: &Age) -> Result<(), StoreError> {

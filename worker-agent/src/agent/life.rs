@@ -28,6 +28,7 @@ use super::keeper::Keeper;
 use super::pulse::Pulse;
 use super::reports::Reports;
 use super::results::{self, Results};
+use super::secrets::Secrets;
 use super::spares::Spares;
 use super::status::Teller;
 use super::{AgentConfig, GiveUp, folder, spool};
@@ -58,6 +59,7 @@ pub(super) struct Agent {
     pub(super) cache: Cache,
     pub(super) fetches: Fetches,
     pub(super) spares: Spares,
+    pub(super) secrets: Secrets,
     pub(super) followers: Followers,
     pub(super) stop_grace_ms: u64,
     /// Follows of tasks that are just being started.
@@ -110,6 +112,9 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
     let held = tasks.len();
     tasks.into_iter().for_each(|kept| desk.adopt(kept));
 
+    let mut secrets = Secrets::open(layout);
+    secrets.keep_only(|attempt| desk.end_of(attempt).is_none());
+
     let key = Arc::new(Key::load_or_create(&layout.key()).map_err(|error| GiveUp(error.to_string()))?);
     let mut teller = Teller::default();
     let saved = Home::load(&layout.manager())?;
@@ -139,6 +144,7 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
         cache,
         fetches: Fetches::default(),
         spares: Spares::default(),
+        secrets,
         followers: Followers::default(),
         stop_grace_ms: STOP_GRACE_MS,
         early_follows: Vec::new(),
@@ -289,7 +295,7 @@ impl Agent {
             slots: self.desk.slots(),
             shared_uid: !self.root,
             takes_files: true,
-            takes_secrets: true,
+            takes_secrets: self.secrets.are_taken(),
             gives_results: true,
             facts,
             held: self.desk.held(wall()),
@@ -376,6 +382,7 @@ impl Agent {
         if self.settled_at.take_if(|at| Instant::now() >= *at).is_some() {
             crate::memory::give_back();
             self.more_to_empty |= folder::sweep(&self.config.layout, |attempt| self.desk.holds(attempt));
+            self.secrets.keep_only(|attempt| self.desk.holds(attempt) && self.desk.end_of(attempt).is_none());
         }
         self.bulk.expire();
         self.tidy_cache();

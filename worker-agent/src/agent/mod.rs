@@ -2,7 +2,8 @@
 //!
 //! - [`life`] is its one loop: whatever the keeper, the manager or the clock says is handled there, in turn, by one owner
 //!   on one thread.
-//! - [`desk`] decides what runs and what waits; [`folder`], [`spares`], [`spool`] and [`environment`] are what a task gets.
+//! - [`desk`] decides what runs and what waits; [`folder`], [`spares`], [`spool`], [`environment`] and [`secrets`] are what a
+//!   task gets.
 //! - [`given`] sees to the files that orders have: [`fetch`] brings what is missing, [`cache`] keeps it and places it.
 //! - [`control`] is the link for orders and reports, [`bulk`], [`results`] and [`follow`] are for what is large or watched,
 //!   each on connections of their own. [`join`] is how a node gets a manager, [`home`] how it remembers it.
@@ -31,6 +32,7 @@ mod pulse;
 mod reports;
 mod reserve;
 mod results;
+mod secrets;
 mod spares;
 mod spool;
 mod status;

@@ -106,6 +106,7 @@ impl Agent {
     }
 
     pub(super) fn never_started(&mut self, attempt: AttemptId, outcome: Outcome) {
+        self.secrets.remove(attempt);
         self.desk.failed(attempt, outcome, wall());
         self.look_at_disk();
         self.reports.finished(attempt);
@@ -121,7 +122,8 @@ impl Agent {
     pub(super) fn spawn(&mut self, order: &Order, home: &Path) -> Result<(), String> {
         let (attempt, uid) = (order.attempt, self.root.then_some(order.uid));
         let note = if order.cpus == 1 { serde_json::Value::Null } else { json!({ "cpus": order.cpus }) };
-        let env = environment::of(order, home);
+        let secrets = self.secrets.put(attempt, uid, &order.secrets)?;
+        let env = environment::of(order, home, secrets.as_deref())?;
         let spawn = Spawn { attempt, uid, command: order.command.to_vec(), env, note };
         self.tell_keeper(&ToKeeper::Spawn(spawn)).map_err(|error| error.to_string())
     }
@@ -166,6 +168,7 @@ impl Agent {
         for (attempt, _) in forgotten {
             self.bulk.forget(attempt);
             self.results.forget(attempt);
+            self.secrets.remove(attempt);
             if self.spares.remove(&self.config.layout, attempt) {
                 self.has_gone();
             }
@@ -182,6 +185,7 @@ impl Agent {
             }
             FromKeeper::Ended(ended) => {
                 let attempt = ended.attempt;
+                self.secrets.remove(attempt);
                 if matches!(ended.outcome, Outcome::NotStarted { kind: NotStarted::Fault, .. }) {
                     self.look_at_disk();
                 }

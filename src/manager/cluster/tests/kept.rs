@@ -6,12 +6,12 @@ use protocol::agent::Output;
 use protocol::event::Event;
 use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId, TaskId};
-use protocol::name::{NodeName, PersonName};
+use protocol::name::{NodeName, PersonName, SecretName};
 use protocol::notify::Notice;
 
 use crate::manager::cluster::{
-    Age, AttemptRow, Change, FileRow, Image, JobRow, NodeRow, NoticeRow, PersonRow, ResultRow, SecretHash, TaskRow,
-    TokenRow,
+    Age, AttemptRow, Change, FileRow, Image, JobRow, NodeRow, NoticeRow, PersonRow, ResultRow, SecretHash, SecretRow,
+    TaskRow, TokenRow,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -27,6 +27,7 @@ pub struct Kept {
     pub results: BTreeMap<AttemptId, ResultRow>,
     pub ages: BTreeMap<JobId, Age>,
     pub notices: BTreeMap<u64, NoticeRow>,
+    pub secrets: BTreeMap<(PersonName, SecretName), SecretRow>,
     pub hours: u64,
     pub last_job: u32,
     pub last_event: u64,
@@ -78,6 +79,11 @@ impl Kept {
                 self.notices.insert(row.no, (*row).clone());
             }
             Change::NoticeGone(no) => assert!(self.notices.remove(&no).is_some(), "notice {no} goes, and is not there"),
+            Change::Secret(row) => drop(self.secrets.insert((row.owner.clone(), row.name.clone()), row)),
+            Change::SecretGone(owner, name) => {
+                let gone = self.secrets.remove(&(owner, name));
+                assert!(gone.is_some(), "a secret goes that is not there");
+            }
             Change::ContentGone(hash) => {
                 assert!(!self.refers_to(&hash), "a content that is referred to is let go");
             }
@@ -109,6 +115,7 @@ impl Kept {
             results: self.results.values().cloned().collect(),
             ages: self.ages.iter().map(|(job, age)| (*job, *age)).collect(),
             notices: self.notices.values().cloned().collect(),
+            secrets: self.secrets.values().cloned().collect(),
             hours: self.hours,
             last_job: self.last_job,
             last_event: self.last_event,

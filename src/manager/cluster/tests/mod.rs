@@ -25,6 +25,7 @@ mod placement;
 mod reduce;
 mod results;
 mod scale;
+mod secrets;
 mod simulator;
 mod stopping;
 mod supplies;

@@ -8,7 +8,7 @@ use protocol::id::AttemptId;
 use protocol::job::Outcome;
 
 use super::agenda::{MS, SECOND};
-use super::machine::{State, agent_of, some_languages};
+use super::machine::{NEWEST, State, agent_of, some_languages};
 use super::net::{ConnId, End, Frame, Way};
 use super::world::{Happening, Sim};
 
@@ -24,8 +24,9 @@ impl Sim {
         machine.unbegun.clear();
         let life = machine.life;
         if self.noise && self.plan.older > 0 && self.dice.chance(30) {
-            let (takes_files, gives_results) = agent_of(self.dice.below(3));
-            (self.machines[at].takes_files, self.machines[at].gives_results) = (takes_files, gives_results);
+            let kind = self.dice.below(NEWEST + 1);
+            let machine = &mut self.machines[at];
+            (machine.takes_files, machine.gives_results, machine.takes_secrets) = agent_of(kind);
         }
         if self.noise && self.dice.chance(30) {
             self.machines[at].interpreters = some_languages(&mut self.dice);

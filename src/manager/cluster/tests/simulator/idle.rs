@@ -86,7 +86,13 @@ impl Sim {
         let files_may = machine.takes_files || !class.files;
         let results_may = machine.gives_results || !class.results;
         let runs_it = class.interpreters.iter().all(|name| machine.interpreters.contains(&**name));
-        owner_may && files_may && results_may && runs_it && class.pin.as_ref().is_none_or(|pin| *pin == machine.name)
+        let secrets_may = machine.takes_secrets || !class.secrets;
+        owner_may
+            && files_may
+            && results_may
+            && secrets_may
+            && runs_it
+            && class.pin.as_ref().is_none_or(|pin| *pin == machine.name)
     }
 
     /// The oldest that waits at another machine for slots, and could run here.

@@ -29,6 +29,7 @@ pub struct Machine {
     /// What runs scripts there, as its agent tells when it begins.
     pub interpreters: BTreeSet<&'static str>,
     pub gives_results: bool,
+    pub takes_secrets: bool,
     pub liar: bool,
     pub powered: bool,
     pub boot: u32,
@@ -76,9 +77,12 @@ pub enum State {
     Discarded,
 }
 
-/// Of three kinds of agents, from the oldest: whether it takes files, and gives results.
-pub fn agent_of(kind: usize) -> (bool, bool) {
-    (kind > 0, kind > 1)
+/// The youngest of the four kinds of agents that [`agent_of`] knows.
+pub const NEWEST: usize = 3;
+
+/// Of a kind of agents, from the oldest: whether it takes files, gives results, and takes secrets.
+pub fn agent_of(kind: usize) -> (bool, bool, bool) {
+    (kind > 0, kind > 1, kind >= NEWEST)
 }
 
 /// What scripts are run by here.
@@ -94,7 +98,8 @@ impl Machine {
         (0..plan.nodes)
             .map(|n| {
                 let slots = 1 + dice.below(plan.most_slots) as u32;
-                let (takes_files, gives_results) = agent_of(if dice.chance(plan.older) { dice.below(2) } else { 2 });
+                let kind = if dice.chance(plan.older) { dice.below(NEWEST) } else { NEWEST };
+                let (takes_files, gives_results, takes_secrets) = agent_of(kind);
                 Self {
                     name: name(&format!("pi-{n}")),
                     slots,
@@ -103,6 +108,7 @@ impl Machine {
                     takes_files,
                     interpreters: some_languages(dice),
                     gives_results,
+                    takes_secrets,
                     liar: liar == Some(n),
                     powered: true,
                     boot: 1,
@@ -177,7 +183,7 @@ impl Machine {
             slots: self.slots,
             shared_uid: self.shared_uid,
             takes_files: self.takes_files,
-            takes_secrets: true,
+            takes_secrets: self.takes_secrets,
             gives_results: self.gives_results,
             facts: Facts { interpreters: self.interpreters.iter().map(told).collect(), ..Facts::default() },
             held: runs.chain(ended).collect(),

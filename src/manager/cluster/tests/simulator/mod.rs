@@ -38,6 +38,10 @@
 //! | after a start and a reload nobody is asked to tell what is owed | it does not come to rest |
 //! | numbers of notices begin anew after a start | was given before |
 //! | what it needs is removed | begins, and another has nothing kept |
+//! | a secret goes while jobs wait that are given it | goes, and job … that is given it has not ended |
+//! | a job is run again without its secret | is to run, and … has no |
+//! | a task is told the secret of who asks for it, and not of its owner | a value that … never had |
+//! | what takes secrets goes to any agent | has secrets, … takes none |
 
 mod agenda;
 mod agent;

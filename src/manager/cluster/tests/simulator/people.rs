@@ -11,6 +11,7 @@ use protocol::job::{Array, Axis, JobFile, JobSpec};
 use protocol::name::NodeName;
 use protocol::node::Role;
 use protocol::result::{INPUTS, Reduce};
+use protocol::secret::{Hidden, JobSecret, SecretAs};
 
 use super::super::words::{admin, hash, key, operator};
 use super::agenda::{MS, SECOND};
@@ -20,6 +21,7 @@ use crate::manager::cluster::{CallId, Caller, Input, Place, Told, Upload};
 
 const PEOPLE: [&str; 3] = ["ana", "bob", "eve"];
 const NAMES: [&str; 3] = ["data", "set", "tool"];
+const SECRETS: [&str; 2] = ["token", "key"];
 /// Few, so that the same bytes have several names.
 const CONTENTS: usize = 6;
 
@@ -95,6 +97,10 @@ impl Sim {
             let ask = self.about_files();
             return (person, Some(ask));
         }
+        if self.plan.secret > 0 && self.dice.chance(self.plan.about_secrets) {
+            let caller = if self.dice.chance(10) { admin() } else { person };
+            return (caller, Some(self.about_secrets()));
+        }
         if self.dice.chance(self.plan.about_results) {
             let caller = if self.dice.chance(30) { admin() } else { person };
             return (caller, self.about_results());
@@ -147,6 +153,9 @@ impl Sim {
         if self.dice.chance(20) {
             spec.interpreters.insert(LANGUAGES[self.dice.below(LANGUAGES.len())].into());
         }
+        if self.dice.chance(self.plan.secret) {
+            self.give_secrets(&mut spec);
+        }
         if self.dice.chance(self.plan.given) {
             spec.files.push(JobFile { writable: self.dice.chance(20), ..JobFile::of(self.some_file()) });
             if self.dice.chance(30) {
@@ -159,6 +168,32 @@ impl Sim {
             }
         }
         spec
+    }
+
+    fn give_secrets(&mut self, spec: &mut JobSpec) {
+        for n in 0..1 + self.dice.below(2) {
+            let name = format!("S{n}");
+            let given = if self.dice.chance(50) { SecretAs::Env(name) } else { SecretAs::File(name.parse().unwrap()) };
+            let secret = SECRETS[self.dice.below(SECRETS.len())].parse().unwrap();
+            spec.secrets.push(JobSecret { secret, given });
+        }
+    }
+
+    /// Each value is another; some are no text.
+    fn about_secrets(&mut self) -> Ask {
+        let name = SECRETS[self.dice.below(SECRETS.len())].parse().unwrap();
+        let owner = self.dice.chance(20).then(|| PEOPLE[self.dice.below(3)].parse().unwrap());
+        Ask::Request(match self.dice.below(10) {
+            0..=2 => Request::SecretRemove { name, owner },
+            3 => Request::Secrets { owner },
+            _ => {
+                let mut value = self.number().to_string().into_bytes();
+                if self.dice.chance(15) {
+                    value.push(0);
+                }
+                Request::SecretSet { name, value: Hidden::of(value) }
+            }
+        })
     }
 
     fn sweep(&mut self, spec: &mut JobSpec) {

@@ -19,7 +19,7 @@ pub struct Plan {
     pub most_slots: usize,
     /// Percent of the machines on which tasks share the agent's uid.
     pub shared: usize,
-    /// Percent of the machines whose agent is too old to take files, or to give results.
+    /// Percent of the machines whose agent is too old to take files or secrets, or to give results.
     pub older: usize,
     pub liar: bool,
 
@@ -38,6 +38,9 @@ pub struct Plan {
     /// Percent of the jobs of whose end somebody is told.
     pub told: usize,
     pub about_files: usize,
+    /// Percent of the jobs that are given secrets; where there are some, of the wishes that are about them.
+    pub secret: usize,
+    pub about_secrets: usize,
     /// Percent of the tasks that leave something, and of the wishes that are about that.
     pub leaving: usize,
     pub about_results: usize,
@@ -113,6 +116,8 @@ impl Plan {
             reduced: [0, 20, 50][d.below(3)],
             told: [0, 20, 60][d.below(3)],
             about_files: [5, 20][d.below(2)],
+            secret: [0, 20, 60][d.below(3)],
+            about_secrets: [5, 20][d.below(2)],
             leaving: [0, 30, 80][d.below(3)],
             about_results: [0, 5, 20][d.below(3)],
             about_tasks: [0, 15, 40][d.below(3)],

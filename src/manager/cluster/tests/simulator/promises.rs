@@ -6,6 +6,8 @@
 //! - No attempt begins twice, none unbeknown to the disk, none beside another of its task that was not declared over.
 //! - No node is given more than it has slots and backlog for; none that is drained or revoked is given anything.
 //! - A job is given what its files were when it was submitted, and that stays for as long as the job does; no longer.
+//! - It is given its owner's secrets and no others, as they were at some time since; they stay for as long as it has not
+//!   ended ([`secrets`]).
 //! - Who reduces what others leave begins when all of them have succeeded, with that, and waits for nobody in vain
 //!   ([`super::reduces`]).
 //! - What an attempt left is kept before its end is told, and stays until it is removed or its job forgotten ([`left`]).
@@ -15,6 +17,7 @@
 
 mod ends;
 mod left;
+mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,6 +46,7 @@ pub struct Class {
     pub files: bool,
     pub results: bool,
     pub interpreters: BTreeSet<String>,
+    pub secrets: bool,
 }
 
 pub struct Promises {
@@ -70,6 +74,7 @@ pub struct Promises {
     /// Contents whose bytes are on the disk.
     contents: BTreeSet<ContentHash>,
     left: left::Left,
+    secrets: secrets::Secrets,
     pub reduces: Reduces,
     pub ends: ends::Ends,
 }
@@ -94,6 +99,7 @@ impl Promises {
             unfinished: 0,
             contents: BTreeSet::new(),
             left: Default::default(),
+            secrets: Default::default(),
             reduces: Reduces::default(),
             ends: Default::default(),
         }
@@ -180,6 +186,8 @@ impl Promises {
             Change::ResultGone(attempt) => self.result_gone(disk, *attempt, events),
             Change::Notice(row) => self.ends.notice(disk, row),
             Change::NoticeGone(no) => self.ends.notice_gone(disk, *no, events),
+            Change::Secret(row) => self.secrets.set(row, now),
+            Change::SecretGone(owner, name) => self.secrets.gone(disk, owner, name, now),
             // That nobody refers to it is what `Kept` looks at.
             Change::ContentGone(hash) => {
                 assert!(self.contents.remove(hash), "promise broken: a content goes twice");
@@ -190,6 +198,7 @@ impl Promises {
     fn new_job(&mut self, disk: &Kept, row: &JobRow, now: Instant) {
         assert!(row.id.0 > disk.last_job, "promise broken: the number of job {} was given before", row.id);
         self.given_what_was_named(disk, row);
+        secrets::are_there(disk, row);
         self.submitted.insert(row.id, now);
         let (first, _) = row.spec.maps().into_inner();
         let tasks = self.queued.entry(class(row, first)).or_default();
@@ -217,7 +226,12 @@ impl Promises {
             machine.takes_files || order.files.is_empty(),
             "promise broken: {attempt} has files, {name} takes none"
         );
+        assert!(
+            machine.takes_secrets || order.secrets.is_empty(),
+            "promise broken: {attempt} has secrets, {name} takes none"
+        );
         let Some(job) = disk.jobs.get(&attempt.task.job) else { return };
+        self.secrets.told(job, order, self.submitted.get(&job.id).copied());
         let index = attempt.task.index;
         assert!(
             machine.gives_results || !class(job, index).results,
@@ -254,6 +268,7 @@ impl Promises {
         let right = match step {
             _ if old.state.ended() && row.state.ended() => same && old.outcome == row.outcome,
             (before, TaskState::Queued) if before.ended() => {
+                secrets::are_there(disk, job);
                 same && row.outcome.is_none() && events.contains(&What::TaskRetried { task: id })
             }
             (TaskState::Queued, TaskState::Starting) => {
@@ -521,6 +536,7 @@ pub fn class(row: &JobRow, index: u32) -> Class {
         files: reduces || !row.given.is_empty(),
         results: last.is_some() && !reduces,
         interpreters: row.spec.interpreters.clone(),
+        secrets: !row.spec.secrets.is_empty(),
     }
 }
 

@@ -7,7 +7,7 @@ use protocol::id::TaskId;
 
 use super::super::{checks, words::admin};
 use super::agenda::{MINUTE, SECOND};
-use super::machine::LANGUAGES;
+use super::machine::{LANGUAGES, NEWEST, agent_of};
 use super::people::Ask;
 use super::world::{Happening, Sim};
 use crate::manager::cluster::{Cluster, Input};
@@ -40,11 +40,12 @@ impl Sim {
             let machine = &mut self.machines[at];
             (machine.blocked_up, machine.blocked_down) = (0, 0);
             // All agents are brought up to date.
+            let newest = machine.takes_files && machine.gives_results && machine.takes_secrets;
             let has_all = machine.interpreters.len() == LANGUAGES.len();
-            if machine.slots != machine.usual_slots || !machine.takes_files || !machine.gives_results || !has_all {
+            if machine.slots != machine.usual_slots || !newest || !has_all {
                 machine.slots = machine.usual_slots;
                 machine.interpreters = LANGUAGES.into();
-                (machine.takes_files, machine.gives_results) = (true, true);
+                (machine.takes_files, machine.gives_results, machine.takes_secrets) = agent_of(NEWEST);
                 self.agent_dies(at);
             }
         }

@@ -1,0 +1,73 @@
+//! What is promised of secrets, by what was on the disk and when.
+
+use std::collections::BTreeMap;
+
+use protocol::agent::Order;
+use protocol::id::TaskId;
+use protocol::job::TaskState;
+use protocol::name::{PersonName, SecretName};
+use protocol::secret::{Hidden, SecretAs};
+
+use super::super::super::kept::Kept;
+use super::super::agenda::Instant;
+use crate::manager::cluster::{JobRow, SecretRow};
+
+/// All values that each ever had, and until when; the last may still be the one it has.
+#[derive(Default)]
+pub struct Secrets(BTreeMap<(PersonName, SecretName), Vec<(Hidden, Option<Instant>)>>);
+
+impl Secrets {
+    pub fn set(&mut self, row: &SecretRow, now: Instant) {
+        self.over(&row.owner, &row.name, now);
+        let values = self.0.entry((row.owner.clone(), row.name.clone())).or_default();
+        values.push((row.value.clone(), None));
+    }
+
+    pub fn gone(&mut self, disk: &Kept, owner: &PersonName, name: &SecretName, now: Instant) {
+        self.over(owner, name, now);
+        for job in disk.jobs.values().filter(|job| job.owner == *owner && has(job, name)) {
+            let of = |index| disk.tasks.get(&TaskId { job: job.id, index });
+            let ended = |index| of(index).map_or(TaskState::Queued, |row| row.state).ended();
+            assert!(
+                job.spec.indices().all(ended),
+                "promise broken: {name} of {owner} goes, and job {} that is given it has not ended",
+                job.id
+            );
+        }
+    }
+
+    fn over(&mut self, owner: &PersonName, name: &SecretName, now: Instant) {
+        let values = self.0.get_mut(&(owner.clone(), name.clone()));
+        if let Some((_, until @ None)) = values.and_then(|values| values.last_mut()) {
+            *until = Some(now);
+        }
+    }
+
+    /// An order arrives with what its job asked for, each as it was at some time since the job was submitted.
+    pub fn told(&self, job: &JobRow, order: &Order, submitted: Option<Instant>) {
+        let attempt = order.attempt;
+        let given: Vec<&SecretAs> = order.secrets.iter().map(|one| &one.given).collect();
+        let asked: Vec<&SecretAs> = job.spec.secrets.iter().map(|one| &one.given).collect();
+        assert_eq!(given, asked, "promise broken: the secrets of {attempt}");
+        for (asked, told) in job.spec.secrets.iter().zip(order.secrets.iter()) {
+            let values = self.0.get(&(job.owner.clone(), asked.secret.clone()));
+            let lately = |until: &Option<Instant>| until.is_none_or(|until| submitted.is_none_or(|at| until >= at));
+            let so = values.into_iter().flatten().any(|(value, until)| *value == told.value && lately(until));
+            assert!(so, "promise broken: {attempt} is told a value that {} of {} never had", asked.secret, job.owner);
+            let text = told.value.text().is_some() || matches!(told.given, SecretAs::File(_));
+            assert!(text, "promise broken: {attempt} is given as a variable what cannot be one");
+        }
+    }
+}
+
+fn has(job: &JobRow, name: &SecretName) -> bool {
+    job.spec.secrets.iter().any(|one| one.secret == *name)
+}
+
+/// What is to run has all of them.
+pub fn are_there(disk: &Kept, job: &JobRow) {
+    for secret in &job.spec.secrets {
+        let there = disk.secrets.contains_key(&(job.owner.clone(), secret.secret.clone()));
+        assert!(there, "promise broken: job {} is to run, and {} has no {}", job.id, job.owner, secret.secret);
+    }
+}
