@@ -104,6 +104,7 @@ impl Everywhere {
     }
 }
 
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
 #[derive(Debug, Subcommand)]
 enum Verb<Room: Subcommand> {
     #[command(flatten)]

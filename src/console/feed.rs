@@ -253,8 +253,10 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_tells_no_picture_is_tried_again() {
-        let changes = |request: &Request| {
-            hello(request).or_else(|| Some(Body::More(More::Changes(protocol::api::Changes::default()))))
+        let changes = |request: &Request| match request {
+            Request::Watch => Some(Body::More(More::Changes(protocol::api::Changes::default()))),
+            Request::Away => Some(Body::Error(protocol::api::Refusal::usage("an older one does not know that"))),
+            request => hello(request),
         };
         let (_folder, resolve) = manager(changes);
         assert!(lost_twice(resolve).await.contains("does not say who it is"));

@@ -170,7 +170,7 @@ fn what_is_wrong_is_told_with_its_line() {
         ("secrets = [3]", &["each of secrets is a name, or as { secret = "]),
         ("secrets = [\"two words\"]", &["letters, digits", "`bramble secret` lists"]),
         ("secrets = [{ as = \"A\" }]", &["a secret is missing its name"]),
-        ("secrets = [{ secret = \"a\", sa = \"A\" }]", &["a secret has no key \"sa\"", "Did you mean as?"]),
+        ("secrets = [{ secret = \"a\", fil = \"A\" }]", &["a secret has no key \"fil\"", "Did you mean file?"]),
         ("secrets = [{ secret = \"a\", file = \"b/c\" }]", &["no '/'"]),
         ("secrets = [{ secret = \"a\", as = \"A\", file = \"b\" }]", &["name a twice to give it as both"]),
         ("secrets = [\"a\",\n  { secret = \"b\", as = \"A\" }]", &["A would be two things", "--secret b=OTHER"]),

@@ -14,7 +14,10 @@ use crate::manager::cluster::{JobRow, SecretRow};
 
 /// All values that each ever had, and until when; the last may still be the one it has.
 #[derive(Default)]
-pub struct Secrets(BTreeMap<(PersonName, SecretName), Vec<(Hidden, Option<Instant>)>>);
+pub struct Secrets(BTreeMap<(PersonName, SecretName), Values>);
+
+/// With the end of each but the last.
+type Values = Vec<(Hidden, Option<Instant>)>;
 
 impl Secrets {
     pub fn set(&mut self, row: &SecretRow, now: Instant) {
