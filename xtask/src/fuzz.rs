@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: looks for bytes that break a promise about any bytes (`fuzz/src/lib.rs`), and keeps what leads
-//! anywhere new in `fuzz/corpus/`, as little of it as does.
+//! `cargo xtask fuzz`: looks for bytes that break a promise about any bytes (`fuzz/src/lib.rs`). It begins with those in
+//! `fuzz/corpus/`, which have names and are few, and with what it found before that leads anywhere else, in the target folder.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -21,15 +21,15 @@ pub fn main(args: &[String]) -> ExitCode {
         Ok(wish) => wish,
         Err(code) => return code,
     };
-    let Some(tool) = target().and_then(|target| tool(&target)) else {
+    let Some((tool, found)) = target().and_then(|target| Some((tool(&target)?, target.join("fuzz-found")))) else {
         eprintln!("error: cargo-fuzz could not be built");
         return ExitCode::FAILURE;
     };
     let seconds = wish.minutes * 60 / wish.targets.len() as u64;
     for name in wish.targets {
-        if !fuzz(&tool, name, seconds) {
+        if !fuzz(&tool, &found, name, seconds) {
             eprintln!(
-                "fuzz: failed; the bytes are in fuzz/artifacts/{name}/, and with them in fuzz/corpus/{name}/ the tests fail too"
+                "fuzz: failed; the bytes are in fuzz/artifacts/{name}/: put into fuzz/corpus/{name}/, they fail the tests too"
             );
             return ExitCode::FAILURE;
         }
@@ -37,20 +37,21 @@ pub fn main(args: &[String]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// For so long, and then only what is worth it is kept.
-fn fuzz(tool: &Path, name: &str, seconds: u64) -> bool {
-    let chore = |word: &str| {
-        let mut chore = Command::new(tool);
-        // The sanitizer finds faults of unsafe code, of which there is none here, and costs two thirds of the tries.
-        chore.args(["fuzz", word, "--sanitizer", "none", name]);
-        // What it asks of the compiler is not for everybody yet.
-        chore.env("RUSTC_BOOTSTRAP", "1");
-        chore
-    };
-    let mut look = chore("run");
+/// For so long.
+fn fuzz(tool: &Path, found: &Path, name: &str, seconds: u64) -> bool {
+    let found = found.join(name);
+    if let Err(error) = std::fs::create_dir_all(&found) {
+        eprintln!("error: {} cannot be made: {error}", found.display());
+        return false;
+    }
+    let mut look = Command::new(tool);
+    // The sanitizer finds faults of unsafe code, of which there is none here, and costs two thirds of the tries.
+    look.args(["fuzz", "run", "--sanitizer", "none", name]).arg(found).arg(format!("fuzz/corpus/{name}"));
+    // What it asks of the compiler is not for everybody yet.
+    look.env("RUSTC_BOOTSTRAP", "1");
     look.args(["--", "-max_len=16384", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]);
     look.arg(format!("-max_total_time={seconds}"));
-    run(look) && run(chore("cmin"))
+    run(look)
 }
 
 /// cargo-fuzz, on the PATH or built once into the target folder.
