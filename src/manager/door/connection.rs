@@ -117,8 +117,9 @@ struct Connection<'a, W> {
     told_to: mpsc::UnboundedSender<(u64, Result<Reply, Refusal>)>,
     pieces_to: mpsc::Sender<Answer>,
     streams: JoinSet<()>,
-    /// A watch was begun here.
-    watches: bool,
+    /// What its person has missed was asked here, and then a watch begun: a person looks.
+    asks_away: bool,
+    is_console: bool,
     /// With the number of the call.
     transfer: Option<(u64, Transfer)>,
 }
@@ -134,8 +135,20 @@ where
     let (pieces_to, mut pieces) = mpsc::channel(PIECES);
     let out = FrameWriter::new(write);
     let (waiting, streams) = (HashMap::new(), JoinSet::new());
-    let (under_way, watches, transfer) = ([0; 3], false, None);
-    let mut me = Connection { door, caller, out, waiting, under_way, told_to, pieces_to, streams, watches, transfer };
+    let (under_way, asks_away, is_console, transfer) = ([0; 3], false, false, None);
+    let mut me = Connection {
+        door,
+        caller,
+        out,
+        waiting,
+        under_way,
+        told_to,
+        pieces_to,
+        streams,
+        asks_away,
+        is_console,
+        transfer,
+    };
     loop {
         let room = me.waiting.len() + me.streams.len() < MOST_CALLS && me.under_way[Kind::Look as usize] < MOST_LOOKS;
         let going_on = tokio::select! {
@@ -181,11 +194,9 @@ where
     for (call, _) in std::mem::take(&mut me.waiting).into_values() {
         door.heart.gone(call).await;
     }
-    if me.watches {
+    if me.is_console {
         me.streams.shutdown().await;
-        if !door.people.has(&me.caller.person) {
-            door.heart.seen(me.caller.person.clone()).await;
-        }
+        me.seen().await;
     }
     let Connection { caller, out, transfer, .. } = me;
     if let Some((id, transfer)) = transfer {
@@ -252,13 +263,19 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
             Request::Events(query) => {
                 self.stream(id, |door, out| async move { events::stream(&door, query, &out).await })
             }
-            // Whoever has a console open sees it there.
-            Request::Away if self.door.people.has(&caller.person) => {
-                self.answer(id, Ok(Reply::Away(Away { since: None, ended: Counts::default(), jobs: vec![] })))
+            Request::Away => {
+                self.asks_away = true;
+                // Whoever has a console open sees it there.
+                if self.door.people.has(&caller.person) {
+                    let away = Away { since: None, ended: Counts::default(), jobs: vec![] };
+                    return self.answer(id, Ok(Reply::Away(away)));
+                }
+                self.ask(id, caller, Request::Away).await
             }
             Request::Watch => {
-                if !std::mem::replace(&mut self.watches, true) && !self.door.people.has(&caller.person) {
-                    self.door.heart.seen(caller.person.clone()).await;
+                // Programs watch too; a console has asked before what its person has missed.
+                if self.asks_away && !std::mem::replace(&mut self.is_console, true) {
+                    self.seen().await;
                 }
                 self.stream(id, |door, out| async move { watch::stream(&door, caller.person, &out).await })
             }
@@ -272,14 +289,24 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
                 let many = format!("at most {MOST_WAITS} waits at once on one connection; name several tasks in one");
                 self.answer(id, Err(Refusal::refused(many)))
             }
-            request => {
-                let kind = kind(&request);
-                let reply = ReplyTo::connection(self.told_to.clone(), id);
-                let call = self.door.heart.request(caller, request, reply).await;
-                self.waiting.insert(id, (call, kind));
-                self.under_way[kind as usize] += 1;
-                true
-            }
+            request => self.ask(id, caller, request).await,
+        }
+    }
+
+    /// The core; its answer comes later.
+    async fn ask(&mut self, id: u64, caller: Caller, request: Request) -> bool {
+        let kind = kind(&request);
+        let reply = ReplyTo::connection(self.told_to.clone(), id);
+        let call = self.door.heart.request(caller, request, reply).await;
+        self.waiting.insert(id, (call, kind));
+        self.under_way[kind as usize] += 1;
+        true
+    }
+
+    /// The first console of this person is about to be opened, or the last one was closed.
+    async fn seen(&self) {
+        if !self.door.people.has(&self.caller.person) {
+            self.door.heart.seen(self.caller.person.clone()).await;
         }
     }
 
@@ -420,7 +447,7 @@ mod tests {
         let submit = || Request::Submit(JobSpec::of(["true"]));
         let stop = |job| Request::Stop { targets: vec![Target::Job(protocol::id::JobId(job))], reason: None };
         let (mut read, mut write, serving) = connect(door.clone()).await;
-        for (id, request) in [(1, submit()), (2, submit()), (3, stop(1)), (4, Request::Watch)] {
+        for (id, request) in [(1, submit()), (2, submit()), (3, stop(1)), (4, Request::Away), (5, Request::Watch)] {
             write.send(&Call { id, request }).await.unwrap();
             read.next::<Answer>().await.unwrap().unwrap();
         }
