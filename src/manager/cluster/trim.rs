@@ -1,5 +1,5 @@
-//! Forgetting old jobs, so that neither memory nor disk fill up. Never one with unfinished tasks, and one that left what
-//! nobody has collected only where there would be no end to it.
+//! Forgetting old jobs, so that neither memory nor disk fill up. Never one with unfinished tasks, and one whose
+//! results are kept yet only where there would be no end to it.
 
 use protocol::event::What;
 

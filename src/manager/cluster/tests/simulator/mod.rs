@@ -1,8 +1,8 @@
 //! The simulator: the whole cluster in one thread, without a clock, a network or a disk of this world.
 //!
 //! One seed makes one world (`plan`): machines with a keeper and an agent (`machine`, `agent`), people who ask
-//! (`people`), a manager around the real core (`manager`), and what lies between them (`net`, `leaving`); a `carrier` tells who is to be told of an end. Time (`agenda`) jumps
-//! from one happening to the next (`world`); `misfortunes` break links, cut power, kill agents and the manager between
+//! (`people`), a manager around the real core (`manager`), and what lies between them (`net`, `leaving`); a `carrier` tells
+//! who is to be told of an end. Time (`agenda`) jumps from one happening to the next (`world`); `misfortunes` break links, cut power, kill agents and the manager between
 //! any two effects, fail commits and turn clocks. After each step `promises` and `idle` compare what was told with
 //! what is so; in the end (`rest`) all must come to rest. A seed that fails, fails again, and tells how (`trace`).
 //!
@@ -38,10 +38,6 @@
 //! | after a start and a reload nobody is asked to tell what is owed | it does not come to rest |
 //! | numbers of notices begin anew after a start | was given before |
 //! | what it needs is removed | begins, and another has nothing kept |
-//! | a secret goes while jobs wait that are given it | goes, and job … that is given it has not ended |
-//! | a job is run again without its secret | is to run, and … has no |
-//! | a task is told the secret of who asks for it, and not of its owner | a value that … never had |
-//! | what takes secrets goes to any agent | has secrets, … takes none |
 
 mod agenda;
 mod agent;
