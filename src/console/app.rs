@@ -74,7 +74,7 @@ pub async fn run(options: Options) -> Result<Left, ConsoleError> {
     let reports = to.clone();
     let painter = Painter::start(terminal, move |report| drop(reports.blocking_send(Message::Report(report))))?;
     let keys = to.clone();
-    let listener = terminal::listen(move |input| keys.blocking_send(Message::Input(input)).is_ok())?;
+    let listener = terminal::listen((width, height), move |input| keys.blocking_send(Message::Input(input)).is_ok())?;
     let (news_to, news) = mpsc::channel(QUEUE);
     let feed = tokio::spawn(feed::run(options.manager.clone(), news_to.clone())).abort_handle();
 

@@ -35,8 +35,9 @@ pub struct Listener {
     stop: Arc<OwnedFd>,
 }
 
-/// `give` says whether it wants more. It is called from threads of this room.
-pub fn listen(give: impl Fn(Input) -> bool + Send + Sync + 'static) -> io::Result<Listener> {
+/// `known`: the size that the caller goes by; any other is told. `give` says whether it wants more. It is called from threads
+/// of this room.
+pub fn listen(known: (u16, u16), give: impl Fn(Input) -> bool + Send + Sync + 'static) -> io::Result<Listener> {
     let give = Arc::new(give);
     let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
     let (resized, waker) = UnixStream::pair()?;
@@ -44,7 +45,7 @@ pub fn listen(give: impl Fn(Input) -> bool + Send + Sync + 'static) -> io::Resul
     signal_hook::low_level::pipe::register(Signal::WINCH.as_raw(), waker)?;
 
     let (to, until) = (give.clone(), stop.clone());
-    thread::Builder::new().name("keys".to_owned()).spawn(move || read(&*to, &until, resized))?;
+    thread::Builder::new().name("keys".to_owned()).spawn(move || read(&*to, &until, resized, known))?;
     // crossterm's reader spins for ever on a terminal that hangs up while it reads (crossterm#793), so another
     // thread watches for that.
     let until = stop.clone();
@@ -82,8 +83,11 @@ fn is_gone(flags: PollFlags) -> bool {
     flags.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
 }
 
-fn read(give: &dyn Fn(Input) -> bool, until: &OwnedFd, mut resized: UnixStream) {
-    let mut last = size().ok();
+fn read(give: &dyn Fn(Input) -> bool, until: &OwnedFd, mut resized: UnixStream, mut known: (u16, u16)) {
+    // It may have changed before anybody listened.
+    if !give_size(give, &mut known) {
+        return;
+    }
     loop {
         let keys = stdin();
         let mut fds = [
@@ -103,17 +107,24 @@ fn read(give: &dyn Fn(Input) -> bool, until: &OwnedFd, mut resized: UnixStream) 
         if !size_changed.is_empty() {
             // However many signals there were, there is one size now.
             while resized.read(&mut [0; 64]).is_ok_and(|signals| signals > 0) {}
-            let now = size().ok();
-            if let Some((columns, rows)) = now.filter(|_| now != last)
-                && !give(Input::Resize(columns, rows))
-            {
+            if !give_size(give, &mut known) {
                 return;
             }
-            last = now.or(last);
         }
         if !keys.is_empty() && !give_all(give) {
             return;
         }
+    }
+}
+
+/// Where it is another now. `false`: no more is wanted.
+fn give_size(give: &dyn Fn(Input) -> bool, known: &mut (u16, u16)) -> bool {
+    match size().ok().filter(|now| now != known) {
+        Some(now) => {
+            *known = now;
+            give(Input::Resize(now.0, now.1))
+        }
+        None => true,
     }
 }
 

@@ -52,7 +52,7 @@ fn program() {
     let reports = to.clone();
     let painter =
         Painter::start(terminal, move |report| reports.send(News::Report(report)).unwrap_or_default()).unwrap();
-    let _listener = listen(move |input| to.send(News::Input(input)).is_ok()).unwrap();
+    let _listener = listen(size().unwrap(), move |input| to.send(News::Input(input)).is_ok()).unwrap();
     painter.send(Command::Title("a test".to_owned())).unwrap();
     show(&painter, "ready");
     for one in news {
