@@ -13,9 +13,10 @@ use crate::bytes::Blob;
 use crate::file::{ContentHash, FileKind};
 use crate::id::AttemptId;
 use crate::job::{Outcome, Stream};
-use crate::name::{FileName, NodeName};
+use crate::name::{FileName, NodeName, ScriptName};
 use crate::node::{Facts, MetricsPatch, Role};
 use crate::result::Left;
+use crate::script::Language;
 use crate::secret::SecretGiven;
 use crate::time::UnixMillis;
 
@@ -115,6 +116,31 @@ pub struct Order {
     /// Only for agents that [take secrets](Hello::takes_secrets).
     #[serde(default = "no_secrets", skip_serializing_if = "is_no_secrets")]
     pub secrets: Arc<[SecretGiven]>,
+    /// It is one node's part of a run. Only for agents that [take runs](Hello::takes_runs).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Arc<RunOrder>>,
+}
+
+/// What makes a run of an order: it starts at once, beside the slots, leaves no result, and may be root's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunOrder {
+    /// As root, in root's home and with root's environment; else as the order's uid, in a folder of its own.
+    pub root: bool,
+    /// This is run, and the order's command are its arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<RunScript>,
+    #[serde(default, skip_serializing_if = "Blob::is_empty")]
+    pub stdin: Blob,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunScript {
+    /// What it calls itself in its own messages.
+    pub name: ScriptName,
+    pub language: Language,
+    pub text: String,
 }
 
 /// One file or folder for a task. What the node does not have yet is fetched by [`BulkHello::Fetch`].
@@ -212,6 +238,9 @@ pub struct Hello {
     /// Orders may have secrets.
     #[serde(default)]
     pub takes_secrets: bool,
+    /// Orders may be of a [run](Order::run).
+    #[serde(default)]
+    pub takes_runs: bool,
     /// What tasks leave in [`crate::result::OUT`] is brought to a manager that takes it.
     #[serde(default)]
     pub gives_results: bool,

@@ -23,6 +23,8 @@ use crate::job::{Counts, JobSpec, Outcome, Stream, TaskState};
 use crate::name::{FileName, JobName, NodeName, PersonName, SecretName};
 use crate::node::{Facts, Metrics, NodeState, Role};
 use crate::result::{ResultComing, ResultGet, ResultList, ResultQuery, ResultView};
+use crate::run::{AnswerView, OutputChunk, RunFollow, RunQuery, RunSpec, RunView};
+use crate::script::{ScriptKeep, ScriptRef, ScriptView};
 use crate::secret::{Hidden, JobSecret, SecretView};
 use crate::time::UnixMillis;
 
@@ -203,6 +205,91 @@ pub enum Request {
     },
     /// Which of one's own jobs have ended since one's console was last open?
     Away,
+    /// Run this on these nodes, now. Answered when it is kept; [`Request::RunFollow`] tells what comes of it, and
+    /// [`Request::Stop`] stops it or one of its answers.
+    Run(RunSpec),
+    /// The same again where it went wrong, was stopped or lost. Of the newest of one's own runs where none is named.
+    RunAgain {
+        #[serde(default)]
+        run: Option<JobId>,
+    },
+    /// Of one's own; an admin sees all.
+    Runs(RunQuery),
+    RunShow {
+        run: JobId,
+    },
+    RunFollow(RunFollow),
+    /// The script that was run, byte for byte.
+    RunText {
+        run: JobId,
+    },
+    /// One's own and what comes with the program; an admin sees all.
+    Scripts,
+    Script {
+        script: ScriptRef,
+    },
+    ScriptKeep(ScriptKeep),
+    /// All its versions; what runs refer to stays for them.
+    ScriptRemove {
+        script: ScriptRef,
+    },
+    /// These operators may run this version of it as root.
+    ScriptGrant {
+        script: ScriptRef,
+        /// What the admin has seen and means.
+        hash: ContentHash,
+        to: Vec<PersonName>,
+        /// Or not any more.
+        on: bool,
+    },
+    /// Looks at a machine before it is [added](Request::NodeAdd): whether it answers, with which host key, and whether it
+    /// lets the manager in.
+    NodeProbe(NodeReach),
+    /// A node without an agent, or another way to one that has one. Its host key is to be this one, from now on.
+    NodeAdd {
+        name: NodeName,
+        reach: NodeReach,
+        host_key: String,
+    },
+}
+
+/// How the manager reaches a node by the node's own SSH.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeReach {
+    /// A name or an address.
+    pub host: String,
+    #[serde(default = "ssh_port")]
+    pub port: u16,
+    pub user: String,
+    /// Used once, to leave the manager's own key there. Never kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Hidden>,
+}
+
+fn ssh_port() -> u16 {
+    22
+}
+
+/// What a machine answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Probed {
+    /// The fingerprint of its host key, as `ssh-keygen -l` prints it.
+    pub host_key: String,
+    /// The manager's own key, as a line of `authorized_keys`.
+    pub own_key: String,
+    /// Whether the manager is let in with it.
+    pub lets_in: bool,
+    /// Whether there is anything to be had with a password.
+    pub takes_password: bool,
+}
+
+/// The way to a node that is used where it has no agent linked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshWay {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub host_key: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -262,6 +349,21 @@ pub enum Reply {
     },
     Secrets(Vec<SecretView>),
     Away(Away),
+    Run(Box<RunView>),
+    Runs {
+        total: u32,
+        runs: Vec<RunView>,
+    },
+    Scripts(Vec<ScriptView>),
+    Script {
+        script: Box<ScriptView>,
+        text: String,
+    },
+    ScriptKept(Box<ScriptView>),
+    Text {
+        text: String,
+    },
+    NodeProbed(Probed),
     /// The end of a stream of `more`.
     End,
 }
@@ -277,6 +379,9 @@ pub enum More {
     Events(Vec<Event>),
     Picture(Picture),
     Changes(Changes),
+    Output(OutputChunk),
+    /// These have changed.
+    Answers(Vec<AnswerView>),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
@@ -472,6 +577,9 @@ pub struct NodeView {
     pub joined_at: UnixMillis,
     pub seen_at: Option<UnixMillis>,
     pub facts: Facts,
+    /// How it is asked where no agent of it is linked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<SshWay>,
     /// Why its agent, which is there, was not let in the last time: what both sides read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,

@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::file::ContentHash;
 use crate::id::{AttemptId, JobId, Target, TaskId};
-use crate::job::TaskState;
-use crate::name::{FileName, JobName, NodeName, PersonName, SecretName};
+use crate::job::{Counts, TaskState};
+use crate::name::{FileName, JobName, NodeName, PersonName, ScriptName, SecretName};
 use crate::node::Role;
 use crate::notify::Notify;
+use crate::run::RunAs;
+use crate::script::ScriptRef;
 use crate::time::UnixMillis;
 use crate::unit::Bytes;
 
@@ -177,6 +179,46 @@ pub enum What {
         with: Vec<PersonName>,
         on: bool,
     },
+    /// `what` as a person would type it.
+    RunAsked {
+        run: JobId,
+        what: String,
+        nodes: u32,
+        #[serde(rename = "as")]
+        run_as: RunAs,
+    },
+    RunEnded {
+        run: JobId,
+        state: TaskState,
+        counts: Counts,
+    },
+    ScriptKept {
+        owner: PersonName,
+        name: ScriptName,
+        hash: ContentHash,
+    },
+    ScriptRemoved {
+        owner: PersonName,
+        name: ScriptName,
+    },
+    ScriptGranted {
+        script: ScriptRef,
+        hash: ContentHash,
+        to: Vec<PersonName>,
+        on: bool,
+    },
+    NodeAdded {
+        node: NodeName,
+        host: String,
+    },
+    /// It answers, and has no agent linked.
+    NodeReachable {
+        node: NodeName,
+    },
+    /// It does not answer any more.
+    NodeSilent {
+        node: NodeName,
+    },
 }
 
 impl What {
@@ -245,6 +287,23 @@ impl What {
                 let word = if *on { "shared with" } else { "no longer shared with" };
                 format!("file {} {word} {}", file(owner, name), with.join(", "))
             }
+            What::RunAsked { run, what, nodes, run_as } => {
+                let on = if *nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") };
+                format!("run {run} asked on {on} as {}: {what}", run_as.word())
+            }
+            What::RunEnded { run, state, counts } => {
+                format!("run {run} {state}: {} of {} well", counts.succeeded, counts.total())
+            }
+            What::ScriptKept { owner, name, .. } => format!("script {owner}/{name} kept"),
+            What::ScriptRemoved { owner, name } => format!("script {owner}/{name} removed"),
+            What::ScriptGranted { script, to, on, .. } => {
+                let to: Vec<&str> = to.iter().map(PersonName::as_str).collect();
+                let word = if *on { "may be run as root by" } else { "may no longer be run as root by" };
+                format!("script {script} {word} {}", to.join(", "))
+            }
+            What::NodeAdded { node, host } => format!("node {node} added, at {host}"),
+            What::NodeReachable { node } => format!("{node} answers, without an agent"),
+            What::NodeSilent { node } => format!("{node} does not answer"),
         }
     }
 
@@ -263,7 +322,10 @@ impl What {
             | What::NodeRevoked { node }
             | What::RebootAsked { node }
             | What::OrderRefused { node, .. }
-            | What::ReportRefused { node, .. } => Some(node),
+            | What::ReportRefused { node, .. }
+            | What::NodeAdded { node, .. }
+            | What::NodeReachable { node }
+            | What::NodeSilent { node } => Some(node),
             What::TaskEnded { node, .. } => node.as_ref(),
             _ => None,
         }
@@ -290,6 +352,7 @@ impl What {
             | What::NotNotified { job, .. }
             | What::ResultsToGo { job, .. }
             | What::ResultsGone { job, .. } => Some(*job),
+            What::RunAsked { run, .. } | What::RunEnded { run, .. } => Some(*run),
             What::TaskStarted { attempt, .. }
             | What::TaskEnded { attempt, .. }
             | What::TaskRequeued { attempt, .. }

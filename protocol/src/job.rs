@@ -545,6 +545,8 @@ pub enum Outcome {
     OutOfMemory,
     /// It never ran: the program is missing, may not be executed, or something of Bramble's own failed.
     NotStarted { kind: NotStarted, message: String },
+    /// It had so long and no longer. Only of what has a time limit, so an older manager never hears it.
+    TimedOut { limit_ms: u64 },
     /// It was stopped on request; the sentence says by whom.
     Stopped { reason: String },
     /// Nobody knows. `again`: the task may be queued again (a power cut), otherwise not (exit unknown).
@@ -559,21 +561,25 @@ pub enum NotStarted {
     Fault,
     /// The node has no room for its files. Only of tasks that are given some, so an older manager never hears it.
     NoRoom,
+    /// Its node could not be asked. Only of runs.
+    NotReached,
 }
 
 impl Outcome {
     pub fn state(&self) -> TaskState {
         match self {
             Outcome::Exited(0) => TaskState::Succeeded,
-            Outcome::Exited(_) | Outcome::Signaled(_) | Outcome::OutOfMemory | Outcome::NotStarted { .. } => {
-                TaskState::Failed
-            }
+            Outcome::Exited(_)
+            | Outcome::Signaled(_)
+            | Outcome::OutOfMemory
+            | Outcome::NotStarted { .. }
+            | Outcome::TimedOut { .. } => TaskState::Failed,
             Outcome::Stopped { .. } => TaskState::Stopped,
             Outcome::Lost { .. } => TaskState::Lost,
         }
     }
 
-    /// The code a shell would report: the program's own, 128 + n for a signal, 127, 126, 125.
+    /// The code a shell would report: the program's own, 128 + n for a signal, 127, 126, 125; 124 as `timeout` gives it.
     pub fn code(&self) -> Option<i32> {
         match self {
             Outcome::Exited(code) => Some(*code),
@@ -581,7 +587,8 @@ impl Outcome {
             Outcome::OutOfMemory => Some(137),
             Outcome::NotStarted { kind: NotStarted::NotFound, .. } => Some(127),
             Outcome::NotStarted { kind: NotStarted::NotExecutable, .. } => Some(126),
-            Outcome::NotStarted { kind: NotStarted::Fault | NotStarted::NoRoom, .. } => Some(125),
+            Outcome::NotStarted { .. } => Some(125),
+            Outcome::TimedOut { .. } => Some(124),
             Outcome::Stopped { .. } | Outcome::Lost { .. } => None,
         }
     }
@@ -594,6 +601,8 @@ impl Outcome {
             Outcome::Signaled(signal) => format!("killed by signal {signal}"),
             Outcome::OutOfMemory => "killed: out of memory".to_owned(),
             Outcome::NotStarted { message, .. } => message.clone(),
+            Outcome::TimedOut { limit_ms } if limit_ms % 1000 == 0 => format!("not done within {} s", limit_ms / 1000),
+            Outcome::TimedOut { limit_ms } => format!("not done within {limit_ms} ms"),
             Outcome::Stopped { reason } | Outcome::Lost { reason, .. } => reason.clone(),
         }
     }

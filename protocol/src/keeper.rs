@@ -34,6 +34,15 @@ pub struct Spawn {
     pub command: Vec<String>,
     /// The whole environment, `KEY=VALUE`.
     pub env: Vec<String>,
+    /// Where it begins; in its folder otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// The file that is its standard input; nothing otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
+    /// It has so long from its start on, whatever becomes of the agent meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_ms: Option<u64>,
     /// The agent's own words about this attempt (what it must know again after a restart). The keeper keeps them and
     /// gives them back in [`Kept`], and never looks inside.
     #[serde(default, skip_serializing_if = "Value::is_null")]

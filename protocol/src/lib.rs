@@ -18,6 +18,8 @@ pub mod name;
 pub mod node;
 pub mod notify;
 pub mod result;
+pub mod run;
+pub mod script;
 pub mod secret;
 pub mod time;
 pub mod token;

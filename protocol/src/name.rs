@@ -91,6 +91,12 @@ name!(
 );
 
 name!(
+    /// What a script is called: letters, digits, `-`, `.` and `_`, at most 64.
+    ScriptName,
+    check_script
+);
+
+name!(
     /// What a person calls a secret: letters, digits, `-`, `.` and `_`, at most 64.
     SecretName,
     check_secret
@@ -122,6 +128,10 @@ fn check_node(text: &str) -> Result<(), BadName> {
 
 fn check_person(text: &str) -> Result<(), BadName> {
     check_word("person's", text, 64)
+}
+
+fn check_script(text: &str) -> Result<(), BadName> {
+    check_word("script", text, 64)
 }
 
 fn check_secret(text: &str) -> Result<(), BadName> {

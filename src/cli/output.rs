@@ -33,7 +33,7 @@ pub fn pass_on(piece: &More, paths: Paths, context: &Context) -> Result<(), Fail
             Ok(())
         }
         // Of other streams; not asked for here.
-        More::Events(_) | More::Picture(_) | More::Changes(_) => Ok(()),
+        More::Events(_) | More::Picture(_) | More::Changes(_) | More::Output(_) | More::Answers(_) => Ok(()),
     }
 }
 

@@ -143,6 +143,7 @@ fn node(number: u32, width: usize) -> NodeView {
         version: Some(version.into()),
     };
     NodeView {
+        ssh: None,
         name: format!("pi-{number:0width$}").parse().expect("a name"),
         role: Role::Worker,
         state: if down { NodeState::Down } else { NodeState::Up },

@@ -40,6 +40,16 @@ pub fn rule(request: &Request, caller: &Caller) -> Result<(), Refusal> {
         Request::Secrets { .. } | Request::SecretSet { .. } | Request::SecretRemove { .. } => {
             (Right::Operator, "keep secrets")
         }
+        // Of their own runs only; admins of all. Whom a run is run as, and on what, is checked by the core.
+        Request::Run(_) | Request::RunAgain { .. } => (Right::Operator, "run commands on nodes"),
+        Request::Runs(_) | Request::RunShow { .. } | Request::RunFollow(_) | Request::RunText { .. } => {
+            (Right::Operator, "read what runs print")
+        }
+        Request::Scripts | Request::Script { .. } => (Right::Operator, "read scripts"),
+        // Of their own only; admins of all.
+        Request::ScriptKeep(_) | Request::ScriptRemove { .. } => (Right::Operator, "keep scripts"),
+        Request::ScriptGrant { .. } => (Right::Admin, "let others run scripts as root"),
+        Request::NodeProbe(_) | Request::NodeAdd { .. } => (Right::Admin, "add nodes"),
         Request::Stop { .. } => (Right::Operator, "stop tasks"),
         Request::Retry { .. } => (Right::Operator, "retry tasks"),
         Request::Drain { .. } => (Right::Admin, "drain nodes"),

@@ -136,6 +136,7 @@ fn joining(call: super::cluster::CallId, hash: SecretHash) -> Input {
 
 fn hello() -> Hello {
     Hello {
+        takes_runs: false,
         protocol: protocol::PROTOCOL,
         version: protocol::VERSION.into(),
         node: "pi-1".parse().unwrap(),

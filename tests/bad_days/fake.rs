@@ -71,6 +71,7 @@ impl Fake {
 
     pub fn hello(&self) -> Hello {
         Hello {
+            takes_runs: false,
             protocol: protocol::PROTOCOL,
             version: protocol::VERSION.into(),
             node: self.name.parse().unwrap(),

@@ -55,6 +55,7 @@ pub fn task(id: TaskId, state: TaskState) -> TaskView {
 
 pub fn node(name: &str) -> NodeView {
     NodeView {
+        ssh: None,
         name: name.parse().unwrap(),
         role: Role::Worker,
         state: NodeState::Up,

@@ -112,6 +112,7 @@ impl Agent {
             ended: true,
         });
         Hello {
+            takes_runs: false,
             protocol: protocol::PROTOCOL,
             version: protocol::VERSION.into(),
             node: self.name.clone(),

@@ -116,6 +116,7 @@ mod tests {
 
     fn node(name: &str, role: Role, state: NodeState) -> NodeView {
         NodeView {
+            ssh: None,
             name: name.parse().unwrap(),
             role,
             state,

@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use protocol::agent::{Given, Output};
+use protocol::api::SshWay;
+use protocol::bytes::Blob;
 use protocol::file::{ContentHash, FileKind};
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::{JobSpec, Outcome, TaskState};
-use protocol::name::{FileName, NodeName, PersonName, SecretName};
+use protocol::name::{FileName, NodeName, PersonName, ScriptName, SecretName};
 use protocol::node::{Facts, Role};
 use protocol::notify::Notice;
 use protocol::result::Left;
+use protocol::run::{On, RunAs, RunWhat, Whence};
+use protocol::script::Language;
 use protocol::secret::Hidden;
 use protocol::time::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 /// One row to be written. Changes of one batch are committed together, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +58,19 @@ pub enum Change {
     NoticeGone(u64),
     Secret(SecretRow),
     SecretGone(PersonName, SecretName),
+    Run(Arc<RunRow>),
+    /// With its answers and what they printed.
+    RunGone(JobId),
+    Answer(AnswerRow),
+    /// A version of a script, by its number.
+    Script(ScriptRow),
+    ScriptGone(u64),
+    /// What a script or a run refers to.
+    Text(TextRow),
+    /// Nothing refers to it any more.
+    TextGone(ContentHash),
+    /// Nobody where nobody is left.
+    Granted(GrantRow),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +103,8 @@ pub struct NodeRow {
     /// The one person whose work a node with a shared uid takes.
     pub taken_by: Option<PersonName>,
     pub facts: Facts,
+    /// How it is asked where no agent of it is linked.
+    pub ssh: Option<SshWay>,
 }
 
 /// A join token; the secret itself is never kept.
@@ -192,6 +212,74 @@ pub struct NoticeRow {
     pub notice: Notice,
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRow {
+    pub id: JobId,
+    pub owner: PersonName,
+    pub asked_at: UnixMillis,
+    pub spec: RunKept,
+    /// The script that runs.
+    pub text: Option<ContentHash>,
+    pub stdin: Blob,
+}
+
+/// What was asked, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunKept {
+    pub what: RunWhat,
+    /// Of the script that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    pub on: Vec<On>,
+    #[serde(rename = "as")]
+    pub run_as: RunAs,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<JobId>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnswerRow {
+    /// Its place among the answers of its run.
+    pub id: TaskId,
+    pub node: Whence,
+    pub state: TaskState,
+    pub started_at: Option<UnixMillis>,
+    pub ended_at: Option<UnixMillis>,
+    pub ran_ms: Option<u64>,
+    pub outcome: Option<Outcome>,
+    /// A stop was asked, with this reason, and has not come true yet.
+    pub stopping: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScriptRow {
+    pub version: u64,
+    pub owner: PersonName,
+    pub name: ScriptName,
+    pub hash: ContentHash,
+    pub kept_at: UnixMillis,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextRow {
+    pub hash: ContentHash,
+    pub text: Arc<str>,
+}
+
+/// Operators who may run this version as root.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GrantRow {
+    /// `None`: it comes with the program.
+    pub owner: Option<PersonName>,
+    pub name: ScriptName,
+    pub hash: ContentHash,
+    pub people: Vec<PersonName>,
+}
+
 /// Everything the store holds of the core's state.
 #[derive(Debug, Clone, Default)]
 pub struct Image {
@@ -206,10 +294,16 @@ pub struct Image {
     pub ages: Vec<(JobId, Age)>,
     pub notices: Vec<NoticeRow>,
     pub secrets: Vec<SecretRow>,
+    pub runs: Vec<RunRow>,
+    pub answers: Vec<AnswerRow>,
+    pub scripts: Vec<ScriptRow>,
+    pub texts: Vec<TextRow>,
+    pub grants: Vec<GrantRow>,
     pub hours: u64,
     /// The highest numbers ever given, so that none is given twice, even where its rows are gone.
     pub last_job: u32,
     pub last_event: u64,
     pub last_file: u64,
     pub last_notice: u64,
+    pub last_script: u64,
 }

@@ -90,6 +90,7 @@ mod tests {
     /// As it is told of the task with this index.
     fn told(spec: &JobSpec, given: &[Given], index: u32) -> usize {
         let order = Order {
+            run: None,
             attempt: TaskId::new(u32::MAX, index).attempt(u32::MAX),
             uid: u32::MAX,
             cpus: u32::MAX,

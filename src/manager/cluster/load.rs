@@ -17,6 +17,8 @@ use super::outbox::Outbox;
 use super::people::People;
 use super::port::{Mono, Now};
 use super::queue::{Key, Queue};
+use super::runs::Runs;
+use super::scripts::Scripts;
 use super::secrets::Secrets;
 use super::shelves::Shelves;
 use super::task::{End, FRESH};
@@ -42,6 +44,8 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
         results: Default::default(),
         outbox: Outbox::load(image.notices, image.last_notice),
         secrets: Secrets::load(image.secrets),
+        runs: Runs::load(image.runs, image.answers),
+        scripts: Scripts::load(image.scripts, image.texts, image.grants, image.last_script),
         no_env: Arc::new(BTreeMap::new()),
         config,
     };

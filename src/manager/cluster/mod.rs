@@ -43,6 +43,7 @@ mod people;
 mod placement;
 mod port;
 mod queue;
+mod reach;
 mod recall;
 mod recipe;
 mod reduce;
@@ -52,7 +53,9 @@ mod reserve;
 mod results;
 mod retry;
 mod rows;
+mod runs;
 mod sane;
+mod scripts;
 mod secrets;
 mod shelves;
 mod stop;
@@ -78,12 +81,12 @@ use std::sync::Arc;
 use protocol::event::What;
 
 pub use change::{
-    Age, AttemptRow, Change, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, NoticeRow, PersonRow, ResultRow,
-    SecretHash, SecretRow, TaskRow, TokenRow,
+    Age, AnswerRow, AttemptRow, Change, Collected, FileRow, GrantRow, Image, JobRow, KeyPrint, NodeRow, NoticeRow,
+    PersonRow, ResultRow, RunKept, RunRow, ScriptRow, SecretHash, SecretRow, TaskRow, TextRow, TokenRow,
 };
 pub use config::ClusterConfig;
 pub use files::Upload;
-pub use port::{CallId, Caller, Effect, Input, LinkId, Mono, Now, Place, Told, Touched};
+pub use port::{CallId, Caller, Effect, Input, LinkId, Mono, Now, OwnRun, Place, Told, Touched};
 
 use ids::{ClassIx, NodeIx};
 use timers::Timer;
@@ -107,6 +110,8 @@ pub struct Cluster {
     results: results::Results,
     outbox: outbox::Outbox,
     secrets: secrets::Secrets,
+    runs: runs::Runs,
+    scripts: scripts::Scripts,
     last_event: u64,
     ignored: u64,
     no_env: Arc<BTreeMap<String, String>>,
@@ -211,6 +216,13 @@ impl Cluster {
             Input::Seen { person } => self.seen(&person, turn),
             Input::Own { name, facts, metrics } => self.own(name, facts, metrics, turn),
             Input::Delivered { no, outcome } => self.delivered(no, outcome, turn),
+            Input::AddNode { call, caller, name, way } => {
+                let added = self.add_way(&caller, name, way, turn);
+                turn.answer(call, added);
+            }
+            Input::Answers { node, answers } => self.answers(&node, answers, turn),
+            Input::OwnRunStarted { attempt, at } => self.own_run_started(attempt, at, turn),
+            Input::OwnRunEnded(finished) => self.own_run_ended(finished, turn),
             Input::Woken => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::api::SshWay;
 use protocol::id::AttemptId;
 use protocol::name::NodeName;
 use protocol::node::{Facts, Metrics, Role};
@@ -30,6 +31,8 @@ pub struct Node {
     pub shared_uid: bool,
     pub taken_by: Option<PersonIx>,
     pub facts: Facts,
+    /// How it is asked where no agent of it is linked.
+    pub ssh: Option<SshWay>,
     /// The same of its facts, for quick questions.
     pub interpreters: Interpreters,
 
@@ -79,6 +82,7 @@ impl Node {
             shared_uid: false,
             taken_by: None,
             facts: Facts::default(),
+            ssh: None,
             interpreters: Interpreters::default(),
             link: None,
             newest_link: None,
@@ -113,6 +117,7 @@ impl Node {
         node.shared_uid = row.shared_uid;
         node.taken_by = taken_by;
         node.know(row.facts);
+        node.ssh = row.ssh;
         node.orders.reset(row.slots, |_| None);
         (row.name, node)
     }
@@ -236,6 +241,7 @@ impl Nodes {
     pub fn row(&self, ix: NodeIx, taken_by: impl Fn(PersonIx) -> protocol::name::PersonName) -> Option<NodeRow> {
         let node = self.get(ix)?;
         Some(NodeRow {
+            ssh: node.ssh.clone(),
             name: self.name(ix).clone(),
             role: node.role,
             key: node.key.clone(),

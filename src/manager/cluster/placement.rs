@@ -160,6 +160,7 @@ impl Cluster {
     pub(super) fn order(&self, id: TaskId, uid: u32) -> Option<Order> {
         let (job, task) = self.jobs.task(id)?;
         Some(Order {
+            run: None,
             attempt: id.attempt(task.attempt),
             uid,
             cpus: job.cpus,

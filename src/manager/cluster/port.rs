@@ -1,9 +1,10 @@
 //! What goes into the core and what comes out of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::agent::{FromAgent, Hello, JoinReply, ToAgent};
-use protocol::api::{Refusal, Reply, Request, Right};
+use protocol::agent::{Finished, FromAgent, Hello, JoinReply, RunOrder, ToAgent};
+use protocol::api::{Refusal, Reply, Request, Right, SshWay};
 use protocol::event::Event;
 use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId, Target};
@@ -158,6 +159,26 @@ pub enum Input {
         no: u64,
         outcome: Result<(), String>,
     },
+    /// A person adds a node without an agent, or another way to one. The shell has been there: it lets the manager in, and
+    /// its host key is the one that the person has approved.
+    AddNode {
+        call: CallId,
+        caller: Caller,
+        name: NodeName,
+        way: SshWay,
+    },
+    /// A node without a link was looked for: whether anything answers there.
+    Answers {
+        node: NodeName,
+        answers: bool,
+    },
+    /// A [run of the manager's own](Effect::OwnRun) has begun.
+    OwnRunStarted {
+        attempt: AttemptId,
+        at: UnixMillis,
+    },
+    /// It is over; output without bytes is kept already. Said once for each, whatever becomes of it.
+    OwnRunEnded(Finished),
     /// Nothing happened but time.
     Woken,
 }
@@ -178,6 +199,32 @@ pub enum Effect {
     Deliver(Arc<NoticeRow>),
     /// It is not to be told any more: it was, or there are too many.
     Delivered(u64),
+    /// Run this yourself: on the manager, or by the node's own SSH. Then say [`Input::OwnRunStarted`] and
+    /// [`Input::OwnRunEnded`]. None outlives the manager: what ran at its end is lost.
+    OwnRun(Box<OwnRun>),
+    /// End it; it is over when [`Input::OwnRunEnded`] says so.
+    EndOwnRun {
+        attempt: AttemptId,
+        reason: String,
+    },
+    /// Look whether this node answers at this host and port, again and again, and say [`Input::Answers`]. `None`: not any more.
+    LookFor {
+        node: NodeName,
+        at: Option<(String, u16)>,
+    },
+}
+
+/// One answer of a run that no agent gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnRun {
+    pub attempt: AttemptId,
+    /// By SSH; on the manager itself otherwise.
+    pub way: Option<(NodeName, SshWay)>,
+    /// Of the person's tasks.
+    pub uid: u32,
+    pub command: Arc<[String]>,
+    pub env: Arc<BTreeMap<String, String>>,
+    pub run: Arc<RunOrder>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -208,6 +255,8 @@ pub enum Place {
     Live { attempt: AttemptId, node: NodeName, link: LinkId },
     /// On a node that is down for now.
     Away { attempt: AttemptId, node: NodeName },
+    /// With the manager itself, which runs it.
+    Here { attempt: AttemptId },
     /// Here, whole; nothing where an attempt was lost or (number 0) none ever began. `last`: the task has ended
     /// with it, no later attempt will follow by itself.
     Kept { attempt: AttemptId, last: bool },

@@ -39,7 +39,20 @@ impl Cluster {
             Request::SecretSet { name, value } => self.set_secret(caller, name, value, turn),
             Request::Secrets { owner } => self.list_secrets(caller, owner.as_ref()),
             Request::SecretRemove { name, owner } => self.remove_secret(caller, &name, owner.as_ref(), turn),
+            Request::Run(spec) => self.run(caller, spec, turn),
+            Request::RunAgain { run } => self.run_again(caller, run, turn),
+            Request::Runs(query) => self.list_runs(caller, &query),
+            Request::RunShow { run } => self.show_run(caller, run),
+            Request::RunText { run } => self.run_text(caller, run),
+            Request::Scripts => Ok(self.list_scripts(caller)),
+            Request::Script { script } => self.show_script(caller, &script),
+            Request::ScriptKeep(keep) => self.keep_script(caller, keep, turn),
+            Request::ScriptRemove { script } => self.remove_script(caller, &script, turn),
+            Request::ScriptGrant { script, hash, to, on } => self.grant_script(caller, &script, hash, &to, on, turn),
             Request::Hello { .. }
+            | Request::RunFollow(_)
+            | Request::NodeProbe(_)
+            | Request::NodeAdd { .. }
             | Request::Logs(_)
             | Request::Events(_)
             | Request::Watch

@@ -82,7 +82,7 @@ pub fn finished(report: &mut Finished) {
         Outcome::NotStarted { message: text, .. }
         | Outcome::Stopped { reason: text }
         | Outcome::Lost { reason: text, .. } => sentence(text),
-        Outcome::Exited(_) | Outcome::Signaled(_) | Outcome::OutOfMemory => {}
+        Outcome::Exited(_) | Outcome::Signaled(_) | Outcome::OutOfMemory | Outcome::TimedOut { .. } => {}
     }
     // 128 + n must fit; there is no such signal anyway.
     if let Outcome::Signaled(signal) = &mut report.outcome {

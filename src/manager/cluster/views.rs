@@ -192,6 +192,7 @@ impl Cluster {
         let node = self.nodes.get(ix)?;
         let (running, running_cpus) = runs_on(node);
         Some(NodeView {
+            ssh: node.ssh.clone(),
             name: self.nodes.name(ix).clone(),
             role: node.role,
             state: if node.up() { NodeState::Up } else { NodeState::Down },
@@ -222,6 +223,7 @@ fn runs_on(node: &Node) -> (u32, u32) {
 
 fn view_of_own(own: &Own) -> NodeView {
     NodeView {
+        ssh: None,
         name: own.name.clone(),
         role: Role::Manager,
         state: NodeState::Up,

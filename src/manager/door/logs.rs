@@ -81,6 +81,8 @@ impl Telling<'_> {
                         }
                     }
                 }
+                // Of runs, which are followed by themselves.
+                Place::Here { .. } => return Ok(()),
                 Place::Kept { attempt, last } => {
                     self.turn_to(*attempt);
                     self.kept(*attempt, caller).await?;

@@ -280,6 +280,7 @@ impl Owner {
                 Effect::Touch(one) => {
                     self.touched.insert(one);
                 }
+                Effect::OwnRun(_) | Effect::EndOwnRun { .. } | Effect::LookFor { .. } => {}
                 Effect::Deliver(row) => batch.releases.push(self.errand(Errand::Deliver(row))),
                 Effect::Delivered(no) => batch.releases.push(self.errand(Errand::Delivered(no))),
             }

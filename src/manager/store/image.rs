@@ -1,6 +1,7 @@
 //! Everything the core is loaded from.
 
 use protocol::agent::Given;
+use protocol::bytes::Blob;
 use protocol::file::FileKind;
 use protocol::id::{JobId, TaskId};
 use protocol::job::TaskState;
@@ -11,8 +12,8 @@ use rusqlite::Connection;
 use super::StoreError;
 use super::kinds::Columns;
 use crate::manager::cluster::{
-    Age, AttemptRow, Collected, FileRow, Image, JobRow, KeyPrint, NodeRow, NoticeRow, PersonRow, ResultRow, SecretHash,
-    SecretRow, TaskRow, TokenRow,
+    Age, AnswerRow, AttemptRow, Collected, FileRow, GrantRow, Image, JobRow, KeyPrint, NodeRow, NoticeRow, PersonRow,
+    ResultRow, RunRow, ScriptRow, SecretHash, SecretRow, TaskRow, TextRow, TokenRow,
 };
 
 pub fn load(db: &Connection) -> Result<Image, StoreError> {
@@ -28,12 +29,18 @@ pub fn load(db: &Connection) -> Result<Image, StoreError> {
         ages: all(db, "age", age)?,
         notices: all(db, "notice", |c| Ok(NoticeRow { no: c.number("no")?, notice: c.json("what")? }))?,
         secrets: all(db, "secret", secret)?,
+        runs: all(db, "run", run)?,
+        answers: all(db, "answer", answer)?,
+        scripts: all(db, "script", script)?,
+        texts: all(db, "text", |c| Ok(TextRow { hash: c.parse("hash")?, text: c.get::<String>("text")?.into() }))?,
+        grants: all(db, "granted", granted)?,
         hours: number(db, "hours")?,
         last_job: u32::try_from(number(db, "job")?).unwrap_or(u32::MAX),
         // Written down now and then only: the newest events are always there.
         last_event: number(db, "event")?.max(newest_event(db)?),
         last_file: number(db, "file")?,
         last_notice: number(db, "notice")?,
+        last_script: number(db, "script")?,
     })
 }
 
@@ -83,6 +90,7 @@ fn node(c: &Columns) -> Result<NodeRow, StoreError> {
         shared_uid: c.get("shared_uid")?,
         taken_by: c.parse_opt("taken_by")?,
         facts: c.json("facts")?,
+        ssh: c.json_opt("ssh")?,
     })
 }
 
@@ -107,12 +115,16 @@ fn job(c: &Columns) -> Result<JobRow, StoreError> {
     })
 }
 
-fn task(c: &Columns) -> Result<TaskRow, StoreError> {
+fn state(c: &Columns) -> Result<TaskState, StoreError> {
     let word: String = c.get("state")?;
     let state = TaskState::ALL.into_iter().find(|state| state.word() == word);
+    state.ok_or_else(|| StoreError::Unreadable { table: c.table, what: format!("state: {word}") })
+}
+
+fn task(c: &Columns) -> Result<TaskRow, StoreError> {
     Ok(TaskRow {
         id: task_id(c)?,
-        state: state.ok_or_else(|| StoreError::Unreadable { table: c.table, what: format!("state: {word}") })?,
+        state: state(c)?,
         attempt: c.get("attempt")?,
         losses: c.get("losses")?,
         node: c.parse_opt("node")?,
@@ -175,6 +187,50 @@ fn secret(c: &Columns) -> Result<SecretRow, StoreError> {
         name: c.parse("name")?,
         value: Hidden::of(c.get("value")?),
         set_at: c.time("set_at")?,
+    })
+}
+
+fn run(c: &Columns) -> Result<RunRow, StoreError> {
+    Ok(RunRow {
+        id: JobId(c.get("id")?),
+        owner: c.parse("owner")?,
+        asked_at: c.time("asked_at")?,
+        spec: c.json("spec")?,
+        text: c.parse_opt("text")?,
+        stdin: Blob(c.get("stdin")?),
+    })
+}
+
+fn answer(c: &Columns) -> Result<AnswerRow, StoreError> {
+    Ok(AnswerRow {
+        id: task_id(c)?,
+        node: c.parse("node")?,
+        state: state(c)?,
+        started_at: c.time_opt("started_at")?,
+        ended_at: c.time_opt("ended_at")?,
+        ran_ms: c.get::<Option<i64>>("ran_ms")?.map(i64::unsigned_abs),
+        outcome: c.json_opt("outcome")?,
+        stopping: c.get("stopping")?,
+    })
+}
+
+fn script(c: &Columns) -> Result<ScriptRow, StoreError> {
+    Ok(ScriptRow {
+        version: c.number("version")?,
+        owner: c.parse("owner")?,
+        name: c.parse("name")?,
+        hash: c.parse("hash")?,
+        kept_at: c.time("kept_at")?,
+    })
+}
+
+fn granted(c: &Columns) -> Result<GrantRow, StoreError> {
+    let owner: String = c.get("owner")?;
+    Ok(GrantRow {
+        owner: (!owner.is_empty()).then(|| c.parse("owner")).transpose()?,
+        name: c.parse("name")?,
+        hash: c.parse("hash")?,
+        people: c.json("people")?,
     })
 }
 

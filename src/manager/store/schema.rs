@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// One step a version; a step is never changed once released, only followed by another.
-const STEPS: [&str; 8] = ["
+const STEPS: [&str; 9] = ["
 CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE person (name TEXT PRIMARY KEY, serial INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
 CREATE TABLE node (
@@ -75,6 +75,26 @@ CREATE TABLE secret (
 ) WITHOUT ROWID;
 -- When the last console of a person was opened or closed.
 ALTER TABLE person ADD COLUMN seen_at INTEGER;
+", "
+-- How a node is asked where no agent of it is linked. One that never had an agent has an empty key.
+ALTER TABLE node ADD COLUMN ssh TEXT;
+-- One command or script on some nodes, numbered with jobs; what its answers printed is in output, as of their first attempts.
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY, owner TEXT NOT NULL, asked_at INTEGER NOT NULL, spec TEXT NOT NULL, text TEXT, stdin BLOB NOT NULL
+);
+CREATE TABLE answer (
+    job INTEGER NOT NULL, idx INTEGER NOT NULL, node TEXT NOT NULL, state TEXT NOT NULL, started_at INTEGER,
+    ended_at INTEGER, ran_ms INTEGER, outcome TEXT, stopping TEXT, PRIMARY KEY (job, idx)
+) WITHOUT ROWID;
+-- The library. Each row is a version of a script; its text, and that of what ran, is kept once.
+CREATE TABLE script (
+    version INTEGER PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, hash TEXT NOT NULL, kept_at INTEGER NOT NULL
+);
+CREATE TABLE text (hash TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+-- Who may run which version as root; no owner is what comes with the program.
+CREATE TABLE granted (
+    owner TEXT NOT NULL, name TEXT NOT NULL, hash TEXT NOT NULL, people TEXT NOT NULL, PRIMARY KEY (owner, name, hash)
+) WITHOUT ROWID;
 "];
 
 pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -75,6 +75,7 @@ fn secret(name: &str, value: Vec<u8>) -> SecretRow {
 /// One of everything.
 fn rows() -> Image {
     let node = NodeRow {
+        ssh: None,
         name: "pi-1".parse().unwrap(),
         role: Role::Worker,
         key: KeyPrint("SHA256:abc".into()),
@@ -124,6 +125,12 @@ fn rows() -> Image {
         collected: Some(Collected { at: UnixMillis(5), hour: 30 }),
     };
     Image {
+        runs: vec![],
+        scripts: vec![],
+        texts: vec![],
+        answers: vec![],
+        grants: vec![],
+        last_script: 0,
         people: vec![PersonRow { name: "ana".parse().unwrap(), serial: 1, seen_at: Some(UnixMillis(7)) }],
         nodes: vec![node],
         tokens: vec![token],

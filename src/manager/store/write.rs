@@ -7,7 +7,8 @@ use rusqlite::{Connection, params};
 use super::StoreError;
 use super::kinds::{int, json, time};
 use crate::manager::cluster::{
-    Age, AttemptRow, Change, FileRow, JobRow, NodeRow, ResultRow, SecretRow, TaskRow, TokenRow,
+    Age, AnswerRow, AttemptRow, Change, FileRow, GrantRow, JobRow, NodeRow, ResultRow, RunRow, SecretRow, TaskRow,
+    TokenRow,
 };
 use crate::manager::history::Page;
 
@@ -59,6 +60,34 @@ pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
             run(db, "INSERT OR REPLACE INTO notice VALUES (?1, ?2)", params![int(row.no), json(&row.notice)?])
         }
         Change::NoticeGone(no) => run(db, "DELETE FROM notice WHERE no = ?1", params![int(*no)]),
+        Change::Run(row) => self::run_row(db, row),
+        Change::RunGone(id) => {
+            for sql in [
+                "DELETE FROM run WHERE id = ?1",
+                "DELETE FROM answer WHERE job = ?1",
+                "DELETE FROM output WHERE job = ?1",
+            ] {
+                run(db, sql, params![id.0])?;
+            }
+            Ok(())
+        }
+        Change::Answer(row) => answer(db, row),
+        Change::Script(row) => {
+            let values = params![
+                int(row.version),
+                row.owner.as_str(),
+                row.name.as_str(),
+                row.hash.to_string(),
+                int(row.kept_at.0)
+            ];
+            run(db, "INSERT OR REPLACE INTO script VALUES (?1, ?2, ?3, ?4, ?5)", values)
+        }
+        Change::ScriptGone(version) => run(db, "DELETE FROM script WHERE version = ?1", params![int(*version)]),
+        Change::Text(row) => {
+            run(db, "INSERT OR REPLACE INTO text VALUES (?1, ?2)", params![row.hash.to_string(), &*row.text])
+        }
+        Change::TextGone(hash) => run(db, "DELETE FROM text WHERE hash = ?1", params![hash.to_string()]),
+        Change::Granted(row) => granted(db, row),
         Change::Output { attempt, stdout, stderr } => {
             // Most tasks print nothing; they cost no row.
             if stdout.length == 0 && stderr.length == 0 {
@@ -116,7 +145,7 @@ fn run(db: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), 
 fn node(db: &Connection, row: &NodeRow) -> Result<(), StoreError> {
     run(
         db,
-        "INSERT OR REPLACE INTO node VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        "INSERT OR REPLACE INTO node VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         params![
             row.name.as_str(),
             row.role.word(),
@@ -131,7 +160,8 @@ fn node(db: &Connection, row: &NodeRow) -> Result<(), StoreError> {
             row.slots,
             row.shared_uid,
             row.taken_by.as_ref().map(|p| p.as_str()),
-            json(&row.facts)?
+            json(&row.facts)?,
+            row.ssh.as_ref().map(json).transpose()?
         ],
     )
 }
@@ -250,6 +280,43 @@ fn leaving_nothing(
     let written = write(db);
     overwrites(false)?;
     written
+}
+
+fn run_row(db: &Connection, row: &RunRow) -> Result<(), StoreError> {
+    let text = row.text.map(|hash| hash.to_string());
+    run(
+        db,
+        "INSERT OR REPLACE INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![row.id.0, row.owner.as_str(), int(row.asked_at.0), json(&row.spec)?, text, row.stdin.0],
+    )
+}
+
+fn answer(db: &Connection, row: &AnswerRow) -> Result<(), StoreError> {
+    run(
+        db,
+        "INSERT OR REPLACE INTO answer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            row.id.job.0,
+            row.id.index,
+            row.node.to_string(),
+            row.state.word(),
+            time(row.started_at),
+            time(row.ended_at),
+            row.ran_ms.map(int),
+            row.outcome.as_ref().map(json).transpose()?,
+            row.stopping
+        ],
+    )
+}
+
+fn granted(db: &Connection, row: &GrantRow) -> Result<(), StoreError> {
+    let (owner, name, hash) = (row.owner.as_ref().map_or("", |owner| owner.as_str()), &row.name, row.hash.to_string());
+    if row.people.is_empty() {
+        let sql = "DELETE FROM granted WHERE owner = ?1 AND name = ?2 AND hash = ?3";
+        return run(db, sql, params![owner, name.as_str(), hash]);
+    }
+    let values = params![owner, name.as_str(), hash, json(&row.people)?];
+    run(db, "INSERT OR REPLACE INTO granted VALUES (?1, ?2, ?3, ?4)", values)
 }
 
 fn age(db: &Connection, job: JobId, age: &Age) -> Result<(), StoreError> {

@@ -190,7 +190,7 @@ impl Thread {
                 for batch in waiting.drain(..) {
                     for change in &batch.changes {
                         match change {
-                            Change::JobGone(job) => self.outputs.forget(*job),
+                            Change::JobGone(job) | Change::RunGone(job) => self.outputs.forget(*job),
                             Change::File(file) => self.contents.wanted(&file.hash),
                             Change::Result(result) => self.contents.wanted(&result.hash),
                             Change::ContentGone(hash) => self.contents.let_go(hash),
@@ -220,10 +220,13 @@ impl Thread {
         }
         let group = self.db.transaction()?;
         let (mut last_job, mut last_event, mut last_file, mut last_notice) = (None, None, None, None);
+        let mut last_script = None;
         for batch in batches {
             for change in &batch.changes {
                 match change {
                     Change::Job(job) => last_job = last_job.max(Some(job.id.0)),
+                    Change::Run(run) => last_job = last_job.max(Some(run.id.0)),
+                    Change::Script(script) => last_script = last_script.max(Some(script.version)),
                     Change::File(file) => last_file = last_file.max(Some(file.version)),
                     Change::Notice(row) => last_notice = last_notice.max(Some(row.no)),
                     _ => {}
@@ -246,6 +249,9 @@ impl Thread {
         }
         if let Some(no) = last_notice {
             write::number(&group, "notice", no)?;
+        }
+        if let Some(version) = last_script {
+            write::number(&group, "script", version)?;
         }
         let last_event = last_event.unwrap_or(self.last_event);
         let trims = last_event >= self.trimmed_at + TRIM_EVERY;

@@ -49,6 +49,7 @@ mod tests {
     fn what_no_variable_can_be_is_not_left_out_in_silence() {
         for value in [&b"a\0b"[..], b"\xff"] {
             let order = Order {
+                run: None,
                 attempt: "17.3#2".parse().unwrap(),
                 uid: 1000,
                 cpus: 1,
@@ -67,6 +68,7 @@ mod tests {
         let asked = [("LANG", "de_DE.UTF-8"), ("A", "b=c"), ("BRAMBLE_JOB", "99"), ("EMPTY", "")];
         let asked: BTreeMap<String, String> = asked.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
         let order = Order {
+            run: None,
             attempt: "17.3#2".parse().unwrap(),
             uid: 1000,
             cpus: 1,

@@ -124,7 +124,8 @@ impl Agent {
         let note = if order.cpus == 1 { serde_json::Value::Null } else { json!({ "cpus": order.cpus }) };
         let secrets = self.secrets.put(attempt, uid, &order.secrets)?;
         let env = environment::of(order, home, secrets.as_deref())?;
-        let spawn = Spawn { attempt, uid, command: order.command.to_vec(), env, note };
+        let (cwd, stdin, limit_ms) = (None, None, None);
+        let spawn = Spawn { attempt, uid, command: order.command.to_vec(), env, cwd, stdin, limit_ms, note };
         self.tell_keeper(&ToKeeper::Spawn(spawn)).map_err(|error| error.to_string())
     }
 

@@ -30,6 +30,7 @@ pub const TASK_UID: u32 = 1_900_000_001;
 pub fn order(attempt: &str, script: &str) -> Order {
     let command = ["sh", "-c", script].map(str::to_owned).to_vec().into();
     Order {
+        run: None,
         attempt: id(attempt),
         uid: TASK_UID,
         cpus: 1,

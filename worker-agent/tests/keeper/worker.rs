@@ -203,6 +203,9 @@ impl Worker {
         std::fs::create_dir_all(&folder).unwrap();
         let path = std::env::var("PATH").unwrap();
         Spawn {
+            cwd: None,
+            limit_ms: None,
+            stdin: None,
             attempt,
             uid: None,
             command: command.iter().map(|&word| word.to_owned()).collect(),

@@ -112,6 +112,7 @@ impl Driver {
         self.put(Input::Join { call, key: key.clone(), hash, name: name.clone(), role, address: None });
         let link = LinkId(self.number());
         let hello = Box::new(Hello {
+            takes_runs: false,
             protocol: protocol::PROTOCOL,
             version: protocol::VERSION.into(),
             node: name.clone(),

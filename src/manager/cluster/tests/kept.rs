@@ -6,12 +6,12 @@ use protocol::agent::Output;
 use protocol::event::Event;
 use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId, TaskId};
-use protocol::name::{NodeName, PersonName, SecretName};
+use protocol::name::{NodeName, PersonName, ScriptName, SecretName};
 use protocol::notify::Notice;
 
 use crate::manager::cluster::{
-    Age, AttemptRow, Change, FileRow, Image, JobRow, NodeRow, NoticeRow, PersonRow, ResultRow, SecretHash, SecretRow,
-    TaskRow, TokenRow,
+    Age, AnswerRow, AttemptRow, Change, FileRow, GrantRow, Image, JobRow, NodeRow, NoticeRow, PersonRow, ResultRow,
+    RunRow, ScriptRow, SecretHash, SecretRow, TaskRow, TextRow, TokenRow,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -28,11 +28,17 @@ pub struct Kept {
     pub ages: BTreeMap<JobId, Age>,
     pub notices: BTreeMap<u64, NoticeRow>,
     pub secrets: BTreeMap<(PersonName, SecretName), SecretRow>,
+    pub runs: BTreeMap<JobId, RunRow>,
+    pub answers: BTreeMap<TaskId, AnswerRow>,
+    pub scripts: BTreeMap<u64, ScriptRow>,
+    pub texts: BTreeMap<ContentHash, TextRow>,
+    pub grants: BTreeMap<(Option<PersonName>, ScriptName, ContentHash), GrantRow>,
     pub hours: u64,
     pub last_job: u32,
     pub last_event: u64,
     pub last_file: u64,
     pub last_notice: u64,
+    pub last_script: u64,
 }
 
 impl Kept {
@@ -80,6 +86,38 @@ impl Kept {
             }
             Change::NoticeGone(no) => assert!(self.notices.remove(&no).is_some(), "notice {no} goes, and is not there"),
             Change::Secret(row) => drop(self.secrets.insert((row.owner.clone(), row.name.clone()), row)),
+            Change::Run(row) => {
+                self.last_job = self.last_job.max(row.id.0);
+                self.runs.insert(row.id, (*row).clone());
+            }
+            Change::RunGone(id) => {
+                assert!(self.runs.remove(&id).is_some(), "run {id} goes, and is not there");
+                self.answers.retain(|answer, _| answer.job != id);
+                self.outputs.retain(|attempt, _| attempt.task.job != id);
+            }
+            Change::Answer(row) => {
+                assert!(self.runs.contains_key(&row.id.job), "an answer without its run");
+                self.answers.insert(row.id, row);
+            }
+            Change::Script(row) => {
+                self.last_script = self.last_script.max(row.version);
+                self.scripts.insert(row.version, row);
+            }
+            Change::ScriptGone(version) => assert!(self.scripts.remove(&version).is_some(), "no version {version}"),
+            Change::Text(row) => drop(self.texts.insert(row.hash, row)),
+            Change::TextGone(hash) => {
+                assert!(self.texts.remove(&hash).is_some(), "a text goes that is not there");
+                let held = self.scripts.values().any(|row| row.hash == hash)
+                    || self.runs.values().any(|row| row.text == Some(hash));
+                assert!(!held, "a text goes that is referred to");
+            }
+            Change::Granted(row) => {
+                let key = (row.owner.clone(), row.name.clone(), row.hash);
+                match row.people.is_empty() {
+                    true => drop(self.grants.remove(&key)),
+                    false => drop(self.grants.insert(key, row)),
+                }
+            }
             Change::SecretGone(owner, name) => {
                 let gone = self.secrets.remove(&(owner, name));
                 assert!(gone.is_some(), "a secret goes that is not there");
@@ -116,11 +154,17 @@ impl Kept {
             ages: self.ages.iter().map(|(job, age)| (*job, *age)).collect(),
             notices: self.notices.values().cloned().collect(),
             secrets: self.secrets.values().cloned().collect(),
+            runs: self.runs.values().cloned().collect(),
+            answers: self.answers.values().cloned().collect(),
+            scripts: self.scripts.values().cloned().collect(),
+            texts: self.texts.values().cloned().collect(),
+            grants: self.grants.values().cloned().collect(),
             hours: self.hours,
             last_job: self.last_job,
             last_event: self.last_event,
             last_file: self.last_file,
             last_notice: self.last_notice,
+            last_script: self.last_script,
         }
     }
 }

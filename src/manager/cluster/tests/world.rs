@@ -119,6 +119,7 @@ impl World {
                 Effect::Cut(link) => drop(self.cut.insert(link)),
                 Effect::Touch(touched) => drop(self.touched.insert(touched)),
                 Effect::Deliver(row) => drop(self.to_deliver.insert(row.no, row)),
+                Effect::OwnRun(_) | Effect::EndOwnRun { .. } | Effect::LookFor { .. } => {}
                 Effect::Delivered(no) => drop(self.to_deliver.remove(&no)),
                 Effect::Persist(_) | Effect::Publish(_) => panic!("not committed: {effect:?}"),
             }
@@ -256,6 +257,7 @@ impl World {
 
     pub fn hello(&self, node: &str, slots: u32, held: Vec<Held>) -> Hello {
         Hello {
+            takes_runs: false,
             protocol: protocol::PROTOCOL,
             version: "0.1.0".into(),
             node: name(node),

@@ -11,6 +11,7 @@ fn id(text: &str) -> AttemptId {
 fn order(attempt: &str, cpus: u32) -> Order {
     let command = ["true".to_owned()].into();
     Order {
+        run: None,
         attempt: id(attempt),
         uid: 1000,
         cpus,

@@ -175,6 +175,7 @@ impl Machine {
             ended: true,
         });
         Hello {
+            takes_runs: false,
             protocol: protocol::PROTOCOL,
             version: "0.1.0".into(),
             node: self.name.clone(),

@@ -326,6 +326,7 @@ impl Sim {
                     }
                 }
                 Effect::Deliver(row) => turn.releases.push(Release::Deliver(row)),
+                Effect::OwnRun(_) | Effect::EndOwnRun { .. } | Effect::LookFor { .. } => {}
                 Effect::Delivered(no) => turn.releases.push(Release::Delivered(no)),
                 Effect::Touch(_) => {}
             }

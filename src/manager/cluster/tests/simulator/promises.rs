@@ -188,6 +188,15 @@ impl Promises {
             Change::NoticeGone(no) => self.ends.notice_gone(disk, *no, events),
             Change::Secret(row) => self.secrets.set(row, now),
             Change::SecretGone(owner, name) => self.secrets.gone(disk, owner, name, now),
+            // What `Kept` looks at is enough.
+            Change::Run(_)
+            | Change::RunGone(_)
+            | Change::Answer(_)
+            | Change::Script(_)
+            | Change::ScriptGone(_)
+            | Change::Text(_)
+            | Change::TextGone(_)
+            | Change::Granted(_) => {}
             // That nobody refers to it is what `Kept` looks at.
             Change::ContentGone(hash) => {
                 assert!(self.contents.remove(hash), "promise broken: a content goes twice");
