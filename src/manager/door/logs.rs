@@ -85,7 +85,7 @@ impl Telling<'_> {
                 Place::Here { .. } => return Ok(()),
                 Place::Kept { attempt, last } => {
                     self.turn_to(*attempt);
-                    self.kept(*attempt, caller).await?;
+                    self.kept(*attempt).await?;
                     if *last || !self.follow || matches!(target, Target::Attempt(_)) {
                         return Ok(());
                     }
@@ -145,7 +145,7 @@ impl Telling<'_> {
     }
 
     /// From the store: the rest of what an ended attempt printed.
-    async fn kept(&mut self, attempt: AttemptId, caller: &Caller) -> Result<(), Ended> {
+    async fn kept(&mut self, attempt: AttemptId) -> Result<(), Ended> {
         let outputs = self.door.read(move |reader| reader.output(attempt)).await?;
         for (stream, output) in [Stream::Stdout, Stream::Stderr].into_iter().zip(outputs) {
             if !self.wants(stream) || output.length <= self.reached[stream as usize] {
@@ -163,23 +163,17 @@ impl Telling<'_> {
                         self.note(dropped_note(output.length - self.reached[stream as usize])).await?;
                     }
                 }
-                None => self.file(attempt, stream, &output, caller).await?,
+                None => self.file(attempt, stream, &output).await?,
             }
         }
         Ok(())
     }
 
-    async fn file(
-        &mut self,
-        attempt: AttemptId,
-        stream: Stream,
-        output: &Output,
-        caller: &Caller,
-    ) -> Result<(), Ended> {
+    async fn file(&mut self, attempt: AttemptId, stream: Stream, output: &Output) -> Result<(), Ended> {
         let gone = |why: String| {
             Refusal::not_found(format!("the {stream:?} of {attempt} is not on the manager any more: {why}"))
         };
-        let node = self.door.heart.node_of(caller, attempt).await?;
+        let node = self.door.heart.node_of(attempt).await?;
         let skip = self.reached[stream as usize].saturating_sub(output.dropped);
         let outputs = self.door.outputs.clone();
         let opened = away(move || {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use link::Fingerprint;
 use protocol::agent::{FromAgent, Hello, ToAgent};
-use protocol::api::{Picture, Refusal, Reply, Request};
+use protocol::api::{Picture, Refusal, Request};
 use protocol::id::{AttemptId, Target};
 use protocol::name::{NodeName, PersonName};
 use protocol::node::{Facts, MetricsPatch};
@@ -83,16 +83,12 @@ impl Heart {
     }
 
     /// The node an attempt ran on, whatever became of it since.
-    pub async fn node_of(&self, caller: &Caller, attempt: AttemptId) -> Result<NodeName, Refusal> {
-        let caller = caller.clone();
-        let request = Request::Task { id: attempt.task };
-        let attempts = match self.ask(|call| Input::Request { call, caller, request }).await? {
-            Told::Reply(Reply::Task { attempts, .. }) => attempts,
-            Told::Refused(refusal) => return Err(refusal),
-            other => return Err(unexpected(&other)),
-        };
-        let node = attempts.into_iter().find(|known| known.id == attempt).and_then(|known| known.node);
-        node.ok_or_else(|| Refusal::not_found(format!("attempt {attempt} never ran on a node")))
+    pub async fn node_of(&self, attempt: AttemptId) -> Result<NodeName, Refusal> {
+        match self.ask(|call| Input::NodeOf { call, attempt }).await? {
+            Told::Node(node) => Ok(node),
+            Told::Refused(refusal) => Err(refusal),
+            other => Err(unexpected(&other)),
+        }
     }
 
     pub fn new_link(&self) -> LinkId {
