@@ -12,6 +12,7 @@ use protocol::bytes::Blob;
 use protocol::id::{AttemptId, Target};
 use protocol::job::Stream;
 use protocol::name::NodeName;
+use protocol::run::OutputChunk;
 use protocol::unit::Bytes;
 
 use super::Door;
@@ -27,17 +28,41 @@ const DIAL_BACK: Duration = Duration::from_secs(10);
 const MOST_BREAKS: u32 = 3;
 
 pub async fn stream(door: &Arc<Door>, caller: Caller, query: LogQuery, out: &Outlet) -> Ended {
-    let mut telling =
-        Telling { door, out, only: query.stream, follow: query.follow, attempt: None, reached: [0; 2], breaks: 0 };
+    let (only, follow) = (query.stream, query.follow);
+    let mut telling = Telling { door, out, index: None, only, follow, attempt: None, reached: [0; 2], breaks: 0 };
     match telling.tell(&caller, query.target).await {
         Ok(()) => Ended::Well,
         Err(ended) => ended,
     }
 }
 
+/// One answer of a run, from where its output was told before.
+pub struct Answer {
+    pub attempt: AttemptId,
+    pub index: u32,
+    pub reached: [u64; 2],
+}
+
+/// Tells all of an answer's output, to its end. Returns whether nobody hears it any more; what cannot be had is not told.
+pub async fn answer(door: &Arc<Door>, caller: &Caller, answer: Answer, out: &Outlet) -> bool {
+    let Answer { attempt, index, reached } = answer;
+    let mut telling =
+        Telling { door, out, index: Some(index), only: None, follow: true, attempt: Some(attempt), reached, breaks: 0 };
+    match telling.tell(caller, Target::Attempt(attempt)).await {
+        Ok(()) => false,
+        Err(Ended::Refused(refusal)) => {
+            tracing::warn!("the output of {attempt} cannot be told: {refusal}");
+            false
+        }
+        Err(_) => true,
+    }
+}
+
 struct Telling<'a> {
     door: &'a Arc<Door>,
     out: &'a Outlet,
+    /// Of which answer of a run; of a task otherwise.
+    index: Option<u32>,
     only: Option<Stream>,
     follow: bool,
     /// Whose output the offsets are of.
@@ -81,8 +106,8 @@ impl Telling<'_> {
                         }
                     }
                 }
-                // Of runs, which are followed by themselves.
-                Place::Here { .. } => return Ok(()),
+                // It comes when it has ended.
+                Place::Here { .. } => {}
                 Place::Kept { attempt, last } => {
                     self.turn_to(*attempt);
                     self.kept(*attempt).await?;
@@ -108,6 +133,10 @@ impl Telling<'_> {
     }
 
     async fn note(&self, text: String) -> Result<(), Ended> {
+        if self.index.is_some() {
+            // Its answer says it, or the gap does.
+            return Ok(());
+        }
         Ok(self.out.more(More::LogNote { text }).await?)
     }
 
@@ -122,7 +151,12 @@ impl Telling<'_> {
         if !self.wants(stream) {
             return Ok(());
         }
-        Ok(self.out.more(More::Log(LogChunk { stream, offset, bytes: Blob(bytes) })).await?)
+        let bytes = Blob(bytes);
+        let more = match self.index {
+            None => More::Log(LogChunk { stream, offset, bytes }),
+            Some(index) => More::Output(OutputChunk { index, stream, offset, bytes }),
+        };
+        Ok(self.out.more(more).await?)
     }
 
     /// From the node itself. `true`: told whole, to the task's end or to what is there now.

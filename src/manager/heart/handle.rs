@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use link::Fingerprint;
 use protocol::agent::{FromAgent, Hello, ToAgent};
 use protocol::api::{Picture, Refusal, Request};
-use protocol::id::{AttemptId, Target};
+use protocol::id::{AttemptId, JobId, Target};
 use protocol::name::{NodeName, PersonName};
 use protocol::node::{Facts, MetricsPatch};
+use protocol::run::AnswerView;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::super::cluster::{CallId, Caller, Input, KeyPrint, LinkId, Place, Told, Touched};
@@ -77,6 +78,27 @@ impl Heart {
         forget.done();
         match told {
             Told::Place(place) => Ok(place),
+            Told::Refused(refusal) => Err(refusal),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What has changed of a run since that revision: the new one, the answers, and whether nothing will change any more.
+    pub async fn watch_run(
+        &self,
+        caller: &Caller,
+        run: JobId,
+        after: u64,
+    ) -> Result<(u64, Vec<AnswerView>, bool), Refusal> {
+        let call = CallId(self.number());
+        let (tell, told) = oneshot::channel();
+        let input = Input::WatchRun { call, caller: caller.clone(), run, after };
+        self.send(Message::Input { input, reply: Some((call, ReplyTo::one(tell))) }).await;
+        let forget = ForgetOnDrop { heart: self, call: Some(call) };
+        let told = told.await.unwrap_or_else(|_| Err(stopping()))?;
+        forget.done();
+        match told {
+            Told::Answers { revision, answers, over } => Ok((revision, answers, over)),
             Told::Refused(refusal) => Err(refusal),
             other => Err(unexpected(&other)),
         }
