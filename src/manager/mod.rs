@@ -15,6 +15,7 @@ mod history;
 mod notify;
 mod reply;
 mod rule;
+mod scripts;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -45,7 +45,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
         outbox: Outbox::load(image.notices, image.last_notice),
         secrets: Secrets::load(image.secrets),
         runs: Runs::default(),
-        scripts: Scripts::load(image.scripts, image.texts, image.grants, image.last_script),
+        scripts: Scripts::load(&config.scripts, image.scripts, image.texts, image.grants, image.last_script),
         no_env: Arc::new(BTreeMap::new()),
         config,
     };

@@ -87,6 +87,7 @@ pub use change::{
 pub use config::ClusterConfig;
 pub use files::Upload;
 pub use port::{CallId, Caller, Effect, Input, LinkId, Mono, Now, OwnRun, Place, Told, Touched};
+pub use scripts::Text;
 
 use ids::{ClassIx, NodeIx};
 use timers::Timer;
@@ -226,6 +227,10 @@ impl Cluster {
             Input::Seen { person } => self.seen(&person, turn),
             Input::Own { name, facts, metrics } => self.own(name, facts, metrics, turn),
             Input::Delivered { no, outcome } => self.delivered(no, outcome, turn),
+            Input::KeepScript { call, caller, name, over, text } => {
+                let kept = self.keep_script(&caller, name, over, &text, turn);
+                turn.answer(call, kept);
+            }
             Input::AddNode { call, caller, name, way } => {
                 let added = self.add_way(&caller, name, way, turn);
                 turn.answer(call, added);

@@ -196,6 +196,7 @@ impl Cluster {
                 changed: 1,
             });
         }
+        self.scripts.load_run(&row);
         let text = row.text.and_then(|hash| self.script_text(&hash));
         let orders = ask::orders(&row, text);
         let mut run = Run::new(std::sync::Arc::new(row), None, answers);
