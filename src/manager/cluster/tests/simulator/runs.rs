@@ -14,7 +14,7 @@ use super::super::words::{admin, name};
 use super::agenda::MS;
 use super::people::{Ask, PEOPLE};
 use super::promises::Runs;
-use super::world::Sim;
+use super::world::{Happening, Sim};
 use crate::manager::cluster::{Caller, Change, Input};
 
 /// What never ends by itself.
@@ -131,6 +131,17 @@ impl Sim {
         }
     }
 
+    /// What a liar has said to have ended, nobody will stop.
+    pub fn end_what_liars_run(&mut self) {
+        for at in (0..self.machines.len()).filter(|at| self.machines[*at].liar) {
+            let boot = self.machines[at].boot;
+            let runs: Vec<_> = self.machines[at].runs.iter().map(|(id, run)| (*id, run.number)).collect();
+            for (attempt, run) in runs {
+                self.agenda.after(MS, Happening::Ends { machine: at, boot, attempt, run });
+            }
+        }
+    }
+
     /// What nothing else ends is stopped, once.
     pub fn stop_what_is_endless(&mut self) {
         let disk = &self.manager.disk;
@@ -165,8 +176,13 @@ impl Sim {
             match &row.outcome {
                 Some(Outcome::Lost { .. } | Outcome::Stopped { .. }) => {
                     if sent && self.promises.truly(attempt) != Some(row.state) {
-                        self.may_be_given_up(attempt, name);
-                        self.promises.runs.give_up(attempt);
+                        // An order that was lost on its way is nowhere; should it be somewhere all the same, it will begin.
+                        if self.promises.runs.has_begun(attempt) {
+                            self.may_be_given_up(attempt, name);
+                        }
+                        if self.is_beyond_hope(attempt, name) {
+                            self.promises.runs.give_up(attempt);
+                        }
                     }
                 }
                 Some(Outcome::NotStarted { kind: NotStarted::NotReached, .. }) => {
