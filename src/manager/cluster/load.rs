@@ -157,6 +157,9 @@ impl Cluster {
 
     fn grant_leases(&mut self, now: Mono) {
         let until = now.plus(self.config.lease_ms);
+        if self.runs.expects_any() {
+            self.timers.set(until, Timer::Runs);
+        }
         let busy: Vec<NodeIx> = self
             .nodes
             .iter()

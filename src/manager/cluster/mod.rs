@@ -144,6 +144,7 @@ impl Cluster {
 
     pub fn handle(&mut self, input: Input, now: Now, effects: &mut Vec<Effect>) {
         let mut turn = Turn::new(now, self.last_event, effects);
+        self.lose_own_runs(&mut turn);
         // What is due is done before what comes after it.
         while let Some(timer) = self.timers.pop_due(now.mono) {
             self.due(timer, &mut turn);
@@ -179,7 +180,6 @@ impl Cluster {
         match input {
             Input::Started => {
                 turn.publish(What::ManagerStarted { version: self.config.version.clone() });
-                self.lose_own_runs(turn);
             }
             Input::Request { call, caller, request } => self.request(call, &caller, request, turn),
             Input::Gone { call } => {
@@ -251,6 +251,7 @@ impl Cluster {
             Timer::Trim => self.agenda.trim = true,
             Timer::Hour => self.hour_due(turn),
             Timer::Results => self.agenda.age = true,
+            Timer::Runs => self.expect_nobody(),
         }
     }
 }
