@@ -49,6 +49,11 @@ impl<'a> Turn<'a> {
         self.effects.push(Effect::Send(link, order));
     }
 
+    /// `None`: not any more.
+    pub fn look_for(&mut self, node: &NodeName, at: Option<(String, u16)>) {
+        self.effects.push(Effect::LookFor { node: node.clone(), at });
+    }
+
     /// The last words to an agent, and the end of its link.
     pub fn dismiss(&mut self, link: LinkId, reason: String, stay_away: bool) {
         self.send(link, ToAgent::Bye { reason, stay_away });

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use link::Fingerprint;
-use protocol::agent::{FromAgent, Hello, ToAgent};
+use protocol::agent::{Finished, FromAgent, Hello, ToAgent};
 use protocol::api::{Picture, Refusal, Reply, Request};
 use protocol::id::{AttemptId, Target};
 use protocol::name::{NodeName, PersonName};
 use protocol::node::{Facts, MetricsPatch};
+use protocol::time::UnixMillis;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::super::cluster::{CallId, Caller, Input, KeyPrint, LinkId, Place, Told, Touched};
@@ -132,6 +133,20 @@ impl Heart {
     /// A notice was told, or never will be.
     pub async fn delivered(&self, no: u64, outcome: Result<(), String>) {
         self.send(Message::Input { input: Input::Delivered { no, outcome }, reply: None }).await;
+    }
+
+    /// A run of the manager's own has begun.
+    pub async fn own_run_started(&self, attempt: AttemptId, at: UnixMillis) {
+        self.send(Message::Input { input: Input::OwnRunStarted { attempt, at }, reply: None }).await;
+    }
+
+    pub async fn own_run_ended(&self, finished: Finished) {
+        self.send(Message::Input { input: Input::OwnRunEnded(finished), reply: None }).await;
+    }
+
+    /// A node without a link was looked for.
+    pub async fn answers(&self, node: NodeName, answers: bool) {
+        self.send(Message::Input { input: Input::Answers { node, answers }, reply: None }).await;
     }
 
     pub async fn order(&self, link: LinkId, order: ToAgent) {
