@@ -25,9 +25,7 @@ mod suite;
 mod wire;
 
 pub use chunks::{ChunkReader, write_chunk, write_end};
-pub use client::{
-    Connection, Dial, DialError, Grip, Heard, Met, ProgramIn, ProgramOut, Shell, ShellDial, dial, meet,
-};
+pub use client::{Connection, Dial, DialError, Grip, Heard, Met, ProgramIn, ProgramOut, Shell, ShellDial, dial, meet};
 pub use frames::{Budget, FrameReader, FrameWriter, ReadError, Rest};
 pub use key::{BadFingerprint, Fingerprint, Key, KeyError};
 pub use server::{Admission, Admit, Guard, Incoming, ServerConfig, serve};

@@ -278,8 +278,7 @@ impl Door {
         if !remaining.contains(&MethodKind::KeyboardInteractive) {
             return self.let_in(dial, false);
         }
-        let mut answer =
-            self.handle.authenticate_keyboard_interactive_start(&dial.user, None).await.map_err(fail)?;
+        let mut answer = self.handle.authenticate_keyboard_interactive_start(&dial.user, None).await.map_err(fail)?;
         for _ in 0..MOST_QUESTIONS {
             match answer {
                 KeyboardInteractiveAuthResponse::Success => return Ok(()),

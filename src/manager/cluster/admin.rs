@@ -48,7 +48,9 @@ impl Cluster {
         let Some(link) = self.nodes.get(ix).and_then(|node| node.link) else {
             let why = match self.nodes.get(ix) {
                 Some(node) if node.ssh.is_some() => {
-                    format!("no agent of {name} is linked that could be told; by its SSH: bramble exec --on {name} -- reboot")
+                    format!(
+                        "no agent of {name} is linked that could be told; by its SSH: bramble exec --on {name} -- reboot"
+                    )
                 }
                 _ => format!("{name} is down, so it cannot be told to reboot"),
             };

@@ -19,9 +19,9 @@ use super::super::cluster::{
 };
 use super::super::history::Histories;
 use super::super::notify::Errand;
-use super::super::{own_runs, reach};
 use super::super::reply::ReplyTo;
 use super::super::store::writer::{Batch, Release, Writer};
+use super::super::{own_runs, reach};
 use super::handle::{Heart, stopping};
 use super::{Keys, Message, News, Orders, Views};
 
@@ -386,8 +386,6 @@ impl Owner {
             orders.cut.notify_one();
         }
         self.replies.drain().for_each(|(_, reply)| reply.tell(Told::Refused(refusal.clone())));
-        // The core that asked for them is gone, and takes them for lost.
-        let _ = self.ways.own_runs.send(own_runs::Errand::All);
         (self.held, self.held_until) = (Batch::default(), None);
         self.touched.clear();
         let mut pause = Duration::from_millis(100);

@@ -87,8 +87,9 @@ async fn reach(run: &OwnRun, ways: &Ways) -> Result<Open, Outcome> {
         None if !rustix::process::geteuid().is_root() => {
             return Err(not(NotStarted::Fault, "this manager is not run as root, so it runs nothing itself".into()));
         }
-        None => line::here()
-            .map_err(|error| not(NotStarted::Fault, format!("the manager cannot start bash: {error}")))?,
+        None => {
+            line::here().map_err(|error| not(NotStarted::Fault, format!("the manager cannot start bash: {error}")))?
+        }
         Some((name, way)) => {
             let shell = enter(name, way, ways).await?;
             line::there(shell).await.map_err(|error| not_reached(name, way, ways, &error))?
@@ -197,9 +198,10 @@ fn no_program(run: &OwnRun, whom: Option<(&NodeName, &SshWay)>, word: &str) -> O
         "not-found" => not(NotStarted::NotFound, format!("there is no program {program:?} on {place}")),
         "not-executable" => not(NotStarted::NotExecutable, format!("{program:?} on {place} cannot be executed")),
         "no-sudo" => not(NotStarted::Fault, no_sudo(whom, "there is no sudo there")),
-        "no-setpriv" => {
-            not(NotStarted::Fault, format!("{place} has no setpriv, with which a program is run as somebody: install util-linux"))
-        }
+        "no-setpriv" => not(
+            NotStarted::Fault,
+            format!("{place} has no setpriv, with which a program is run as somebody: install util-linux"),
+        ),
         other => not(NotStarted::Fault, format!("the shell of {place} said something that makes no sense: {other:?}")),
     }
 }
@@ -354,7 +356,8 @@ fn of_end(ended: Option<Said>, why: Option<Why>, limit: Option<u64>) -> Outcome 
 
 fn broken(run: &OwnRun, error: &std::io::Error) -> Outcome {
     let place = run.way.as_ref().map_or_else(|| "the manager".to_owned(), |(name, _)| name.to_string());
-    let reason = format!("the connection to {place} broke while it ran ({error}); whether it goes on there is not known");
+    let reason =
+        format!("the connection to {place} broke while it ran ({error}); whether it goes on there is not known");
     Outcome::Lost { reason, again: false }
 }
 

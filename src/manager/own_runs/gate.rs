@@ -29,7 +29,10 @@ impl Gate {
         if let Some(at) = memchr::memmem::find(&self.before, &self.mark) {
             let line = &self.before[at + self.mark.len()..];
             let end = memchr::memchr(b'\n', line)?;
-            return Some(Opened { word: String::from_utf8_lossy(&line[..end]).into_owned(), rest: line[end + 1..].to_vec() });
+            return Some(Opened {
+                word: String::from_utf8_lossy(&line[..end]).into_owned(),
+                rest: line[end + 1..].to_vec(),
+            });
         }
         if self.before.len() > 2 * MOST {
             self.before.drain(..self.before.len() - MOST);

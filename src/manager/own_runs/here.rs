@@ -39,7 +39,11 @@ pub fn start() -> io::Result<(Here, ChildStdin, HereGrip)> {
     let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     let stdin = child.stdin.take().ok_or_else(|| io::Error::other("it has no standard input"))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    Ok((Here { child, stdout, stderr, exited: false, buffer: BytesMut::new() }, stdin, HereGrip { group, mark: super::random().into() }))
+    Ok((
+        Here { child, stdout, stderr, exited: false, buffer: BytesMut::new() },
+        stdin,
+        HereGrip { group, mark: super::random().into() },
+    ))
 }
 
 impl Here {

@@ -1,8 +1,8 @@
 //! Runs that no agent does: on the manager itself, and on nodes by their own SSH. Both go the same way: a bash is
 //! started, becomes whoever is meant, and is told what to run on its standard input ([`words`]).
 //!
-//! A task each ([`act`]), so many at once and the others in a queue. None outlives the manager, or the core that has
-//! asked for it. What they print is in a [`spool`] each.
+//! A task each ([`act`]), so many at once and the others in a queue. None outlives the manager. What they print is in a
+//! [`spool`] each.
 
 mod act;
 mod gate;
@@ -13,7 +13,7 @@ mod spool;
 mod tests;
 mod words;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -34,9 +34,11 @@ use super::store::Outputs;
 use act::Ending;
 use spool::Spool;
 
-pub use spool::{Reached, Tail};
+pub use spool::Tail;
 pub use words::quote;
 
+/// Before what was not kept is said again.
+const AGAIN: Duration = Duration::from_millis(500);
 /// So many at once; a connection each.
 const MOST: usize = 48;
 /// For dialling and log-in together.
@@ -48,8 +50,6 @@ const KEEPALIVE_MAX: usize = 3;
 pub enum Errand {
     Run(Box<OwnRun>),
     End { attempt: AttemptId, reason: String },
-    /// The core that asked for them is gone: nothing of them is told any more.
-    All,
 }
 
 /// What all of them share.
@@ -104,7 +104,20 @@ impl Ways {
     }
 
     async fn started(&self, attempt: AttemptId, at: UnixMillis) {
+        // Should it not be kept, its end says it too.
         self.heart.own_run_started(attempt, at).await;
+    }
+
+    /// Said until it is kept: the core may have to load its state again, and then knows nothing of it.
+    async fn ended(&self, finished: Finished) {
+        loop {
+            self.heart.own_run_ended(finished.clone()).await;
+            // Answered after the commit of all that was said before, or refused with it.
+            if self.heart.views(BTreeSet::new()).await.is_ok() || self.heart.is_closed() {
+                return;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 }
 
@@ -132,6 +145,8 @@ pub struct Runner {
     under_way: HashMap<AttemptId, UnderWay>,
     tasks: JoinSet<()>,
     ids: HashMap<Id, AttemptId>,
+    /// Those that are being told of without one.
+    tellings: JoinSet<()>,
 }
 
 struct UnderWay {
@@ -143,7 +158,7 @@ struct UnderWay {
 impl Runner {
     pub fn new(ways: Arc<Ways>, runs: OwnRuns) -> Self {
         let (waiting, under_way) = (VecDeque::new(), HashMap::new());
-        Self { ways, runs, waiting, under_way, tasks: JoinSet::new(), ids: HashMap::new() }
+        Self { ways, runs, waiting, under_way, tasks: JoinSet::new(), ids: HashMap::new(), tellings: JoinSet::new() }
     }
 
     /// Until `closing`, and until nothing of it runs any more.
@@ -153,10 +168,11 @@ impl Runner {
                 biased;
                 () = closing.cancelled() => break,
                 errand = errands.recv() => match errand {
-                    Some(errand) => self.take(errand).await,
+                    Some(errand) => self.take(errand),
                     None => break,
                 },
-                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
+                Some(_) = self.tellings.join_next() => {}
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
             }
             while self.under_way.len() < MOST
                 && let Some(run) = self.waiting.pop_front()
@@ -168,18 +184,17 @@ impl Runner {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    async fn take(&mut self, errand: Errand) {
+    fn take(&mut self, errand: Errand) {
         match errand {
             Errand::Run(run) => self.waiting.push_back(run),
             Errand::End { attempt, reason } => {
                 if let Some(at) = self.waiting.iter().position(|run| run.attempt == attempt) {
                     self.waiting.remove(at);
-                    self.ways.heart.own_run_ended(without_output(attempt, Outcome::Stopped { reason })).await;
+                    self.tell(without_output(attempt, Outcome::Stopped { reason }));
                 } else if let Some(one) = self.under_way.get(&attempt) {
                     one.stop.send_replace(Some(Ending { reason, at_once: false }));
                 }
             }
-            Errand::All => self.forget_all("the manager has loaded its state again"),
         }
     }
 
@@ -206,12 +221,21 @@ impl Runner {
                 return spool.give_up();
             }
             let finished = finished(attempt, ended, &spool);
-            ways.heart.own_run_ended(finished).await;
+            tokio::select! {
+                () = ways.ended(finished) => {}
+                () = forgotten.cancelled() => {}
+            }
         });
         self.ids.insert(handle.id(), attempt);
     }
 
-    async fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+    /// Of what has no task of its own.
+    fn tell(&mut self, finished: Finished) {
+        let ways = self.ways.clone();
+        self.tellings.spawn(async move { ways.ended(finished).await });
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
         let (id, failed) = match ended {
             Ok((id, ())) => (id, None),
             Err(failed) => (failed.id(), Some(failed)),
@@ -226,7 +250,7 @@ impl Runner {
             }
             if !forgotten {
                 let reason = format!("a fault of Bramble's own: {failed}");
-                self.ways.heart.own_run_ended(without_output(attempt, Outcome::Lost { reason, again: false })).await;
+                self.tell(without_output(attempt, Outcome::Lost { reason, again: false }));
             }
         }
     }
@@ -235,8 +259,7 @@ impl Runner {
 fn finished(attempt: AttemptId, ended: act::Ended, spool: &Spool) -> Finished {
     let mut finished = without_output(attempt, ended.outcome);
     finished.started_at = ended.started.map(|(wall, _)| wall);
-    finished.ran_ms =
-        ended.started.map(|(_, since)| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
+    finished.ran_ms = ended.started.map(|(_, since)| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
     match tokio::task::block_in_place(|| spool.end()) {
         Ok([stdout, stderr]) => (finished.stdout, finished.stderr) = (stdout, stderr),
         Err(error) => {

@@ -90,7 +90,14 @@ impl Default for Kept {
 impl Spool {
     pub fn new(attempt: AttemptId, whence: Whence, outputs: Outputs, limit: u64) -> Arc<Self> {
         let (reached, _) = watch::channel(Reached::default());
-        Arc::new(Self { attempt, whence, outputs, limit: limit.max(INLINE as u64), halves: Default::default(), reached })
+        Arc::new(Self {
+            attempt,
+            whence,
+            outputs,
+            limit: limit.max(INLINE as u64),
+            halves: Default::default(),
+            reached,
+        })
     }
 
     pub fn tail(self: &Arc<Self>) -> Tail {

@@ -39,7 +39,8 @@ pub async fn add(
     host_key: String,
 ) -> Result<Reply, Refusal> {
     check(&reach)?;
-    let host_key: Fingerprint = host_key.parse().map_err(|bad: link::BadFingerprint| Refusal::usage(bad.to_string()))?;
+    let host_key: Fingerprint =
+        host_key.parse().map_err(|bad: link::BadFingerprint| Refusal::usage(bad.to_string()))?;
     let ways = &door.ways;
     let key = ways.key().map_err(Refusal::unavailable)?;
     let dial = ways.dial(&reach.host, reach.port, &reach.user);
@@ -186,9 +187,12 @@ mod tests {
 
     #[test]
     fn a_place_that_is_none_is_refused() {
-        let reach = |host: &str, user: &str, port| NodeReach { host: host.into(), port, user: user.into(), password: None };
+        let reach =
+            |host: &str, user: &str, port| NodeReach { host: host.into(), port, user: user.into(), password: None };
         assert!(check(&reach("pi-9.local", "pi", 22)).is_ok());
-        for bad in [reach("", "pi", 22), reach("-oProxyCommand=x", "pi", 22), reach("pi", "a b", 22), reach("pi", "pi", 0)] {
+        for bad in
+            [reach("", "pi", 22), reach("-oProxyCommand=x", "pi", 22), reach("pi", "a b", 22), reach("pi", "pi", 0)]
+        {
             assert!(check(&bad).is_err(), "{bad:?}");
         }
     }
