@@ -92,7 +92,8 @@ pub struct KeyPrint(pub Arc<str>);
 pub struct NodeRow {
     pub name: NodeName,
     pub role: Role,
-    pub key: KeyPrint,
+    /// `None`: no agent of it has ever joined.
+    pub key: Option<KeyPrint>,
     pub revoked: bool,
     pub draining: bool,
     pub joined_at: UnixMillis,

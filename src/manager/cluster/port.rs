@@ -11,7 +11,7 @@ use protocol::id::{AttemptId, JobId, Target};
 use protocol::name::{FileName, NodeName, PersonName, ScriptName};
 use protocol::node::{Facts, MetricsPatch, Role};
 use protocol::result::Left;
-use protocol::run::AnswerView;
+use protocol::run::{AnswerView, Whence};
 use protocol::script::Over;
 use protocol::time::UnixMillis;
 
@@ -260,7 +260,7 @@ pub enum Told {
         expires_at: UnixMillis,
     },
     Place(Place),
-    Node(NodeName),
+    Node(Whence),
     /// Those that have changed. `over`: nothing will change any more.
     Answers {
         revision: u64,

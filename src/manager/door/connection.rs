@@ -19,6 +19,7 @@ use super::{Door, events, get, logs, put, runs, watch};
 use crate::manager::cluster::{CallId, Caller, Text};
 use crate::manager::heart::stopping;
 use crate::manager::notify;
+use crate::manager::reach;
 use crate::manager::reply::ReplyTo;
 use crate::manager::rule::rule;
 use crate::manager::scripts;
@@ -254,6 +255,14 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
                 let made = token::make(self.door, caller, role, ttl_seconds).await;
                 self.answer(id, made)
             }
+            Request::NodeProbe(reach) => {
+                let ways = self.door.ways.clone();
+                self.stream_of_one(id, async move { reach::probe(&ways, reach).await })
+            }
+            Request::NodeAdd { name, reach, host_key } => {
+                let door = self.door.clone();
+                self.stream_of_one(id, async move { reach::add(&door, caller, name, reach, host_key).await })
+            }
             Request::FilePut(put) => self.transfer(id, Transfer::Put(put)),
             Request::FileGet(get) => self.transfer(id, Transfer::Get(get::Asked::File(get))),
             Request::ResultGet(get) => self.transfer(id, Transfer::Get(get::Asked::Result(get))),
@@ -392,6 +401,20 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
                 Ended::Gone => {}
             }
         });
+        true
+    }
+
+    /// Answered when it is known; other calls go on meanwhile.
+    fn stream_of_one<Fut>(&mut self, id: u64, answer: Fut) -> bool
+    where
+        Fut: Future<Output = Result<Reply, Refusal>> + Send + 'static,
+    {
+        if self.streams.len() >= MOST_STREAMS {
+            let many = format!("at most {MOST_STREAMS} such calls at once on one connection; open another connection");
+            return self.answer(id, Err(Refusal::refused(many)));
+        }
+        let out = Outlet { id, to: self.pieces_to.clone() };
+        self.streams.spawn(async move { out.end(answer.await).await });
         true
     }
 

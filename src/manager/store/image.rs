@@ -78,7 +78,7 @@ fn node(c: &Columns) -> Result<NodeRow, StoreError> {
     Ok(NodeRow {
         name: c.parse("name")?,
         role: c.parse("role")?,
-        key: KeyPrint(c.get::<String>("key")?.into()),
+        key: Some(c.get::<String>("key")?).filter(|key| !key.is_empty()).map(|key| KeyPrint(key.into())),
         revoked: c.get("revoked")?,
         draining: c.get("draining")?,
         joined_at: c.time("joined_at")?,

@@ -151,7 +151,7 @@ fn node(db: &Connection, row: &NodeRow) -> Result<(), StoreError> {
         params![
             row.name.as_str(),
             row.role.word(),
-            &*row.key.0,
+            row.key.as_ref().map_or("", |key| &*key.0),
             row.revoked,
             row.draining,
             int(row.joined_at.0),

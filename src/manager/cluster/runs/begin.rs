@@ -133,7 +133,7 @@ impl Cluster {
             }
             return Ok(By::Agent(ix));
         }
-        if node.ssh.is_some() {
+        if node.ssh.is_some() && !node.silent() {
             return Ok(By::Shell);
         }
         Err(match (node.link, &node.version) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use protocol::api::{Refusal, Reply, Right};
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::{Counts, TaskState};
-use protocol::run::{AnswerView, RunQuery, RunView, TextView};
+use protocol::run::{AnswerView, RunQuery, RunView, TextView, Whence};
 
 use super::super::Cluster;
 use super::super::change::{AnswerRow, Change, RunRow};
@@ -150,11 +150,11 @@ impl Cluster {
     }
 
     /// The node whose agent was to give this answer.
-    pub(in super::super) fn node_of_answer(&self, attempt: AttemptId) -> Option<protocol::name::NodeName> {
+    pub(in super::super) fn node_of_answer(&self, attempt: AttemptId) -> Option<Whence> {
         let (_, answer) = self.runs.answer(attempt.task).filter(|_| attempt.number == 1)?;
         match answer.by? {
-            By::Agent(ix) => Some(self.nodes.name(ix).clone()),
-            By::Shell => answer.whence.node().cloned().or_else(|| self.nodes.own.as_ref().map(|own| own.name.clone())),
+            By::Agent(ix) => Some(Whence::Node(self.nodes.name(ix).clone())),
+            By::Shell => Some(answer.whence.clone()),
         }
     }
 
