@@ -40,13 +40,23 @@ pub struct Spawn {
     /// The file that is its standard input; nothing otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdin: Option<String>,
-    /// It has so long from its start on, whatever becomes of the agent meanwhile.
+    /// As the keeper's own uid, with all that it may do: only where that is root, and never of a task.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub root: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit_ms: Option<u64>,
+    pub limit: Option<Limit>,
     /// The agent's own words about this attempt (what it must know again after a restart). The keeper keeps them and
     /// gives them back in [`Kept`], and never looks inside.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub note: Value,
+}
+
+/// It has so long from its start on, whatever becomes of the agent meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    pub ms: u64,
+    /// Between SIGTERM and SIGKILL.
+    pub grace_ms: u64,
 }
 
 /// Keeper to agent.
@@ -102,6 +112,8 @@ pub enum Record {
         attempt: AttemptId,
         boot_id: String,
         at: UnixMillis,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<Limit>,
         /// As [`Spawn::note`] said.
         #[serde(default, skip_serializing_if = "Value::is_null")]
         note: Value,
@@ -117,6 +129,9 @@ pub enum Record {
         attempt: AttemptId,
         reason: String,
         kill_at: u64,
+        /// Because its time was over, and not on request.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
     },
     Ended(Ended),
     /// All that these printed is on disk: how they ended counts after a power cut, too.

@@ -63,6 +63,11 @@ impl Layout {
         self.state.join("spool")
     }
 
+    /// Of a run that is given some.
+    pub fn stdin(&self, attempt: AttemptId) -> PathBuf {
+        self.spool().join(format!("{attempt}.in"))
+    }
+
     pub fn stdout(&self, attempt: AttemptId) -> PathBuf {
         self.spool().join(format!("{attempt}.out"))
     }

@@ -5,7 +5,6 @@ use std::io::Write;
 
 use link::{FrameReader, FrameWriter, Incoming, Stream as Wire};
 use protocol::agent::{BulkHello, PutReply};
-use protocol::api::Right;
 use protocol::id::AttemptId;
 use protocol::job::Stream;
 use protocol::name::NodeName;
@@ -13,7 +12,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::{Agents, FIRST_FRAME, fetch, results};
-use crate::manager::cluster::Caller;
 
 const PART: usize = 256 * 1024;
 
@@ -81,9 +79,8 @@ async fn keep(agents: &Agents, node: &NodeName, put: Put, ahead: &[u8], wire: &m
         let (bytes, limit) = (put.bytes, agents.output_limit);
         return Err(Lie(format!("{bytes} bytes are more than this manager keeps of one, which is {limit}")));
     }
-    let manager = Caller { person: "root".parse().map_err(|e| Failed(format!("{e}")))?, right: Right::Admin };
     // Also of an attempt that was replaced meanwhile: its late result is kept apart.
-    let on = agents.heart.node_of(&manager, put.attempt).await.map_err(|refusal| Failed(refusal.message))?;
+    let on = agents.heart.node_of(put.attempt).await.map_err(|refusal| Failed(refusal.message))?;
     if on != *node {
         return Err(Lie(format!("it was not given to {node}")));
     }

@@ -246,6 +246,8 @@ pub struct AnswerRow {
     /// Its place among the answers of its run.
     pub id: TaskId,
     pub node: Whence,
+    /// The manager gives it itself, and no agent.
+    pub own: bool,
     pub state: TaskState,
     pub started_at: Option<UnixMillis>,
     pub ended_at: Option<UnixMillis>,

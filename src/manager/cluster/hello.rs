@@ -16,15 +16,16 @@ use super::sane;
 use super::turn::Turn;
 
 #[derive(Debug, Clone, Copy)]
-struct Has {
-    started_at: UnixMillis,
-    ended: bool,
+pub struct Has {
+    pub started_at: UnixMillis,
+    pub ended: bool,
 }
 
 impl Cluster {
     pub(super) fn reconcile(&mut self, ix: NodeIx, link: LinkId, hello: &Hello, rebooted: bool, turn: &mut Turn<'_>) {
         let held = hello.held.iter().map(|h| (h.attempt, Has { started_at: h.started_at, ended: h.ended }));
         let mut held: BTreeMap<AttemptId, Has> = held.collect();
+        self.reconcile_answers(ix, link, &mut held, rebooted, turn);
         let mut phases: BTreeMap<TaskId, Phase> = BTreeMap::new();
         let given = self.nodes.get(ix).map(|node| node.orders.in_order()).unwrap_or_default();
         for (task, order) in given {

@@ -9,7 +9,8 @@ impl Cluster {
     /// The node is away from now.
     pub(super) fn start_lease(&mut self, ix: NodeIx, turn: &Turn<'_>) {
         let until = turn.now.mono.plus(self.config.lease_ms);
-        let Some(node) = self.nodes.get_mut(ix).filter(|node| !node.orders.is_empty()) else { return };
+        let owes = self.runs.has_any_on(ix);
+        let Some(node) = self.nodes.get_mut(ix).filter(|node| owes || !node.orders.is_empty()) else { return };
         node.lease = Some(until);
         self.timers.set(until, Timer::Lease(ix));
     }
@@ -29,5 +30,6 @@ impl Cluster {
         for (task, phase) in given {
             self.lose(task, ix, phase, reason.to_owned(), turn);
         }
+        self.lose_answers_on(ix, reason, turn);
     }
 }

@@ -56,7 +56,7 @@ fn filled(spec: &JobSpec, text: &str) -> usize {
 }
 
 /// As JSON, with a comma.
-fn written(text: &str) -> usize {
+pub fn written(text: &str) -> usize {
     let letter = |byte: u8| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
         0..0x20 => 6,

@@ -128,6 +128,7 @@ impl Cluster {
         node.takes_files = hello.takes_files;
         node.gives_results = hello.gives_results;
         node.takes_secrets = hello.takes_secrets;
+        node.takes_runs = hello.takes_runs;
         node.lease = None;
         node.down_since = None;
         node.trouble = None;

@@ -44,7 +44,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
         results: Default::default(),
         outbox: Outbox::load(image.notices, image.last_notice),
         secrets: Secrets::load(image.secrets),
-        runs: Runs::load(image.runs, image.answers),
+        runs: Runs::default(),
         scripts: Scripts::load(image.scripts, image.texts, image.grants, image.last_script),
         no_env: Arc::new(BTreeMap::new()),
         config,
@@ -66,6 +66,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
     image.tasks.into_iter().for_each(|row| cluster.load_task(row));
     image.attempts.into_iter().for_each(|row| cluster.load_attempt(row));
     cluster.jobs.settle();
+    cluster.load_runs(image.runs, image.answers);
     cluster.load_results(image.results, image.ages, image.hours, now.mono);
     cluster.fill_queue();
     cluster.grant_leases(now.mono);
@@ -156,8 +157,13 @@ impl Cluster {
 
     fn grant_leases(&mut self, now: Mono) {
         let until = now.plus(self.config.lease_ms);
-        let busy: Vec<NodeIx> =
-            self.nodes.iter().filter(|(_, node)| !node.orders.is_empty()).map(|(ix, _)| ix).collect();
+        let busy: Vec<NodeIx> = self
+            .nodes
+            .iter()
+            .filter(|(_, node)| !node.orders.is_empty())
+            .map(|(ix, _)| ix)
+            .chain(self.runs.owing())
+            .collect();
         for ix in busy {
             if let Some(node) = self.nodes.get_mut(ix) {
                 node.lease = Some(until);

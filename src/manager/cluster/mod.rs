@@ -151,6 +151,7 @@ impl Cluster {
         self.tell_ends(&mut turn);
         self.take(input, &mut turn);
         self.settle(&mut turn);
+        self.begin_answers(&mut turn);
         self.tell_ends(&mut turn);
         if self.agenda.age {
             self.age_results(&mut turn);
@@ -175,11 +176,20 @@ impl Cluster {
 
     fn take(&mut self, input: Input, turn: &mut Turn<'_>) {
         match input {
-            Input::Started => turn.publish(What::ManagerStarted { version: self.config.version.clone() }),
+            Input::Started => {
+                turn.publish(What::ManagerStarted { version: self.config.version.clone() });
+                self.lose_own_runs(turn);
+            }
             Input::Request { call, caller, request } => self.request(call, &caller, request, turn),
             Input::Gone { call } => {
                 self.waits.forget(call);
                 self.lookers.forget(call);
+                self.runs.forget_call(call);
+            }
+            Input::WatchRun { call, caller, run, after } => self.watch_run(call, &caller, run, after, turn),
+            Input::NodeOf { call, attempt } => {
+                let node = self.node_of(attempt);
+                turn.tell(call, node.map_or_else(Told::Refused, Told::Node));
             }
             Input::FindOutput { call, caller, target, unlike } => self.find_output(call, &caller, target, unlike, turn),
             Input::PlanPut { call, caller, name, size } => {

@@ -55,6 +55,7 @@ pub struct Node {
     pub takes_files: bool,
     pub gives_results: bool,
     pub takes_secrets: bool,
+    pub takes_runs: bool,
     /// It had no room for some a moment ago.
     pub files_rest: bool,
     /// Replaced attempts it holds ended: their late results are on the way.
@@ -96,6 +97,7 @@ impl Node {
             takes_files: false,
             gives_results: false,
             takes_secrets: false,
+            takes_runs: false,
             files_rest: false,
             late: BTreeSet::new(),
             complaints: Valve::default(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use protocol::api::Refusal;
 use protocol::id::{AttemptId, JobId, Target, TaskId};
 use protocol::job::TaskState;
+use protocol::name::NodeName;
 
 use super::Cluster;
 use super::ids::NodeIx;
@@ -77,6 +78,9 @@ impl Cluster {
     }
 
     fn asked(&self, caller: &Caller, target: Target) -> Result<Asked, Refusal> {
+        if self.runs.has(target.job()) {
+            return self.asked_of_run(caller, target);
+        }
         let job = self.known_job(target.job())?;
         let asked = match target {
             Target::Task(task) => Asked::Task(task),
@@ -96,8 +100,24 @@ impl Cluster {
         Ok(asked)
     }
 
+    /// Of a run each answer has one attempt.
+    fn asked_of_run(&self, caller: &Caller, target: Target) -> Result<Asked, Refusal> {
+        self.seen_run(caller, target.job())?;
+        match target {
+            Target::Task(task) => Ok(Asked::Task(task)),
+            Target::Attempt(attempt) if attempt.number == 1 => Ok(Asked::Task(attempt.task)),
+            _ => Err(Refusal::usage(format!(
+                "{target} is several answers; bramble script result {} shows them",
+                target.job()
+            ))),
+        }
+    }
+
     fn place(&self, asked: Asked) -> Result<Place, Refusal> {
         let id = asked.task();
+        if self.runs.has(id.job) {
+            return self.place_of_answer(id);
+        }
         let (_, task) = self.known_task(id)?;
         let latest = id.attempt(task.attempt);
         if let Asked::Attempt(attempt) = asked
@@ -121,6 +141,18 @@ impl Cluster {
         })
     }
 
+    /// Whose node it was, whatever became of it since.
+    pub(super) fn node_of(&self, attempt: AttemptId) -> Result<NodeName, Refusal> {
+        let past = self.jobs.past.get(&attempt).and_then(|past| past.node);
+        let latest = || {
+            let (_, task) = self.jobs.task(attempt.task)?;
+            task.node.filter(|_| task.attempt == attempt.number)
+        };
+        let node = past.or_else(latest).map(|ix| self.nodes.name(ix).clone());
+        let node = node.or_else(|| self.node_of_answer(attempt));
+        node.ok_or_else(|| Refusal::not_found(format!("attempt {attempt} never ran on a node")))
+    }
+
     /// An attempt that is over, as far as its task is concerned.
     fn place_of_past(&self, attempt: AttemptId) -> Place {
         let past = self.jobs.past.get(&attempt).and_then(|past| past.node);
@@ -131,7 +163,7 @@ impl Cluster {
         }
     }
 
-    fn on_node(&self, attempt: AttemptId, node: Option<NodeIx>) -> Place {
+    pub(super) fn on_node(&self, attempt: AttemptId, node: Option<NodeIx>) -> Place {
         let Some(ix) = node else { return Place::Nowhere };
         let name = self.nodes.name(ix).clone();
         match self.nodes.get(ix).and_then(|node| node.link) {
@@ -157,6 +189,7 @@ impl Cluster {
 
     /// The node came or went: the same for all it has.
     pub(super) fn look_again_on(&mut self, ix: NodeIx, turn: &mut Turn<'_>) {
+        self.touch_answers_on(ix, turn);
         if self.lookers.calls.is_empty() {
             return;
         }

@@ -11,6 +11,7 @@ use protocol::id::{AttemptId, JobId, Target};
 use protocol::name::{FileName, NodeName, PersonName};
 use protocol::node::{Facts, MetricsPatch, Role};
 use protocol::result::Left;
+use protocol::run::AnswerView;
 use protocol::time::UnixMillis;
 
 use super::change::{Change, KeyPrint, NoticeRow, SecretHash};
@@ -63,6 +64,18 @@ pub enum Input {
     /// The caller of this call went away: forget what it waits for.
     Gone {
         call: CallId,
+    },
+    /// What has changed of a run since this revision of it? Answered with [`Told::Answers`] once there is something.
+    WatchRun {
+        call: CallId,
+        caller: Caller,
+        run: JobId,
+        after: u64,
+    },
+    /// Which node was this given to, whatever became of it since? Answered with [`Told::Node`].
+    NodeOf {
+        call: CallId,
+        attempt: AttemptId,
     },
     /// Where is what this printed? Answered with a [`Place`] at once, unless it would be `unlike`: then as soon as
     /// it is another.
@@ -237,6 +250,13 @@ pub enum Told {
         expires_at: UnixMillis,
     },
     Place(Place),
+    Node(NodeName),
+    /// Those that have changed. `over`: nothing will change any more.
+    Answers {
+        revision: u64,
+        answers: Vec<AnswerView>,
+        over: bool,
+    },
     /// In bytes.
     Room(u64),
     /// The size of a content.

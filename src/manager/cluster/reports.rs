@@ -26,6 +26,13 @@ impl Cluster {
             return;
         };
         match report {
+            FromAgent::Started { attempt, at } if self.runs.has(attempt.task.job) => {
+                self.answer_started(on, link, attempt, at, turn);
+            }
+            FromAgent::Finished(mut report) if self.runs.has(report.attempt.task.job) => {
+                sane::finished(&mut report);
+                self.answer_finished(on, link, report, turn);
+            }
             FromAgent::Started { attempt, at } => self.started(on, link, attempt, at, turn),
             FromAgent::Finished(report) => self.finished(on, link, report, turn),
             FromAgent::Recalled { attempt } => self.recalled(on, attempt, turn),
@@ -163,7 +170,14 @@ impl Cluster {
     }
 
     /// A node speaks of an attempt that was never given to it, or of a job nobody remembers: it is to forget it.
-    fn never_its_own(&mut self, on: NodeIx, link: LinkId, attempt: AttemptId, what: &str, turn: &mut Turn<'_>) {
+    pub(super) fn never_its_own(
+        &mut self,
+        on: NodeIx,
+        link: LinkId,
+        attempt: AttemptId,
+        what: &str,
+        turn: &mut Turn<'_>,
+    ) {
         self.ignored += 1;
         // Should it have a late result, that goes with it.
         if let Some(node) = self.nodes.get_mut(on) {
@@ -171,7 +185,7 @@ impl Cluster {
         }
         turn.send(link, ToAgent::Discard { attempts: vec![attempt] });
         // A job forgotten with age is nobody's lie.
-        if self.jobs.task(attempt.task).is_some() {
+        if self.jobs.task(attempt.task).is_some() || self.runs.has(attempt.task.job) {
             self.complain(on, turn, |node, note| What::ReportRefused {
                 reason: note(&format!("it was not given to {node}")),
                 node,

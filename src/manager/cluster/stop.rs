@@ -20,17 +20,20 @@ impl Cluster {
         reason: Option<&str>,
         turn: &mut Turn<'_>,
     ) -> Result<Reply, Refusal> {
-        let meant = self.meant(targets)?;
+        let (runs, jobs): (Vec<Target>, Vec<Target>) =
+            targets.iter().copied().partition(|target| self.runs.has(target.job()));
+        let meant = if runs.is_empty() || !jobs.is_empty() { self.meant(&jobs)? } else { Meant::new() };
         for &job in meant.keys() {
             self.owned(caller, job, "stop")?;
         }
         let unfinished = self.unfinished(&meant);
-        if unfinished.is_empty() {
+        if unfinished.is_empty() && !meant.is_empty() {
             return Err(self.all_over(&meant));
         }
         let given = reason.map(sane::line).filter(|reason| !reason.is_empty());
         let reason = given.unwrap_or_else(|| format!("by {}", caller.person));
-        for &target in targets {
+        let stopped = if runs.is_empty() { 0 } else { self.stop_runs(caller, &runs, &reason, turn)? };
+        for &target in &jobs {
             let what = What::StopAsked { target, reason: reason.clone() };
             turn.publish_of(Some(caller.person.clone()), what);
         }
@@ -38,7 +41,8 @@ impl Cluster {
         for &task in unfinished.iter().rev() {
             self.stop_one(task, &reason, turn);
         }
-        Ok(Reply::Done { tasks: u32::try_from(unfinished.len()).unwrap_or(u32::MAX) })
+        let tasks = u32::try_from(unfinished.len()).unwrap_or(u32::MAX);
+        Ok(Reply::Done { tasks: tasks.saturating_add(stopped) })
     }
 
     fn unfinished(&self, meant: &Meant) -> Vec<TaskId> {

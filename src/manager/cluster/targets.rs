@@ -63,7 +63,9 @@ impl Cluster {
 
     pub(super) fn known_job(&self, id: JobId) -> Result<&Job, Refusal> {
         self.jobs.get(id).ok_or_else(|| {
-            Refusal::not_found(if id.0 > 0 && id.0 <= self.jobs.last {
+            Refusal::not_found(if self.runs.has(id) {
+                format!("{id} is a run and no job; bramble script result {id} shows what came of it")
+            } else if id.0 > 0 && id.0 <= self.jobs.last {
                 format!("job {id} is not remembered any more: it ended long ago")
             } else {
                 format!("there is no job {id}")

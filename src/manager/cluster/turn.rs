@@ -5,11 +5,11 @@ use std::sync::Arc;
 use protocol::agent::ToAgent;
 use protocol::api::{Refusal, Reply};
 use protocol::event::{Event, What};
-use protocol::id::JobId;
+use protocol::id::{AttemptId, JobId};
 use protocol::name::{NodeName, PersonName};
 
 use super::change::{Change, NoticeRow};
-use super::port::{CallId, Effect, LinkId, Now, Told, Touched};
+use super::port::{CallId, Effect, LinkId, Now, OwnRun, Told, Touched};
 
 pub struct Turn<'a> {
     pub now: Now,
@@ -47,6 +47,14 @@ impl<'a> Turn<'a> {
 
     pub fn send(&mut self, link: LinkId, order: ToAgent) {
         self.effects.push(Effect::Send(link, order));
+    }
+
+    pub fn own_run(&mut self, own: OwnRun) {
+        self.effects.push(Effect::OwnRun(Box::new(own)));
+    }
+
+    pub fn end_own_run(&mut self, attempt: AttemptId, reason: String) {
+        self.effects.push(Effect::EndOwnRun { attempt, reason });
     }
 
     /// The last words to an agent, and the end of its link.

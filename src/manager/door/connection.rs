@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{Door, events, get, logs, put, watch};
+use super::{Door, events, get, logs, put, runs, watch};
 use crate::manager::cluster::{CallId, Caller};
 use crate::manager::heart::stopping;
 use crate::manager::notify;
@@ -260,6 +260,9 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
             Request::Logs(query) => {
                 self.stream(id, |door, out| async move { logs::stream(&door, caller, query, &out).await })
             }
+            Request::RunFollow(follow) => {
+                self.stream(id, |door, out| async move { runs::stream(&door, caller, follow, &out).await })
+            }
             Request::Events(query) => {
                 self.stream(id, |door, out| async move { events::stream(&door, query, &out).await })
             }
@@ -279,7 +282,9 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
                 }
                 self.stream(id, |door, out| async move { watch::stream(&door, caller.person, &out).await })
             }
-            Request::Submit(_) if let Some(why) = self.door.space.low() => {
+            Request::Submit(_) | Request::Run(_) | Request::RunAgain { .. }
+                if let Some(why) = self.door.space.low() =>
+            {
                 self.answer(id, Err(Refusal::unavailable(why)))
             }
             Request::Submit(spec) if let Some(refusal) = notify::refusal(&self.door.config, &spec.notify) => {

@@ -12,6 +12,7 @@ use protocol::bytes::Blob;
 use protocol::id::{AttemptId, Target};
 use protocol::job::Stream;
 use protocol::name::NodeName;
+use protocol::run::OutputChunk;
 use protocol::unit::Bytes;
 
 use super::Door;
@@ -27,17 +28,41 @@ const DIAL_BACK: Duration = Duration::from_secs(10);
 const MOST_BREAKS: u32 = 3;
 
 pub async fn stream(door: &Arc<Door>, caller: Caller, query: LogQuery, out: &Outlet) -> Ended {
-    let mut telling =
-        Telling { door, out, only: query.stream, follow: query.follow, attempt: None, reached: [0; 2], breaks: 0 };
+    let (only, follow) = (query.stream, query.follow);
+    let mut telling = Telling { door, out, index: None, only, follow, attempt: None, reached: [0; 2], breaks: 0 };
     match telling.tell(&caller, query.target).await {
         Ok(()) => Ended::Well,
         Err(ended) => ended,
     }
 }
 
+/// One answer of a run, from where its output was told before.
+pub struct Answer {
+    pub attempt: AttemptId,
+    pub index: u32,
+    pub reached: [u64; 2],
+}
+
+/// Tells all of an answer's output, to its end. Returns whether nobody hears it any more; what cannot be had is not told.
+pub async fn answer(door: &Arc<Door>, caller: &Caller, answer: Answer, out: &Outlet) -> bool {
+    let Answer { attempt, index, reached } = answer;
+    let mut telling =
+        Telling { door, out, index: Some(index), only: None, follow: true, attempt: Some(attempt), reached, breaks: 0 };
+    match telling.tell(caller, Target::Attempt(attempt)).await {
+        Ok(()) => false,
+        Err(Ended::Refused(refusal)) => {
+            tracing::warn!("the output of {attempt} cannot be told: {refusal}");
+            false
+        }
+        Err(_) => true,
+    }
+}
+
 struct Telling<'a> {
     door: &'a Arc<Door>,
     out: &'a Outlet,
+    /// Of which answer of a run; of a task otherwise.
+    index: Option<u32>,
     only: Option<Stream>,
     follow: bool,
     /// Whose output the offsets are of.
@@ -81,11 +106,11 @@ impl Telling<'_> {
                         }
                     }
                 }
-                // Of runs, which are followed by themselves.
-                Place::Here { .. } => return Ok(()),
+                // It comes when it has ended.
+                Place::Here { .. } => {}
                 Place::Kept { attempt, last } => {
                     self.turn_to(*attempt);
-                    self.kept(*attempt, caller).await?;
+                    self.kept(*attempt).await?;
                     if *last || !self.follow || matches!(target, Target::Attempt(_)) {
                         return Ok(());
                     }
@@ -108,6 +133,10 @@ impl Telling<'_> {
     }
 
     async fn note(&self, text: String) -> Result<(), Ended> {
+        if self.index.is_some() {
+            // Its answer says it, or the gap does.
+            return Ok(());
+        }
         Ok(self.out.more(More::LogNote { text }).await?)
     }
 
@@ -122,7 +151,12 @@ impl Telling<'_> {
         if !self.wants(stream) {
             return Ok(());
         }
-        Ok(self.out.more(More::Log(LogChunk { stream, offset, bytes: Blob(bytes) })).await?)
+        let bytes = Blob(bytes);
+        let more = match self.index {
+            None => More::Log(LogChunk { stream, offset, bytes }),
+            Some(index) => More::Output(OutputChunk { index, stream, offset, bytes }),
+        };
+        Ok(self.out.more(more).await?)
     }
 
     /// From the node itself. `true`: told whole, to the task's end or to what is there now.
@@ -145,7 +179,7 @@ impl Telling<'_> {
     }
 
     /// From the store: the rest of what an ended attempt printed.
-    async fn kept(&mut self, attempt: AttemptId, caller: &Caller) -> Result<(), Ended> {
+    async fn kept(&mut self, attempt: AttemptId) -> Result<(), Ended> {
         let outputs = self.door.read(move |reader| reader.output(attempt)).await?;
         for (stream, output) in [Stream::Stdout, Stream::Stderr].into_iter().zip(outputs) {
             if !self.wants(stream) || output.length <= self.reached[stream as usize] {
@@ -163,23 +197,17 @@ impl Telling<'_> {
                         self.note(dropped_note(output.length - self.reached[stream as usize])).await?;
                     }
                 }
-                None => self.file(attempt, stream, &output, caller).await?,
+                None => self.file(attempt, stream, &output).await?,
             }
         }
         Ok(())
     }
 
-    async fn file(
-        &mut self,
-        attempt: AttemptId,
-        stream: Stream,
-        output: &Output,
-        caller: &Caller,
-    ) -> Result<(), Ended> {
+    async fn file(&mut self, attempt: AttemptId, stream: Stream, output: &Output) -> Result<(), Ended> {
         let gone = |why: String| {
             Refusal::not_found(format!("the {stream:?} of {attempt} is not on the manager any more: {why}"))
         };
-        let node = self.door.heart.node_of(caller, attempt).await?;
+        let node = self.door.heart.node_of(attempt).await?;
         let skip = self.reached[stream as usize].saturating_sub(output.dropped);
         let outputs = self.door.outputs.clone();
         let opened = away(move || {

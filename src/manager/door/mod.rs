@@ -8,6 +8,7 @@ mod get;
 mod logs;
 mod people;
 mod put;
+mod runs;
 mod socket;
 mod watch;
 

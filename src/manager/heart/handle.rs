@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use link::Fingerprint;
 use protocol::agent::{FromAgent, Hello, ToAgent};
-use protocol::api::{Picture, Refusal, Reply, Request};
-use protocol::id::{AttemptId, Target};
+use protocol::api::{Picture, Refusal, Request};
+use protocol::id::{AttemptId, JobId, Target};
 use protocol::name::{NodeName, PersonName};
 use protocol::node::{Facts, MetricsPatch};
+use protocol::run::AnswerView;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::super::cluster::{CallId, Caller, Input, KeyPrint, LinkId, Place, Told, Touched};
@@ -82,17 +83,34 @@ impl Heart {
         }
     }
 
+    /// What has changed of a run since that revision: the new one, the answers, and whether nothing will change any more.
+    pub async fn watch_run(
+        &self,
+        caller: &Caller,
+        run: JobId,
+        after: u64,
+    ) -> Result<(u64, Vec<AnswerView>, bool), Refusal> {
+        let call = CallId(self.number());
+        let (tell, told) = oneshot::channel();
+        let input = Input::WatchRun { call, caller: caller.clone(), run, after };
+        self.send(Message::Input { input, reply: Some((call, ReplyTo::one(tell))) }).await;
+        let forget = ForgetOnDrop { heart: self, call: Some(call) };
+        let told = told.await.unwrap_or_else(|_| Err(stopping()))?;
+        forget.done();
+        match told {
+            Told::Answers { revision, answers, over } => Ok((revision, answers, over)),
+            Told::Refused(refusal) => Err(refusal),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// The node an attempt ran on, whatever became of it since.
-    pub async fn node_of(&self, caller: &Caller, attempt: AttemptId) -> Result<NodeName, Refusal> {
-        let caller = caller.clone();
-        let request = Request::Task { id: attempt.task };
-        let attempts = match self.ask(|call| Input::Request { call, caller, request }).await? {
-            Told::Reply(Reply::Task { attempts, .. }) => attempts,
-            Told::Refused(refusal) => return Err(refusal),
-            other => return Err(unexpected(&other)),
-        };
-        let node = attempts.into_iter().find(|known| known.id == attempt).and_then(|known| known.node);
-        node.ok_or_else(|| Refusal::not_found(format!("attempt {attempt} never ran on a node")))
+    pub async fn node_of(&self, attempt: AttemptId) -> Result<NodeName, Refusal> {
+        match self.ask(|call| Input::NodeOf { call, attempt }).await? {
+            Told::Node(node) => Ok(node),
+            Told::Refused(refusal) => Err(refusal),
+            other => Err(unexpected(&other)),
+        }
     }
 
     pub fn new_link(&self) -> LinkId {

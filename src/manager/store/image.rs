@@ -205,6 +205,7 @@ fn answer(c: &Columns) -> Result<AnswerRow, StoreError> {
     Ok(AnswerRow {
         id: task_id(c)?,
         node: c.parse("node")?,
+        own: c.get("own")?,
         state: state(c)?,
         started_at: c.time_opt("started_at")?,
         ended_at: c.time_opt("ended_at")?,

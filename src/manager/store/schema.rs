@@ -83,8 +83,8 @@ CREATE TABLE run (
     id INTEGER PRIMARY KEY, owner TEXT NOT NULL, asked_at INTEGER NOT NULL, spec TEXT NOT NULL, text TEXT, stdin BLOB NOT NULL
 );
 CREATE TABLE answer (
-    job INTEGER NOT NULL, idx INTEGER NOT NULL, node TEXT NOT NULL, state TEXT NOT NULL, started_at INTEGER,
-    ended_at INTEGER, ran_ms INTEGER, outcome TEXT, stopping TEXT, PRIMARY KEY (job, idx)
+    job INTEGER NOT NULL, idx INTEGER NOT NULL, node TEXT NOT NULL, own INTEGER NOT NULL, state TEXT NOT NULL,
+    started_at INTEGER, ended_at INTEGER, ran_ms INTEGER, outcome TEXT, stopping TEXT, PRIMARY KEY (job, idx)
 ) WITHOUT ROWID;
 -- The library. Each row is a version of a script; its text, and that of what ran, is kept once.
 CREATE TABLE script (

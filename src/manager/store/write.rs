@@ -294,11 +294,12 @@ fn run_row(db: &Connection, row: &RunRow) -> Result<(), StoreError> {
 fn answer(db: &Connection, row: &AnswerRow) -> Result<(), StoreError> {
     run(
         db,
-        "INSERT OR REPLACE INTO answer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT OR REPLACE INTO answer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             row.id.job.0,
             row.id.index,
             row.node.to_string(),
+            row.own,
             row.state.word(),
             time(row.started_at),
             time(row.ended_at),

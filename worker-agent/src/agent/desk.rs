@@ -24,7 +24,14 @@ pub struct Desk {
     waiting: VecDeque<Waiting>,
     /// How many of them lack files.
     fetching: usize,
+    /// Runs, which take no slot.
+    runs: VecDeque<Order>,
+    /// How many of them are under way.
+    running_runs: usize,
 }
+
+/// Runs under way at a time. A node is asked for one now and then; more are somebody's mistake, and wait.
+const MOST_RUNS: usize = 16;
 
 #[derive(Debug)]
 struct Waiting {
@@ -43,8 +50,9 @@ impl Waiting {
 
 #[derive(Debug)]
 struct Task {
-    /// The slots it takes, or will take.
+    /// The slots it takes, or will take: none where it is a run's.
     cpus: u32,
+    run: bool,
     /// Until it has ended; not known of what ran before this agent.
     files: Arc<[Given]>,
     state: State,
@@ -102,7 +110,15 @@ pub enum Act {
 
 impl Desk {
     pub fn new(slots: u32) -> Self {
-        Self { slots: slots.max(1), used: 0, tasks: BTreeMap::new(), waiting: VecDeque::new(), fetching: 0 }
+        Self {
+            slots: slots.max(1),
+            used: 0,
+            tasks: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            fetching: 0,
+            runs: VecDeque::new(),
+            running_runs: 0,
+        }
     }
 
     pub fn slots(&self) -> u32 {
@@ -111,15 +127,18 @@ impl Desk {
 
     /// What the keeper has from before this agent.
     pub fn adopt(&mut self, kept: Kept) {
-        let cpus = self.fitting(u32::try_from(kept.note["cpus"].as_u64().unwrap_or(1)).unwrap_or(u32::MAX));
+        let run = kept.note["run"].as_bool().unwrap_or_default();
+        let cpus = u32::try_from(kept.note["cpus"].as_u64().unwrap_or(1)).unwrap_or(u32::MAX);
+        let cpus = if run { 0 } else { self.fitting(cpus) };
         let state = match kept.ended {
             Some(ended) => State::Ended { ended, kept: true },
             None => {
                 self.used += cpus;
+                self.running_runs += usize::from(run);
                 State::Running { since: kept.started_at }
             }
         };
-        self.tasks.insert(kept.attempt, Task { cpus, files: Arc::default(), state });
+        self.tasks.insert(kept.attempt, Task { cpus, run, files: Arc::default(), state });
     }
 
     /// An order larger than the node takes all of it, rather than waiting for ever.
@@ -129,6 +148,13 @@ impl Desk {
 
     /// `has`: whether this node has that content.
     pub fn order(&mut self, order: Order, has: impl Fn(Content) -> bool) {
+        if order.run.is_some() {
+            if let std::collections::btree_map::Entry::Vacant(place) = self.tasks.entry(order.attempt) {
+                place.insert(Task { cpus: 0, run: true, files: Arc::default(), state: State::Waiting });
+                self.runs.push_back(order);
+            }
+            return;
+        }
         let cpus = self.fitting(order.cpus);
         if let Some(Task { state: State::Placing { instead: instead @ Some(Instead::Forgotten) }, .. }) =
             self.tasks.get_mut(&order.attempt)
@@ -137,7 +163,7 @@ impl Desk {
             *instead = None;
         }
         if let std::collections::btree_map::Entry::Vacant(place) = self.tasks.entry(order.attempt) {
-            place.insert(Task { cpus, files: order.files.clone(), state: State::Waiting });
+            place.insert(Task { cpus, run: false, files: order.files.clone(), state: State::Waiting });
             let missing: BTreeSet<Content> = order.files.iter().map(Content::of).filter(|one| !has(*one)).collect();
             self.fetching += usize::from(!missing.is_empty());
             self.waiting.push_back(Waiting { order, missing });
@@ -147,6 +173,15 @@ impl Desk {
     /// The next order that has its files and that there is room for. It holds its slots from now on; one with files is
     /// to be [placed](Self::placed) first.
     pub fn next(&mut self) -> Option<Order> {
+        if self.running_runs < MOST_RUNS
+            && let Some(order) = self.runs.pop_front()
+        {
+            self.running_runs += 1;
+            if let Some(task) = self.tasks.get_mut(&order.attempt) {
+                task.state = State::Starting;
+            }
+            return Some(order);
+        }
         if self.ready() == 0 {
             return None;
         }
@@ -216,7 +251,12 @@ impl Desk {
     fn end(&mut self, ended: Ended, kept: bool) {
         let attempt = ended.attempt;
         self.release(attempt);
-        let task = self.tasks.entry(attempt).or_insert(Task { cpus: 1, files: Arc::default(), state: State::Waiting });
+        let task = self.tasks.entry(attempt).or_insert(Task {
+            cpus: 1,
+            run: false,
+            files: Arc::default(),
+            state: State::Waiting,
+        });
         task.files = Arc::default();
         task.state = State::Ended { ended, kept };
     }
@@ -224,11 +264,13 @@ impl Desk {
     fn release(&mut self, attempt: AttemptId) {
         if let Some(Task {
             cpus,
+            run,
             state: State::Placing { .. } | State::Starting | State::Running { .. } | State::Discarded,
             ..
         }) = self.tasks.get(&attempt)
         {
             self.used -= cpus;
+            self.running_runs -= usize::from(*run);
         }
     }
 
@@ -303,6 +345,9 @@ impl Desk {
             self.tasks.remove(&waiting.order.attempt);
         }
         self.fetching = 0;
+        for run in self.runs.drain(..) {
+            self.tasks.remove(&run.attempt);
+        }
         // Nor is it told that these are here, as nobody but us knows of them: if we die now they have never been.
         for task in self.tasks.values_mut() {
             if let State::Placing { instead } = &mut task.state {
@@ -312,6 +357,7 @@ impl Desk {
     }
 
     fn leave(&mut self, attempt: AttemptId) {
+        self.runs.retain(|run| run.attempt != attempt);
         if let Some(at) = self.waiting.iter().position(|waiting| waiting.order.attempt == attempt)
             && let Some(waiting) = self.waiting.remove(at)
         {
@@ -416,6 +462,11 @@ impl Desk {
         self.tasks.get(&attempt).is_some_and(|task| !none(&task.state))
     }
 
+    /// Whether it is a run's, which leaves no result.
+    pub fn is_run(&self, attempt: AttemptId) -> bool {
+        self.tasks.get(&attempt).is_some_and(|task| task.run)
+    }
+
     pub fn holds(&self, attempt: AttemptId) -> bool {
         self.tasks.contains_key(&attempt)
     }
@@ -430,7 +481,7 @@ impl Desk {
     }
 
     pub fn is_idle(&self) -> bool {
-        self.used == 0
+        self.used == 0 && self.running_runs == 0
     }
 }
 

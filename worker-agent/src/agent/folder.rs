@@ -93,7 +93,7 @@ pub fn hand_over(path: &Path, uid: u32) -> io::Result<()> {
 }
 
 pub fn remove_output(layout: &Layout, attempt: AttemptId) {
-    for file in [layout.stdout(attempt), layout.stderr(attempt)] {
+    for file in [layout.stdin(attempt), layout.stdout(attempt), layout.stderr(attempt)] {
         forgive(&file, rustix::fs::unlink(&file));
     }
 }
@@ -138,10 +138,9 @@ pub fn sweep(layout: &Layout, known: impl Fn(AttemptId) -> bool) -> bool {
     let name_of = |entry: io::Result<std::fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
     let names = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().filter_map(name_of);
     let strangers: BTreeSet<AttemptId> = names(layout.works())
-        .chain(
-            names(layout.spool())
-                .filter_map(|name| name.strip_suffix(".out").or_else(|| name.strip_suffix(".err")).map(str::to_owned)),
-        )
+        .chain(names(layout.spool()).filter_map(|name| {
+            [".in", ".out", ".err"].iter().find_map(|end| name.strip_suffix(end)).map(str::to_owned)
+        }))
         .filter_map(|name| name.parse().ok())
         .filter(|attempt| !known(*attempt))
         .collect();

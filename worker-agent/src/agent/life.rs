@@ -296,7 +296,7 @@ impl Agent {
             shared_uid: !self.root,
             takes_files: true,
             takes_secrets: self.secrets.are_taken(),
-            takes_runs: false,
+            takes_runs: true,
             gives_results: true,
             facts,
             held: self.desk.held(wall()),

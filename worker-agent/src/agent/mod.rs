@@ -32,6 +32,7 @@ mod pulse;
 mod reports;
 mod reserve;
 mod results;
+mod run;
 mod secrets;
 mod spares;
 mod spool;

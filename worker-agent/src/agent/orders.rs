@@ -90,6 +90,9 @@ impl Agent {
 
     /// Hands an order that has its slots to the keeper.
     pub(super) fn begin(&mut self, order: Order) {
+        if let Some(run) = &order.run {
+            return self.begin_run(&order, run);
+        }
         // The manager gives every person a uid; root is nobody's.
         if self.root && order.uid == 0 {
             self.not_started(order.attempt, "it was to run as root");
@@ -124,8 +127,9 @@ impl Agent {
         let note = if order.cpus == 1 { serde_json::Value::Null } else { json!({ "cpus": order.cpus }) };
         let secrets = self.secrets.put(attempt, uid, &order.secrets)?;
         let env = environment::of(order, home, secrets.as_deref())?;
-        let (cwd, stdin, limit_ms) = (None, None, None);
-        let spawn = Spawn { attempt, uid, command: order.command.to_vec(), env, cwd, stdin, limit_ms, note };
+
+        let (cwd, stdin, limit) = (None, None, None);
+        let spawn = Spawn { attempt, uid, command: order.command.to_vec(), env, cwd, stdin, root: false, limit, note };
         self.tell_keeper(&ToKeeper::Spawn(spawn)).map_err(|error| error.to_string())
     }
 

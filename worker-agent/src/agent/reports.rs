@@ -129,7 +129,8 @@ impl Agent {
         };
         let [stdout, stderr] = outputs;
         // What never began left nothing.
-        let result = if ended.started_at.is_some() { self.result_of(attempt)? } else { Settled::Well };
+        let may_have = ended.started_at.is_some() && !self.desk.is_run(attempt);
+        let result = if may_have { self.result_of(attempt)? } else { Settled::Well };
         Some(Finished {
             attempt,
             outcome: ended.outcome,

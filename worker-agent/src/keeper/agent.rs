@@ -114,9 +114,11 @@ impl Agent {
             command: self.command.clone(),
             environment: self.environment.clone(),
             folder: None,
+            input: None,
             uid: None,
             outputs: [Output::Ours, Output::Ours],
             third: Some(its.as_raw_fd()),
+            privileged: false,
             own: true,
         };
         let pid = spawner.spawn(&launch, None)?;

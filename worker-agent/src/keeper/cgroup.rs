@@ -123,9 +123,11 @@ impl Pool {
             command: vec!["/".into()],
             environment: vec![],
             folder: None,
+            input: None,
             uid: None,
             outputs: [Output::Ours, Output::Ours],
             third: None,
+            privileged: false,
             own: true,
         };
         let silent = match spawner.spawn(&launch, Some(slot.fd())) {

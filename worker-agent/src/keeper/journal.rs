@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use protocol::id::AttemptId;
-use protocol::keeper::{Ended, Record};
+use protocol::keeper::{Ended, Limit, Record};
 use protocol::time::UnixMillis;
 use serde_json::Value;
 
@@ -32,6 +32,7 @@ pub struct Journal {
 pub struct Past {
     pub boot_id: String,
     pub started_at: UnixMillis,
+    pub limit: Option<Limit>,
     pub note: Value,
     /// Pid and start time.
     pub process: Option<(i32, u64)>,
@@ -46,11 +47,12 @@ pub struct PastStop {
     pub reason: String,
     /// Milliseconds since the boot.
     pub kill_at: u64,
+    pub late: bool,
 }
 
 impl Past {
     fn beginning(boot_id: String, started_at: UnixMillis, note: Value) -> Self {
-        Self { boot_id, started_at, note, process: None, stop: None, ended: None, safe: false }
+        Self { boot_id, started_at, limit: None, note, process: None, stop: None, ended: None, safe: false }
     }
 }
 
@@ -142,17 +144,17 @@ fn open_file(path: &Path, empty: bool) -> io::Result<File> {
 
 fn replay(record: Record, past: &mut BTreeMap<AttemptId, Past>) {
     match record {
-        Record::Starting { attempt, boot_id, at, note } => {
-            past.insert(attempt, Past::beginning(boot_id, at, note));
+        Record::Starting { attempt, boot_id, at, limit, note } => {
+            past.insert(attempt, Past { limit, ..Past::beginning(boot_id, at, note) });
         }
         Record::Running { attempt, pid, start_ticks } => {
             if let Some(one) = past.get_mut(&attempt) {
                 one.process = Some((pid, start_ticks));
             }
         }
-        Record::Stopping { attempt, reason, kill_at } => {
+        Record::Stopping { attempt, reason, kill_at, late } => {
             if let Some(one) = past.get_mut(&attempt) {
-                one.stop = Some(PastStop { reason, kill_at });
+                one.stop = Some(PastStop { reason, kill_at, late });
             }
         }
         Record::Ended(ended) => {
@@ -184,7 +186,13 @@ mod tests {
     }
 
     fn starting(index: u32) -> Record {
-        Record::Starting { attempt: attempt(index), boot_id: "boot".into(), at: UnixMillis(5), note: index.into() }
+        Record::Starting {
+            attempt: attempt(index),
+            boot_id: "boot".into(),
+            at: UnixMillis(5),
+            limit: None,
+            note: index.into(),
+        }
     }
 
     fn running(index: u32) -> Record {
@@ -213,7 +221,7 @@ mod tests {
     fn what_was_noted_is_read_again_and_what_was_forgotten_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
-        let stopping = Record::Stopping { attempt: attempt(1), reason: "by ana".into(), kill_at: 12 };
+        let stopping = Record::Stopping { attempt: attempt(1), reason: "by ana".into(), kill_at: 12, late: false };
         let forgotten = Record::Forgotten { attempts: vec![attempt(2)] };
         written(&path, &[starting(0), running(0), starting(1), running(1), stopping, starting(2), ended(0), forgotten]);
         let (_, past) = Journal::open(&path).unwrap();
@@ -221,7 +229,7 @@ mod tests {
         assert_eq!(past[&attempt(0)].ended.as_ref().unwrap().outcome, Outcome::Exited(3));
         assert_eq!(past[&attempt(1)].process, Some((101, 7)));
         assert_eq!(past[&attempt(1)].note, Value::from(1));
-        assert_eq!(past[&attempt(1)].stop, Some(PastStop { reason: "by ana".into(), kill_at: 12 }));
+        assert_eq!(past[&attempt(1)].stop, Some(PastStop { reason: "by ana".into(), kill_at: 12, late: false }));
     }
 
     #[test]

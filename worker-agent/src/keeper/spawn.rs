@@ -23,11 +23,15 @@ pub struct Launch {
     pub folder: Option<PathBuf>,
     /// With the gid of the same number and no groups. `None`: as we are.
     pub uid: Option<u32>,
+    /// Nothing to read otherwise.
+    pub input: Option<OwnedFd>,
     pub outputs: [Output; 2],
     /// What it gets as descriptor 3.
     pub third: Option<RawFd>,
     /// The agent or a helper of ours, which ends with the keeper; a task otherwise, which lives on.
     pub own: bool,
+    /// Not a task either, but a person's own work as root: it keeps its privileges, and lives on.
+    pub privileged: bool,
 }
 
 #[derive(Debug)]
@@ -136,12 +140,13 @@ impl Strings {
             candidates: self.candidates.iter().map(|path| path.as_ptr()).collect::<Vec<*const c_char>>(),
             words: ended_by_null(&self.words),
             environment: ended_by_null(&self.environment),
-            input: spawner.null.as_raw_fd(),
+            input: launch.input.as_ref().unwrap_or(&spawner.null).as_raw_fd(),
             outputs: [output(0), output(1)],
             third: launch.third,
             folder: null_or(&self.folder),
             uid: launch.uid,
             own: launch.own,
+            confined: !(launch.own || launch.privileged),
             reset_oom_score: spawner.reset_oom_score && !launch.own,
             ignored: spawner.ignored.clone(),
         }

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use protocol::id::AttemptId;
 use protocol::job::Outcome;
-use protocol::keeper::{Ended, FromKeeper, Kept, Record, Spawn};
+use protocol::keeper::{Ended, FromKeeper, Kept, Limit, Record, Spawn};
 use protocol::time::UnixMillis;
+use rustix::fs::{Mode, OFlags};
 use serde_json::Value;
 
 use super::cgroup::{Pool, Slot};
@@ -68,6 +69,7 @@ struct Live {
     main: Main,
     /// Its processes are all in there; known by their marks otherwise.
     slot: Option<Slot>,
+    limit: Option<Limit>,
     stop: Option<Stop>,
     /// Nobody wants to know of its end any more.
     forgotten: bool,
@@ -85,9 +87,17 @@ struct Main {
 }
 
 struct Stop {
-    reason: String,
+    why: Why,
     kill_at: Moment,
     killed: bool,
+}
+
+enum Why {
+    Asked(String),
+    /// It had so long and no longer.
+    Late {
+        limit_ms: u64,
+    },
 }
 
 enum Phase {
@@ -109,7 +119,8 @@ impl Tasks {
             return;
         }
         let (at, note) = (wall(), order.note.clone());
-        self.journal.note(&Record::Starting { attempt, boot_id: self.boot_id.clone(), at, note: note.clone() });
+        let limit = order.limit;
+        self.journal.note(&Record::Starting { attempt, boot_id: self.boot_id.clone(), at, limit, note: note.clone() });
         if let Err(error) = self.journal.flush() {
             let path = self.layout.journal();
             let refusal = Refusal::fault(format!("the journal {} cannot be written: {error}", path.display()));
@@ -120,8 +131,16 @@ impl Tasks {
             let refusal = Refusal::fault(format!("no task runs as uid {uid}"));
             return self.not_started(attempt, at, note, refusal);
         }
-        let uid = order.uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
-        let launch = self.launch(order);
+        let own = rustix::process::geteuid();
+        if order.root && !(own.is_root() && order.uid.is_none()) {
+            let refusal = Refusal::fault("this worker is not root, so nothing can be run as root here");
+            return self.not_started(attempt, at, note, refusal);
+        }
+        let uid = order.uid.unwrap_or_else(|| own.as_raw());
+        let launch = match self.launch(order) {
+            Ok(launch) => launch,
+            Err(refusal) => return self.not_started(attempt, at, note, refusal),
+        };
         let before = Moment::now();
         match self.start(&launch, spawner) {
             Err(refusal) => self.not_started(attempt, at, note, refusal),
@@ -130,14 +149,14 @@ impl Tasks {
                 self.journal.note(&Record::Running { attempt, pid, start_ticks: main.start_ticks });
                 self.pids.insert(pid, attempt);
                 let (stop, forgotten, phase) = (None, false, Phase::Running);
-                let live = Live { started_at: at, note, main, slot, stop, forgotten, phase };
+                let live = Live { started_at: at, note, main, slot, limit, stop, forgotten, phase };
                 self.live.insert(attempt, live);
                 self.tell_start(attempt, at);
             }
         }
     }
 
-    fn launch(&self, order: Spawn) -> Launch {
+    fn launch(&self, order: Spawn) -> Result<Launch, Refusal> {
         let attempt = order.attempt;
         let marked =
             order.env.iter().any(|entry| entry.strip_prefix(ATTEMPT).is_some_and(|rest| rest.starts_with('=')));
@@ -149,15 +168,21 @@ impl Tasks {
         if !marked {
             environment.push(format!("{ATTEMPT}={attempt}").into());
         }
-        Launch {
+        let open = |path: String| {
+            let opened = rustix::fs::open(&path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+            opened.map_err(|error| Refusal::fault(format!("its standard input {path} cannot be opened: {error}")))
+        };
+        Ok(Launch {
             command: order.command.into_iter().map(Into::into).collect(),
             environment,
-            folder: Some(self.layout.work(attempt)),
+            folder: Some(order.cwd.map_or_else(|| self.layout.work(attempt), Into::into)),
             uid: order.uid,
+            input: order.stdin.map(open).transpose()?,
             outputs: [Output::File(self.layout.stdout(attempt)), Output::File(self.layout.stderr(attempt))],
             third: None,
             own: false,
-        }
+            privileged: order.root,
+        })
     }
 
     fn start(&mut self, launch: &Launch, spawner: &mut Spawner) -> Result<(i32, Option<Slot>), Refusal> {

@@ -50,9 +50,11 @@ impl Trial {
             command: vec![path.clone().into(), "--version".into()],
             environment: environment([]),
             folder: None,
+            input: None,
             uid: None,
             outputs: [Output::Open(output.as_raw_fd()), Output::Ours],
             third: None,
+            privileged: false,
             own: true,
         };
         let pid = spawner.spawn(&launch, None).map_err(|error| error.to_string())?;

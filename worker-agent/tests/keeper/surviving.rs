@@ -34,7 +34,7 @@ fn journal(worker: &Worker, records: &[Record]) {
 
 fn starting(attempt: AttemptId) -> Record {
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
-    Record::Starting { attempt, boot_id, at: UnixMillis(1000), note: Value::Null }
+    Record::Starting { attempt, boot_id, at: UnixMillis(1000), limit: None, note: Value::Null }
 }
 
 fn ended(message: &FromKeeper) -> Option<Outcome> {
@@ -202,7 +202,7 @@ fn after_the_node_restarted_its_tasks_are_lost_and_may_run_again() {
     // Something with that number runs now, and has nothing to do with it.
     let pid = std::process::id() as i32;
     let Record::Starting { attempt: one, at, note, .. } = starting(attempt(0)) else { panic!() };
-    let before = Record::Starting { attempt: one, boot_id: "before".into(), at, note };
+    let before = Record::Starting { attempt: one, boot_id: "before".into(), at, limit: None, note };
     journal(&worker, &[before, Record::Running { attempt: one, pid, start_ticks: 1 }]);
     worker.start_keeper();
     let lost = Outcome::Lost { reason: "the node restarted".into(), again: true };
@@ -214,7 +214,7 @@ fn after_the_node_restarted_only_an_end_whose_output_is_safe_counts() {
     let mut worker = Worker::prepare(Mode::Usual);
     let begun = |index| {
         let Record::Starting { attempt, at, note, .. } = starting(attempt(index)) else { panic!() };
-        Record::Starting { attempt, boot_id: "before".into(), at, note }
+        Record::Starting { attempt, boot_id: "before".into(), at, limit: None, note }
     };
     let ended = |index, outcome| {
         let (started_at, ended_at) = (Some(UnixMillis(1000)), UnixMillis(2000));

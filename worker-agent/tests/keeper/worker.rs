@@ -204,7 +204,8 @@ impl Worker {
         let path = std::env::var("PATH").unwrap();
         Spawn {
             cwd: None,
-            limit_ms: None,
+            limit: None,
+            root: false,
             stdin: None,
             attempt,
             uid: None,

@@ -23,8 +23,10 @@ pub struct Orders {
     /// Null: ours.
     pub folder: *const c_char,
     pub uid: Option<u32>,
-    /// The agent or a helper, not a task: ends with the keeper and keeps its privileges.
+    /// The agent or a helper, not a task: ends with the keeper.
     pub own: bool,
+    /// It never has more privileges than it begins with.
+    pub confined: bool,
     /// Ours was changed, theirs is to be 0.
     pub reset_oom_score: bool,
     /// Signals somebody made us ignore: a task starts with none ignored.
@@ -186,7 +188,7 @@ unsafe fn carry_out(orders: &Orders) -> Failure {
             attempt!(Step::Uid, libc::syscall(id::SETRESGID, uid, uid, uid));
             attempt!(Step::Uid, libc::syscall(id::SETRESUID, uid, uid, uid));
         }
-        if !orders.own {
+        if orders.confined {
             attempt!(Step::Privileges, libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
         }
         if !orders.folder.is_null() {

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use super::super::clock::{Moment, wall};
 use super::super::proc::{self, Stat};
 use super::super::remains::{self, Snapshot, Who};
-use super::{Live, Main, Over, Phase, Stop, Tasks};
+use super::{Live, Main, Over, Phase, Stop, Tasks, Why};
 
 /// What is left of a task is looked at again after so long, then ever less often.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -46,9 +46,10 @@ impl How {
         [How::Signaled(libc::SIGKILL), How::Exited(128 + libc::SIGKILL)].contains(&self)
     }
 
-    pub fn outcome(self, stop_reason: Option<&str>) -> Outcome {
-        match (self, stop_reason) {
-            (_, Some(reason)) => Outcome::Stopped { reason: reason.to_owned() },
+    pub(super) fn outcome(self, stopped: Option<&Why>) -> Outcome {
+        match (self, stopped) {
+            (_, Some(Why::Asked(reason))) => Outcome::Stopped { reason: reason.clone() },
+            (_, Some(Why::Late { limit_ms })) => Outcome::TimedOut { limit_ms: *limit_ms },
             (How::Exited(code), None) => Outcome::Exited(code),
             (How::Signaled(signal), None) => Outcome::Signaled(signal),
             (How::Unknown, None) => {
@@ -61,7 +62,10 @@ impl How {
 impl Tasks {
     /// SIGTERM to all of it now, SIGKILL to what is left after the grace.
     pub fn stop(&mut self, attempt: AttemptId, reason: String, grace: Duration) {
-        let kill_at = Moment::now() + grace;
+        self.stop_because(attempt, Why::Asked(reason), Moment::now() + grace);
+    }
+
+    fn stop_because(&mut self, attempt: AttemptId, why: Why, kill_at: Moment) {
         let Some(live) = self.live.get_mut(&attempt).filter(|live| matches!(live.phase, Phase::Running)) else {
             // It has ended, or is about to: that is the answer.
             if self.over.contains_key(&attempt) {
@@ -72,9 +76,9 @@ impl Tasks {
         match &mut live.stop {
             Some(stop) => stop.kill_at = stop.kill_at.min(kill_at),
             None => {
-                let record = Record::Stopping { attempt, reason: reason.clone(), kill_at: kill_at.millis() };
-                self.journal.note(&record);
-                live.stop = Some(Stop { reason, kill_at, killed: false });
+                let stop = Stop { why, kill_at, killed: false };
+                self.journal.note(&stop.record(attempt));
+                live.stop = Some(stop);
                 self.terminate(attempt);
             }
         }
@@ -95,7 +99,7 @@ impl Tasks {
             if let Some(live) = self.live.get_mut(attempt) {
                 live.forgotten = true;
                 let now = Moment::now();
-                live.stop = Some(Stop { reason: String::new(), kill_at: now, killed: false });
+                live.stop = Some(Stop { why: Why::Asked(String::new()), kill_at: now, killed: false });
                 if let Phase::Leaving { look_at, .. } = &mut live.phase {
                     *look_at = now;
                 }
@@ -140,7 +144,7 @@ impl Tasks {
         let ran = now - live.main.began;
         let ended = Ended {
             attempt,
-            outcome: how.outcome(live.stop.as_ref().map(|stop| stop.reason.as_str())),
+            outcome: how.outcome(live.stop.as_ref().map(|stop| &stop.why)),
             started_at: Some(live.started_at),
             ended_at: wall(),
             ran_ms: u64::try_from(ran.as_millis()).ok(),
@@ -174,6 +178,11 @@ impl Tasks {
                 Some(Live { phase: Phase::Running, stop: Some(stop), .. }) => {
                     stop.killed = true;
                     self.kill(attempt);
+                }
+                Some(Live { phase: Phase::Running, stop: None, limit: Some(limit), .. }) => {
+                    let why = Why::Late { limit_ms: limit.ms };
+                    let kill_at = now + Duration::from_millis(limit.grace_ms);
+                    self.stop_because(attempt, why, kill_at);
                 }
                 _ => self.look(attempt, now),
             }
@@ -334,7 +343,8 @@ impl Live {
         match (&self.phase, &self.stop) {
             (Phase::Leaving { look_at, .. }, _) => Some(*look_at),
             (Phase::Running, Some(stop)) if !stop.killed => Some(stop.kill_at),
-            (Phase::Running, _) => None,
+            (Phase::Running, None) => self.limit.map(|limit| self.main.began + Duration::from_millis(limit.ms)),
+            (Phase::Running, Some(_)) => None,
         }
     }
 
@@ -346,17 +356,32 @@ impl Live {
     fn records(&self, attempt: AttemptId, boot_id: &str) -> Vec<Record> {
         let Main { pid, start_ticks, .. } = self.main;
         let mut records = vec![
-            Record::Starting { attempt, boot_id: boot_id.to_owned(), at: self.started_at, note: self.note.clone() },
+            Record::Starting {
+                attempt,
+                boot_id: boot_id.to_owned(),
+                at: self.started_at,
+                limit: self.limit,
+                note: self.note.clone(),
+            },
             Record::Running { attempt, pid, start_ticks },
         ];
         if let Some(stop) = &self.stop {
-            let kill_at = stop.kill_at.millis();
-            records.push(Record::Stopping { attempt, reason: stop.reason.clone(), kill_at });
+            records.push(stop.record(attempt));
         }
         if let Phase::Leaving { ended, .. } = &self.phase {
             records.push(Record::Ended(ended.clone()));
         }
         records
+    }
+}
+
+impl Stop {
+    fn record(&self, attempt: AttemptId) -> Record {
+        let (reason, late) = match &self.why {
+            Why::Asked(reason) => (reason.clone(), false),
+            Why::Late { .. } => (String::new(), true),
+        };
+        Record::Stopping { attempt, reason, kill_at: self.kill_at.millis(), late }
     }
 }
 

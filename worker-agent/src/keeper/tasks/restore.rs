@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use protocol::id::AttemptId;
 use protocol::job::Outcome;
-use protocol::keeper::{Ended, Record};
+use protocol::keeper::{Ended, Limit, Record};
 use protocol::time::UnixMillis;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use serde_json::Value;
@@ -23,7 +23,7 @@ use super::super::safety::{Safety, Saver};
 use super::super::spawn::Spawner;
 use super::end::How;
 use super::save::has_output;
-use super::{Live, Main, Over, Phase, Stop, Tasks};
+use super::{Live, Main, Over, Phase, Stop, Tasks, Why};
 use crate::layout::Layout;
 
 /// How long what was left behind may take to die before the start goes on without it.
@@ -82,7 +82,7 @@ impl Tasks {
     }
 
     fn recall(&mut self, attempt: AttemptId, past: Past) {
-        let Past { started_at, note, .. } = past;
+        let Past { started_at, limit, note, .. } = past;
         let another_boot = past.boot_id != self.boot_id;
         if let Some(ended) = past.ended {
             if another_boot && !past.safe && has_output(&ended.outcome) {
@@ -100,7 +100,15 @@ impl Tasks {
             let outcome = Outcome::Lost { reason: "the node restarted".into(), again: true };
             return self.ended_unseen(attempt, started_at, note, outcome);
         }
-        let stop = past.stop;
+        // Whether SIGKILL was sent is not in the journal; twice does no harm.
+        let stop = past.stop.map(|PastStop { reason, kill_at, late }| Stop {
+            why: match limit {
+                Some(Limit { ms, .. }) if late => Why::Late { limit_ms: ms },
+                _ => Why::Asked(reason),
+            },
+            kill_at: Moment::of_millis(kill_at),
+            killed: false,
+        });
         match self.find(attempt, past.process) {
             Found::Running(main) => {
                 tracing::info!("{attempt} still runs, as process {}", main.pid);
@@ -111,18 +119,12 @@ impl Tasks {
                 if main.foreign.is_none() {
                     self.pids.insert(main.pid, attempt);
                 }
-                // Whether SIGKILL was sent is not in the journal; twice does no harm.
-                let stop = stop.map(|PastStop { reason, kill_at }| Stop {
-                    reason,
-                    kill_at: Moment::of_millis(kill_at),
-                    killed: false,
-                });
                 let (slot, forgotten, phase) = (None, false, Phase::Running);
-                let live = Live { started_at, note, main, slot, stop, forgotten, phase };
+                let live = Live { started_at, note, main, slot, limit, stop, forgotten, phase };
                 self.live.insert(attempt, live);
             }
             Found::Ended => {
-                let outcome = How::Unknown.outcome(stop.as_ref().map(|stop| stop.reason.as_str()));
+                let outcome = How::Unknown.outcome(stop.as_ref().map(|stop| &stop.why));
                 self.ended_unseen(attempt, started_at, note, outcome);
             }
             Found::NeverRan => {

@@ -83,7 +83,7 @@ impl Over {
 
     pub(super) fn records(&self, boot_id: &str) -> impl Iterator<Item = Record> {
         let (attempt, boot_id) = (self.ended.attempt, boot_id.to_owned());
-        let starting = Record::Starting { attempt, boot_id, at: self.started_at, note: self.note.clone() };
+        let starting = Record::Starting { attempt, boot_id, at: self.started_at, limit: None, note: self.note.clone() };
         let safe = (self.safety == Safety::Safe).then(|| Record::Safe { attempts: vec![attempt] });
         [starting, Record::Ended(self.ended.clone())].into_iter().chain(safe)
     }

@@ -8,7 +8,7 @@ use protocol::id::AttemptId;
 use protocol::job::Outcome;
 
 use super::agenda::{MS, SECOND};
-use super::machine::{NEWEST, State, agent_of, some_languages};
+use super::machine::{NEWEST, State, some_languages};
 use super::net::{ConnId, End, Frame, Way};
 use super::world::{Happening, Sim};
 
@@ -25,8 +25,7 @@ impl Sim {
         let life = machine.life;
         if self.noise && self.plan.older > 0 && self.dice.chance(30) {
             let kind = self.dice.below(NEWEST + 1);
-            let machine = &mut self.machines[at];
-            (machine.takes_files, machine.gives_results, machine.takes_secrets) = agent_of(kind);
+            self.machines[at].is_of(kind);
         }
         if self.noise && self.dice.chance(30) {
             self.machines[at].interpreters = some_languages(&mut self.dice);
@@ -198,9 +197,12 @@ impl Sim {
         let machine = &mut self.machines[at];
         if let ToAgent::Start(order) = &order {
             self.promises.given(&self.manager.disk, machine, order);
+            self.promises.runs.given(&self.manager.disk, &self.plan.config, machine, order);
         }
         match order {
-            ToAgent::Start(order) if !machine.holds(order.attempt) => machine.waiting.push_back(order),
+            ToAgent::Start(order) if machine.holds(order.attempt) => {}
+            ToAgent::Start(order) if order.run.is_some() => self.begin_one(at, order),
+            ToAgent::Start(order) => machine.waiting.push_back(order),
             ToAgent::Stop { attempt, reason } => {
                 if let Some(place) = machine.waiting.iter().position(|order| order.attempt == attempt) {
                     let Some(order) = machine.waiting.remove(place) else { return };

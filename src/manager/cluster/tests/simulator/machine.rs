@@ -8,6 +8,7 @@ use protocol::id::AttemptId;
 use protocol::job::Outcome;
 use protocol::name::NodeName;
 use protocol::node::{Facts, Interpreter};
+use protocol::run::Whence;
 use protocol::time::UnixMillis;
 use test_support::Dice;
 
@@ -15,6 +16,7 @@ use super::super::words::{DAWN, name, printed};
 use super::agenda::{Instant, MS, SECOND};
 use super::net::{ConnId, Way};
 use super::plan::Plan;
+use super::runs::ENDLESS;
 use super::world::{Happening, Sim};
 
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub struct Machine {
     pub interpreters: BTreeSet<&'static str>,
     pub gives_results: bool,
     pub takes_secrets: bool,
+    pub takes_runs: bool,
     pub liar: bool,
     pub powered: bool,
     pub boot: u32,
@@ -62,6 +65,7 @@ pub struct Machine {
 pub struct Run {
     pub order: Order,
     pub since: UnixMillis,
+    pub began: Instant,
     pub state: State,
     pub number: u64,
     /// Its keeper was killed meanwhile: nobody will know how it ended.
@@ -77,13 +81,8 @@ pub enum State {
     Discarded,
 }
 
-/// The youngest of the four kinds of agents that [`agent_of`] knows.
-pub const NEWEST: usize = 3;
-
-/// Of a kind of agents, from the oldest: whether it takes files, gives results, and takes secrets.
-pub fn agent_of(kind: usize) -> (bool, bool, bool) {
-    (kind > 0, kind > 1, kind >= NEWEST)
-}
+/// The youngest of the kinds of agents that [`Machine::is_of`] knows.
+pub const NEWEST: usize = 4;
 
 /// What scripts are run by here.
 pub const LANGUAGES: [&str; 2] = ["bash", "python3"];
@@ -99,16 +98,16 @@ impl Machine {
             .map(|n| {
                 let slots = 1 + dice.below(plan.most_slots) as u32;
                 let kind = if dice.chance(plan.older) { dice.below(NEWEST) } else { NEWEST };
-                let (takes_files, gives_results, takes_secrets) = agent_of(kind);
-                Self {
+                let mut machine = Self {
                     name: name(&format!("pi-{n}")),
                     slots,
                     usual_slots: slots,
                     shared_uid: dice.chance(plan.shared),
-                    takes_files,
+                    takes_files: false,
                     interpreters: some_languages(dice),
-                    gives_results,
-                    takes_secrets,
+                    gives_results: false,
+                    takes_secrets: false,
+                    takes_runs: false,
                     liar: liar == Some(n),
                     powered: true,
                     boot: 1,
@@ -128,9 +127,19 @@ impl Machine {
                     waiting: VecDeque::new(),
                     unbegun: BTreeMap::new(),
                     last_run: 0,
-                }
+                };
+                machine.is_of(kind);
+                machine
             })
             .collect()
+    }
+
+    /// Its agent is of this kind, counted from the oldest.
+    pub fn is_of(&mut self, kind: usize) {
+        self.takes_files = kind > 0;
+        self.gives_results = kind > 1;
+        self.takes_secrets = kind > 2;
+        self.takes_runs = kind >= NEWEST;
     }
 
     pub fn blocked_until(&self, way: Way) -> Instant {
@@ -145,6 +154,9 @@ impl Machine {
     }
 
     pub fn takes(&self, order: &Order) -> u32 {
+        if order.run.is_some() {
+            return 0;
+        }
         order.cpus.clamp(1, self.slots.max(1))
     }
 
@@ -175,7 +187,7 @@ impl Machine {
             ended: true,
         });
         Hello {
-            takes_runs: false,
+            takes_runs: self.takes_runs,
             protocol: protocol::PROTOCOL,
             version: "0.1.0".into(),
             node: self.name.clone(),
@@ -209,7 +221,6 @@ impl Machine {
 impl Sim {
     /// What waits begins, strictly in the order it came. Nobody overtakes.
     pub fn begin_waiting(&mut self, at: usize) {
-        let now = self.now();
         loop {
             let machine = &mut self.machines[at];
             let Some(order) = machine.waiting.front() else { return };
@@ -217,20 +228,40 @@ impl Sim {
                 return;
             }
             let Some(order) = machine.waiting.pop_front() else { return };
-            machine.last_run += 1;
-            let (attempt, number, boot, since) = (order.attempt, machine.last_run, machine.boot, machine.wall(now));
-            let run = Run { order, since, state: State::Starting, number, unknown: false, stopping: None };
-            machine.runs.insert(attempt, run);
-            self.say(|sim| format!("{} begins {attempt}", sim.machines[at].name));
-            self.promises.begins(&self.manager.disk, &self.machines[at], at, attempt);
-            let delay = 500 + self.up_to(3 * MS);
-            self.agenda.after(delay, Happening::Spawned { machine: at, boot, attempt });
-            let takes = delay + self.run_time();
-            self.agenda.after(takes, Happening::Ends { machine: at, boot, attempt, run: number });
+            self.begin_one(at, order);
         }
     }
 
-    fn run_time(&mut self) -> u64 {
+    pub fn begin_one(&mut self, at: usize, order: Order) {
+        let now = self.now();
+        let machine = &mut self.machines[at];
+        machine.last_run += 1;
+        let (attempt, number, boot, since) = (order.attempt, machine.last_run, machine.boot, machine.wall(now));
+        let of_a_run = order.run.as_ref().map(|run| (is_endless(&order), run.timeout_ms));
+        let run = Run { order, since, began: now, state: State::Starting, number, unknown: false, stopping: None };
+        machine.runs.insert(attempt, run);
+        self.say(|sim| format!("{} begins {attempt}", sim.machines[at].name));
+        let machine = &self.machines[at];
+        match of_a_run {
+            None => self.promises.begins(&self.manager.disk, machine, at, attempt),
+            Some(_) => {
+                let on = Whence::Node(machine.name.clone());
+                self.promises.run_begins(&self.manager.disk, &on, at, attempt);
+            }
+        }
+        let delay = 500 + self.up_to(3 * MS);
+        self.agenda.after(delay, Happening::Spawned { machine: at, boot, attempt });
+        let takes = match of_a_run {
+            None => Some(self.run_time()),
+            Some((true, limit)) => limit.map(|limit| limit * MS),
+            Some((false, limit)) => Some(self.run_time().min(limit.map_or(u64::MAX, |limit| limit * MS))),
+        };
+        if let Some(takes) = takes {
+            self.agenda.after(delay + takes, Happening::Ends { machine: at, boot, attempt, run: number });
+        }
+    }
+
+    pub fn run_time(&mut self) -> u64 {
         let longest = self.plan.longest;
         match self.dice.below(20) {
             0..=5 => self.up_to(10 * MS),
@@ -251,9 +282,12 @@ impl Sim {
         if run.state == State::Discarded {
             return self.begin_waiting(at);
         }
+        let limit = run.order.run.as_ref().and_then(|run| run.timeout_ms);
+        let is_late = limit.is_some_and(|limit| self.agenda.now() >= run.began + limit * MS);
         let outcome = match (run.unknown, run.stopping, self.dice.below(10)) {
             (true, ..) => Outcome::Lost { reason: "exit unknown".into(), again: false },
             (_, Some(reason), 0..=7) => Outcome::Stopped { reason },
+            (_, None, _) if is_late => Outcome::TimedOut { limit_ms: limit.unwrap_or_default() },
             (.., 0..=6) => Outcome::Exited(0),
             (.., 7 | 8) => Outcome::Exited(1 + self.dice.below(255) as i32),
             _ => Outcome::Signaled(9),
@@ -264,7 +298,9 @@ impl Sim {
         let report = self.machines[at].report(&run.order, since, outcome, now);
         self.promises.truly_ended(at, &report);
         self.machines[at].journal.insert(attempt, report);
-        self.may_leave(at, attempt);
+        if run.order.run.is_none() {
+            self.may_leave(at, attempt);
+        }
         self.agent_hears_of_end(at, attempt);
         self.begin_waiting(at);
     }
@@ -326,4 +362,8 @@ impl Sim {
         let life = machine.life;
         self.agent_back(at, life);
     }
+}
+
+fn is_endless(order: &Order) -> bool {
+    order.command.first().is_some_and(|word| word == ENDLESS)
 }

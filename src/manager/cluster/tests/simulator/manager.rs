@@ -21,7 +21,7 @@ use super::net::{ConnId, End, Frame};
 use super::people::Reply;
 use super::world::{Happening, Sim};
 use crate::manager::cluster::{
-    CallId, Change, Cluster, ClusterConfig, Effect, Input, LinkId, Mono, NoticeRow, Now, Told,
+    CallId, Change, Cluster, ClusterConfig, Effect, Input, LinkId, Mono, NoticeRow, Now, OwnRun, Told,
 };
 
 /// Inputs handled before what follows from them goes to the store.
@@ -82,6 +82,8 @@ pub enum Release {
     Delivered(u64),
     Send(LinkId, ToAgent),
     Cut(LinkId),
+    OwnRun(Box<OwnRun>),
+    EndOwnRun { attempt: AttemptId, reason: String },
 }
 
 impl Manager {
@@ -197,6 +199,7 @@ impl Sim {
         manager.links.clear();
         manager.answered.clear();
         self.carrier = Carrier::default();
+        self.end_of_own_runs();
         let manager = &self.manager;
         let epoch = manager.epoch;
         // The process alone, or the machine under it: then nobody hears a word.
@@ -326,7 +329,9 @@ impl Sim {
                     }
                 }
                 Effect::Deliver(row) => turn.releases.push(Release::Deliver(row)),
-                Effect::OwnRun(_) | Effect::EndOwnRun { .. } | Effect::LookFor { .. } => {}
+                Effect::OwnRun(run) => turn.releases.push(Release::OwnRun(run)),
+                Effect::EndOwnRun { attempt, reason } => turn.releases.push(Release::EndOwnRun { attempt, reason }),
+                Effect::LookFor { .. } => {}
                 Effect::Delivered(no) => turn.releases.push(Release::Delivered(no)),
                 Effect::Touch(_) => {}
             }
@@ -337,20 +342,21 @@ impl Sim {
         for (attempt, node) in given_up {
             self.may_be_given_up(attempt, &node);
         }
+        self.runs_are_given_up_rightly(&turn.changes);
         self.wake_when_due(woken);
         self.after_turn();
         turn
     }
 
     /// Nothing is given up for lost while it may come back.
-    fn may_be_given_up(&self, attempt: AttemptId, node: &NodeName) {
+    pub(super) fn may_be_given_up(&self, attempt: AttemptId, node: &NodeName) {
         let (at, now) = (self.by_name[node], self.now());
         let machine = &self.machines[at];
         let lease = self.manager.config.lease_ms * MS;
         let lapsed = self.manager.away_since(at).is_some_and(|since| now + MS >= since + lease);
         // A hello of before the last boot may still have been believed for a while.
         let rebooted = machine.boot > 1 && now < machine.last_boot + 10 * MINUTE;
-        let revoked = self.manager.core.node_view(node).is_some_and(|view| view.revoked);
+        let revoked = self.manager.core.node_view(node).is_none_or(|view| view.revoked);
         let told = self.promises.truly_lost(attempt) || machine.liar;
         assert!(
             lapsed || rebooted || revoked || told,
@@ -429,6 +435,7 @@ fn call_of(input: &Input) -> Option<CallId> {
         | Input::PlanResult { call, .. }
         | Input::KeepResult { call, .. }
         | Input::MakeToken { call, .. }
+        | Input::AddNode { call, .. }
         | Input::Join { call, .. } => Some(*call),
         _ => None,
     }
@@ -447,6 +454,9 @@ impl Turn {
         for change in &self.changes {
             if let Change::Task(row) = change {
                 shown += &format!("\n                 = {} {} #{}", row.id, row.state, row.attempt);
+            }
+            if let Change::Answer(row) = change {
+                shown += &format!("\n                 = {} {} on {}", row.id, row.state, row.node);
             }
         }
         shown

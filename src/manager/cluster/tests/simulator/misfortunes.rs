@@ -115,8 +115,11 @@ impl Sim {
     }
 
     fn any_attempt(&mut self) -> AttemptId {
-        let tasks = &self.manager.disk.tasks;
-        let some = tasks.keys().nth(self.dice.below(tasks.len())).copied();
+        let (tasks, answers) = (&self.manager.disk.tasks, &self.manager.disk.answers);
+        let some = match self.dice.chance(if self.plan.about_runs > 0 { 40 } else { 0 }) {
+            true => answers.keys().nth(self.dice.below(answers.len())).copied(),
+            false => tasks.keys().nth(self.dice.below(tasks.len())).copied(),
+        };
         let number = if self.dice.chance(80) { 1 } else { self.dice.below(4) as u32 };
         some.unwrap_or(TaskId::new(1, 0)).attempt(number)
     }

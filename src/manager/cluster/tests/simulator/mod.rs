@@ -2,7 +2,7 @@
 //!
 //! One seed makes one world (`plan`): machines with a keeper and an agent (`machine`, `agent`), people who ask
 //! (`people`), a manager around the real core (`manager`), and what lies between them (`net`, `leaving`); a `carrier` tells
-//! who is to be told of an end. Time (`agenda`) jumps from one happening to the next (`world`); `misfortunes` break links, cut power, kill agents and the manager between
+//! who is to be told of an end. People also want things run now (`runs`), some of it by the manager itself (`own`). Time (`agenda`) jumps from one happening to the next (`world`); `misfortunes` break links, cut power, kill agents and the manager between
 //! any two effects, fail commits and turn clocks. After each step `promises` and `idle` compare what was told with
 //! what is so; in the end (`rest`) all must come to rest. A seed that fails, fails again, and tells how (`trace`).
 //!
@@ -48,11 +48,13 @@ mod machine;
 mod manager;
 mod misfortunes;
 mod net;
+mod own;
 mod people;
 mod plan;
 mod promises;
 mod reduces;
 mod rest;
+mod runs;
 mod seeds;
 mod trace;
 mod world;

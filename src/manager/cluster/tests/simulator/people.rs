@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use protocol::agent::{FromAgent, JoinReply};
-use protocol::api::{self, RefusalKind, Request};
+use protocol::api::{self, RefusalKind, Request, SshWay};
 use protocol::file::{ContentHash, FileKind, FileRef};
 use protocol::id::{JobId, Target, TaskId};
 use protocol::job::{Array, Axis, JobFile, JobSpec};
@@ -19,7 +19,7 @@ use super::machine::LANGUAGES;
 use super::world::{Happening, Sim};
 use crate::manager::cluster::{CallId, Caller, Input, Place, Told, Upload};
 
-const PEOPLE: [&str; 3] = ["ana", "bob", "eve"];
+pub const PEOPLE: [&str; 3] = ["ana", "bob", "eve"];
 const NAMES: [&str; 3] = ["data", "set", "tool"];
 const SECRETS: [&str; 2] = ["token", "key"];
 /// Few, so that the same bytes have several names.
@@ -50,6 +50,7 @@ pub enum Ask {
     Request(Request),
     Look { target: Target, unlike: Option<Place> },
     Keep(Upload),
+    AddNode { node: NodeName, way: SshWay },
     // On the way of a machine into the cluster, in this order.
     Remove { machine: usize },
     Token { machine: usize, secret: String },
@@ -81,6 +82,9 @@ impl Sim {
         if let Some(ask) = ask {
             self.ask(caller, ask, 0);
         }
+        if self.plan.about_runs > 0 && self.dice.chance(5) {
+            self.looked_for();
+        }
         if !self.people.echoes.is_empty() && self.dice.chance(30) {
             let which = self.dice.below(self.people.echoes.len());
             let (at, report) = self.people.echoes.swap_remove(which);
@@ -104,6 +108,9 @@ impl Sim {
         if self.dice.chance(self.plan.about_results) {
             let caller = if self.dice.chance(30) { admin() } else { person };
             return (caller, self.about_results());
+        }
+        if self.dice.chance(self.plan.about_runs) {
+            return self.about_runs(person);
         }
         let (tasks, nodes, looks) = (self.plan.about_tasks, self.plan.about_nodes, self.plan.looks);
         let which = self.dice.below(100);
@@ -322,6 +329,7 @@ impl Sim {
         let input = match call_row.ask {
             Ask::Request(request) => Input::Request { call: id, caller, request },
             Ask::Keep(upload) => Input::KeepFile { call: id, caller, upload },
+            Ask::AddNode { node, way } => Input::AddNode { call: id, caller, name: node, way },
             Ask::Look { target, unlike } => Input::FindOutput { call: id, caller, target, unlike },
             Ask::Remove { machine } => {
                 Input::Request { call: id, caller, request: Request::RemoveNode { node: of(machine) } }
@@ -416,6 +424,9 @@ impl Sim {
                 self.agenda.after(delay, Happening::Joins { machine });
             }
             (Ask::Request(_), Told::Reply(api::Reply::Submitted { job, tasks })) => self.promises.promised(job, tasks),
+            (Ask::Request(Request::Run(_) | Request::RunAgain { .. }), Told::Reply(api::Reply::Run(run))) => {
+                self.promises.runs.promised(&run);
+            }
             _ => {}
         }
     }

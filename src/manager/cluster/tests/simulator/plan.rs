@@ -19,7 +19,7 @@ pub struct Plan {
     pub most_slots: usize,
     /// Percent of the machines on which tasks share the agent's uid.
     pub shared: usize,
-    /// Percent of the machines whose agent is too old to take files or secrets, or to give results.
+    /// Percent of the machines whose agent is too old to take files, secrets or runs, or to give results.
     pub older: usize,
     pub liar: bool,
 
@@ -44,6 +44,8 @@ pub struct Plan {
     /// Percent of the tasks that leave something, and of the wishes that are about that.
     pub leaving: usize,
     pub about_results: usize,
+    /// Percent of the wishes that are about runs.
+    pub about_runs: usize,
     /// Of a hundred requests, how many are about tasks, about nodes, and mere looks; the rest is new work.
     pub about_tasks: usize,
     pub about_nodes: usize,
@@ -136,6 +138,7 @@ impl Plan {
             slow_disk: [MS, 10 * MS, 100 * MS][d.below(3)],
             slow_net: [MS, 20 * MS, 300 * MS][d.below(3)],
             echoes: if d.chance(30) { [2, 10][d.below(2)] } else { 0 },
+            about_runs: [0, 5, 25][d.below(3)],
         };
         (plan, dice)
     }

@@ -13,10 +13,12 @@
 //! - What an attempt left is kept before its end is told, and stays until it is removed or its job forgotten ([`left`]).
 //! - Every end of a job is told to whom it was to be told, of each by a notice that is kept with it, and goes only when it
 //!   was told or given up ([`ends`]).
+//! - Runs have promises of their own ([`runs`]).
 //! - Nothing is given up for lost before its lease has lapsed or its machine was started anew, nor kept long after.
 
 mod ends;
 mod left;
+mod runs;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +30,7 @@ use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId, Target, TaskId};
 use protocol::job::{Outcome, TaskState};
 use protocol::name::{NodeName, PersonName};
+use protocol::run::Whence;
 
 use super::super::kept::Kept;
 use super::agenda::Instant;
@@ -49,6 +52,8 @@ pub struct Class {
     pub secrets: bool,
 }
 
+pub use runs::Runs;
+
 pub struct Promises {
     config: ClusterConfig,
     liars: BTreeSet<NodeName>,
@@ -58,6 +63,7 @@ pub struct Promises {
     alive: BTreeMap<TaskId, BTreeMap<AttemptId, usize>>,
     /// What truly came of each attempt that ended.
     truth: BTreeMap<AttemptId, (usize, Outcome)>,
+    truth_here: BTreeMap<AttemptId, Outcome>,
     /// Said to be over, for everybody to hear.
     declared: BTreeSet<AttemptId>,
     ended: BTreeSet<AttemptId>,
@@ -77,6 +83,7 @@ pub struct Promises {
     secrets: secrets::Secrets,
     pub reduces: Reduces,
     pub ends: ends::Ends,
+    pub runs: Runs,
 }
 
 impl Promises {
@@ -87,6 +94,7 @@ impl Promises {
             begun: BTreeMap::new(),
             alive: BTreeMap::new(),
             truth: BTreeMap::new(),
+            truth_here: BTreeMap::new(),
             declared: BTreeSet::new(),
             ended: BTreeSet::new(),
             late: BTreeSet::new(),
@@ -102,6 +110,7 @@ impl Promises {
             secrets: Default::default(),
             reduces: Reduces::default(),
             ends: Default::default(),
+            runs: Runs::default(),
         }
     }
 
@@ -129,6 +138,12 @@ impl Promises {
         alive.insert(attempt, at);
     }
 
+    /// The same of a run, of which each answer is one by itself.
+    pub fn run_begins(&mut self, disk: &Kept, on: &Whence, at: usize, attempt: AttemptId) {
+        self.runs.begins(disk, on, attempt);
+        self.alive.entry(attempt.task).or_default().insert(attempt, at);
+    }
+
     pub fn stands_still(&mut self, attempt: AttemptId) {
         if let Some(alive) = self.alive.get_mut(&attempt.task) {
             alive.remove(&attempt);
@@ -140,6 +155,15 @@ impl Promises {
 
     pub fn truly_ended(&mut self, at: usize, report: &Finished) {
         self.truth.insert(report.attempt, (at, report.outcome.clone()));
+    }
+
+    /// Of what the manager ran itself.
+    pub fn truly_ended_here(&mut self, report: &Finished) {
+        self.truth_here.insert(report.attempt, report.outcome.clone());
+    }
+
+    pub fn truly(&self, attempt: AttemptId) -> Option<TaskState> {
+        self.truth.get(&attempt).map(|(_, outcome)| outcome.state())
     }
 
     pub fn truly_lost(&self, attempt: AttemptId) -> bool {
@@ -188,15 +212,11 @@ impl Promises {
             Change::NoticeGone(no) => self.ends.notice_gone(disk, *no, events),
             Change::Secret(row) => self.secrets.set(row, now),
             Change::SecretGone(owner, name) => self.secrets.gone(disk, owner, name, now),
+            Change::Run(row) => self.runs.run(disk, row),
+            Change::RunGone(run) => self.runs.gone(disk, *run),
+            Change::Answer(row) => self.runs.answer(disk, row),
             // What `Kept` looks at is enough.
-            Change::Run(_)
-            | Change::RunGone(_)
-            | Change::Answer(_)
-            | Change::Script(_)
-            | Change::ScriptGone(_)
-            | Change::Text(_)
-            | Change::TextGone(_)
-            | Change::Granted(_) => {}
+            Change::Script(_) | Change::ScriptGone(_) | Change::Text(_) | Change::TextGone(_) | Change::Granted(_) => {}
             // That nobody refers to it is what `Kept` looks at.
             Change::ContentGone(hash) => {
                 assert!(self.contents.remove(hash), "promise broken: a content goes twice");
@@ -434,8 +454,30 @@ impl Promises {
                     let so = row.is_some_and(|row| row.state.ended() || row.stopping.is_some());
                     assert!(so, "promise broken: {id} is to be stopped, and nothing says so: {row:?}");
                 }
+                for row in targets.iter().flat_map(|target| runs::meant(disk, *target)) {
+                    let so = row.state.ended() || row.stopping.is_some();
+                    assert!(so, "promise broken: {} is to be stopped, and nothing says so: {row:?}", row.id);
+                }
             }
+            (Request::Run(spec), api::Reply::Run(run)) => {
+                let kept = disk.runs.get(&run.id).map(|row| (&row.spec.what, &row.stdin));
+                let gone = self.runs.is_forgotten(run.id);
+                assert!(
+                    kept == Some((&spec.what, &spec.stdin)) || gone,
+                    "promise broken: run {} is acknowledged",
+                    run.id
+                );
+            }
+            (Request::RunAgain { .. }, api::Reply::Run(run)) => self.runs.repeats(disk, run),
+            (Request::RunShow { .. }, api::Reply::Run(run)) => self.runs.shown(disk, run),
             (Request::Wait { targets }, api::Reply::Waited(waited)) => {
+                for row in targets.iter().flat_map(|target| runs::meant(disk, *target)) {
+                    assert!(
+                        row.state.ended(),
+                        "promise broken: somebody is told that {} has ended, it has not",
+                        row.id
+                    );
+                }
                 let mut counts = protocol::job::Counts::default();
                 for id in tasks_of(disk, targets) {
                     let state = disk.tasks.get(&id).map_or(TaskState::Queued, |row| row.state);
@@ -480,6 +522,7 @@ impl Promises {
                 latest || row.attempt > attempt.number
             });
             let kept = over || disk.attempts.contains_key(attempt) || !disk.jobs.contains_key(&attempt.task.job);
+            let kept = kept && Runs::acked(disk, *attempt);
             assert!(kept, "promise broken: the end of {attempt} is acknowledged, and kept nowhere");
         }
     }
@@ -489,6 +532,7 @@ impl Promises {
     }
 
     pub fn nothing_is_forgotten(&self, disk: &Kept) {
+        self.runs.nothing_is_forgotten(disk);
         for (job, tasks) in &self.promised {
             let kept = disk.jobs.get(job).map(|row| row.spec.indices().count());
             let so = kept == Some(*tasks as usize) || (kept.is_none() && self.forgotten.contains(job));
@@ -498,6 +542,13 @@ impl Promises {
 
     /// At the end: every task has ended as the machine said that ran its last attempt, or as had to be said without.
     pub fn ended_truly(&self, disk: &Kept, machines: &[Machine]) {
+        let truth = |attempt: AttemptId| {
+            let there = self.truth.get(&attempt);
+            let there = there.map(|(at, outcome)| (format!("{attempt} on {}", machines[*at].name), outcome.clone()));
+            let here = || Some((format!("{attempt} on the manager"), self.truth_here.get(&attempt)?.clone()));
+            there.or_else(here)
+        };
+        self.runs.ended_truly(disk, truth, |node| self.liars.contains(node));
         for (id, job) in &disk.jobs {
             for index in job.spec.indices() {
                 let id = TaskId { job: *id, index };

@@ -7,8 +7,9 @@ use protocol::id::TaskId;
 
 use super::super::{checks, words::admin};
 use super::agenda::{MINUTE, SECOND};
-use super::machine::{LANGUAGES, NEWEST, agent_of};
+use super::machine::{LANGUAGES, NEWEST};
 use super::people::Ask;
+use super::promises::Runs;
 use super::world::{Happening, Sim};
 use crate::manager::cluster::{Cluster, Input};
 
@@ -40,12 +41,12 @@ impl Sim {
             let machine = &mut self.machines[at];
             (machine.blocked_up, machine.blocked_down) = (0, 0);
             // All agents are brought up to date.
-            let newest = machine.takes_files && machine.gives_results && machine.takes_secrets;
+            let newest = machine.takes_files && machine.gives_results && machine.takes_secrets && machine.takes_runs;
             let has_all = machine.interpreters.len() == LANGUAGES.len();
             if machine.slots != machine.usual_slots || !newest || !has_all {
                 machine.slots = machine.usual_slots;
                 machine.interpreters = LANGUAGES.into();
-                (machine.takes_files, machine.gives_results, machine.takes_secrets) = agent_of(NEWEST);
+                machine.is_of(NEWEST);
                 self.agent_dies(at);
             }
         }
@@ -62,6 +63,7 @@ impl Sim {
             let until = self.now() + SECOND;
             self.run_until(until);
             self.undrain();
+            self.stop_what_is_endless();
             assert!(self.now() < end, "promise broken: it does not come to rest:\n{}", self.unfinished());
         }
         // What is still on its way arrives.
@@ -83,6 +85,8 @@ impl Sim {
 
     fn at_rest(&self) -> bool {
         self.promises.unfinished == 0
+            && Runs::unfinished(&self.manager.disk).next().is_none()
+            && self.owns.is_empty()
             && self.promises.nothing_runs()
             && self.manager.quiet()
             && self.manager.disk.notices.is_empty()
@@ -133,6 +137,12 @@ impl Sim {
             let since = if there.contains(&at) { now } else { self.manager.last_seen(at) };
             assert!(now < since + lease, "promise broken: {name} is long away, and {live:?} are still to be there");
         }
+        for (name, live) in self.promises.runs.live_on.iter().filter(|(_, live)| !live.is_empty()) {
+            let Some(at) = self.by_name.get(name) else { continue };
+            let since = if there.contains(at) { now } else { self.manager.last_seen(*at) };
+            let own = live.iter().any(|id| self.owns.contains_key(&id.attempt(1)));
+            assert!(now < since + lease || own, "promise broken: {name} is long away, and {live:?} are waited for");
+        }
         let small = self.machines.len() <= 20;
         if self.dice.below(1000) < if small { 150 } else { 3 } {
             self.promises.nothing_is_forgotten(&self.manager.disk);
@@ -175,6 +185,7 @@ impl Sim {
             self.manager.core.handle(input, clock, &mut effects);
             told += &format!("{effects:#?}\n");
         }
+        told += &format!("{:#?}\n{:?}\n", Runs::unfinished(&self.manager.disk).collect::<Vec<_>>(), self.owns);
         told + &format!("{:?}", self.people.calls.values().take(5).collect::<Vec<_>>())
     }
 }

@@ -12,6 +12,7 @@ use super::leaving::Bringing;
 use super::machine::Machine;
 use super::manager::Manager;
 use super::net::{ConnId, Connection, End, Way};
+use super::own::Owns;
 use super::people::{People, Reply};
 use super::plan::{Every, Plan};
 use super::promises::Promises;
@@ -95,6 +96,15 @@ pub enum Happening {
         epoch: u32,
         no: u64,
     },
+    /// What the manager runs itself.
+    OwnStarts {
+        epoch: u32,
+        attempt: AttemptId,
+    },
+    OwnEnds {
+        epoch: u32,
+        attempt: AttemptId,
+    },
     // People.
     Somebody,
     Asked(CallId),
@@ -130,6 +140,7 @@ pub struct Sim {
     /// Results on their way.
     pub bringing: BTreeMap<CallId, Bringing>,
     pub carrier: Carrier,
+    pub owns: Owns,
     pub promises: Promises,
     /// While there is bad luck, and people ask.
     pub noise: bool,
@@ -149,6 +160,7 @@ impl Sim {
             people: People::default(),
             bringing: BTreeMap::new(),
             carrier: Carrier::default(),
+            owns: Owns::new(),
             promises: Promises::new(&plan, &machines),
             plan,
             dice,
@@ -245,6 +257,8 @@ impl Sim {
             H::Wake { epoch, at } => self.wake(epoch, at),
             H::Back { epoch } => self.manager_back(epoch),
             H::Carried { epoch, no } => self.carried(epoch, no),
+            H::OwnStarts { epoch, attempt } => self.own_starts(epoch, attempt),
+            H::OwnEnds { epoch, attempt } => self.own_ends(epoch, attempt),
             H::Somebody => self.somebody_asks(),
             H::Asked(call) => self.asked(call),
             H::Answered(call, reply) => self.answered(call, reply),

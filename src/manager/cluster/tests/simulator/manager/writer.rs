@@ -97,6 +97,7 @@ impl Sim {
             self.manager.disk.keep(change);
         }
         self.promises.ends.are_all_told();
+        self.promises.runs.turn_is_over(&self.manager.disk, &events);
         for event in &turn.events {
             self.promises.event(&event.what);
             self.manager.disk.event(event);
@@ -123,12 +124,19 @@ impl Sim {
                 if let ToAgent::Ack { attempts } = &order {
                     self.promises.acked(&self.manager.disk, attempts);
                 }
+                if let ToAgent::Start(order) = &order
+                    && order.run.is_some()
+                {
+                    self.promises.runs.sent(order.attempt);
+                }
                 self.say(|sim| format!("  to {}: {}", sim.whose(link.0), shown(&order)));
                 self.write(link.0, Way::Down, Frame::Order(order));
             }
             Release::Cut(link) => self.cut(link),
             Release::Deliver(row) => self.deliver(row.no),
             Release::Delivered(no) => self.carrier.forget(no),
+            Release::OwnRun(run) => self.own_run(&run),
+            Release::EndOwnRun { attempt, reason } => self.end_own_run(attempt, reason),
         }
     }
 
@@ -138,7 +146,11 @@ impl Sim {
             match release {
                 Release::Tell(call, _) => self.reply(*call, Reply::Unavailable),
                 Release::Cut(link) => self.cut(*link),
-                Release::Send(..) | Release::Deliver(_) | Release::Delivered(_) => {}
+                Release::Send(..)
+                | Release::Deliver(_)
+                | Release::Delivered(_)
+                | Release::OwnRun(_)
+                | Release::EndOwnRun { .. } => {}
             }
         }
     }
