@@ -4,7 +4,9 @@ use clap::Subcommand;
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Kind};
-use super::{event, exec, file, job, join_token, logs, node, result, run, script, secret, stop, submit, task, wait, why};
+use super::{
+    event, exec, file, job, join_token, logs, node, result, run, script, secret, stop, submit, task, wait, why,
+};
 
 #[derive(Debug, Subcommand)]
 pub enum Ask {

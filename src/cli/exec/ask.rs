@@ -1,9 +1,9 @@
 //! A run from what was typed to the exit code.
 
 use protocol::api::{Hello, Reply, Request, Right};
+use protocol::bytes::Blob;
 use protocol::job::{Outcome, TaskState};
 use protocol::run::{RunAs, RunSpec, RunView, RunWhat};
-use protocol::bytes::Blob;
 
 use super::fate::{exit, say_not_reached, sentence, summary};
 use super::input;
@@ -73,7 +73,9 @@ pub async fn stand_by(
         let request = Request::RunShow { run: run.id };
         match comeback::call(client, request, context).await? {
             // Each of its answers has had a line of its own.
-            Reply::Run(run) => context.print_json(&serde_json::json!({ "run": RunView { answers: vec![], ..*run } }))?,
+            Reply::Run(run) => {
+                context.print_json(&serde_json::json!({ "run": RunView { answers: vec![], ..*run } }))?
+            }
             other => return Err(unfit(&other)),
         }
     } else {

@@ -25,7 +25,11 @@ pub fn text(whole: &[Vec<u8>; 2], terminal: bool) -> Vec<u8> {
         if stream == Stream::Stderr as usize {
             text.extend_from_slice(BETWEEN.as_bytes());
         }
-        if terminal { text.extend(Harmless::of(bytes)) } else { text.extend_from_slice(bytes) }
+        if terminal {
+            text.extend(Harmless::of(bytes))
+        } else {
+            text.extend_from_slice(bytes)
+        }
         if text.last() != Some(&b'\n') {
             text.push(b'\n');
         }
@@ -101,7 +105,9 @@ pub async fn fetch(
                 to(some)?;
                 got += some.len() as u64;
             }
-            Told::Answers(answers) if answers.iter().any(|answer| answer.index == index && answer.state.ended()) => break,
+            Told::Answers(answers) if answers.iter().any(|answer| answer.index == index && answer.state.ended()) => {
+                break;
+            }
             Told::End => break,
             Told::Answers(_) | Told::Away | Told::Back => {}
         }
@@ -143,9 +149,7 @@ mod tests {
 
     #[test]
     fn both_outputs_are_told_apart_and_end_with_a_newline() {
-        let shown = |out: &str, err: &str| {
-            String::from_utf8(text(&[out.into(), err.into()], true)).unwrap()
-        };
+        let shown = |out: &str, err: &str| String::from_utf8(text(&[out.into(), err.into()], true)).unwrap();
         assert_eq!(shown("hi", ""), "hi\n");
         assert_eq!(shown("", "oh\n"), "-- stderr --\noh\n");
         assert_eq!(shown("hi\n", "\x1b[2J"), "hi\n-- stderr --\n\\u{1b}[2J\n");

@@ -15,7 +15,10 @@ use crate::client::{Client, ClientError, Flow};
 #[derive(Debug)]
 pub enum Told {
     /// A piece of output, and how many bytes before it are not there any more.
-    Output { chunk: OutputChunk, missing: u64 },
+    Output {
+        chunk: OutputChunk,
+        missing: u64,
+    },
     /// Answers that have changed; one that has ended is told once more at most.
     Answers(Vec<AnswerView>),
     /// The manager went away; it is waited for.

@@ -120,7 +120,9 @@ impl Group {
     }
 
     fn unlike(&self, base: &Group, look: Look) -> Option<String> {
-        let text = |group: &Group| group.kept.whole.as_ref().and_then(|whole| String::from_utf8(text(whole, look.terminal)).ok());
+        let text = |group: &Group| {
+            group.kept.whole.as_ref().and_then(|whole| String::from_utf8(text(whole, look.terminal)).ok())
+        };
         let difference = diff(&text(base)?, &text(self)?, look)?;
         Some(format!("unlike {}:\n{difference}", names(&base.answers)))
     }

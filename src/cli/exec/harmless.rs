@@ -98,7 +98,9 @@ fn character(rest: &[u8], last: bool, shown: &mut Vec<u8>) -> Option<usize> {
     let window = &rest[..rest.len().min(4)];
     let valid = match std::str::from_utf8(window) {
         Ok(text) => text,
-        Err(error) if error.valid_up_to() > 0 => std::str::from_utf8(&window[..error.valid_up_to()]).unwrap_or_default(),
+        Err(error) if error.valid_up_to() > 0 => {
+            std::str::from_utf8(&window[..error.valid_up_to()]).unwrap_or_default()
+        }
         Err(error) if error.error_len().is_none() && !last => return None,
         Err(error) => {
             let wrong = error.error_len().unwrap_or(window.len());
@@ -158,15 +160,46 @@ mod tests {
     #[test]
     fn no_bytes_reach_a_terminal_raw() {
         let parts: &[&[u8]] = &[
-            b"\x1b", b"[", b"]", b"31", b";", b"m", b"2J", b"\r", b"\n", b"\t", b"\x07", b"\x9b", b"\xc2\x9b", b"\xff", b"\xe2",
-            b"\x80", b"\xae", b"\xe2\x80\xae", "ü".as_bytes(), "🍓".as_bytes(), b"text", b"\0", b"\x7f", b"P", b"\\", b"\xf0\x9f",
-            b"\xed\xa0\x80", "\u{2066}".as_bytes(), b"\x1b[0m", b"\x1b[?25l",
+            b"\x1b",
+            b"[",
+            b"]",
+            b"31",
+            b";",
+            b"m",
+            b"2J",
+            b"\r",
+            b"\n",
+            b"\t",
+            b"\x07",
+            b"\x9b",
+            b"\xc2\x9b",
+            b"\xff",
+            b"\xe2",
+            b"\x80",
+            b"\xae",
+            b"\xe2\x80\xae",
+            "ü".as_bytes(),
+            "🍓".as_bytes(),
+            b"text",
+            b"\0",
+            b"\x7f",
+            b"P",
+            b"\\",
+            b"\xf0\x9f",
+            b"\xed\xa0\x80",
+            "\u{2066}".as_bytes(),
+            b"\x1b[0m",
+            b"\x1b[?25l",
         ];
         for seed in 0..20_000 {
             let dice = &mut Dice::new(seed);
             let mut bytes = vec![];
             for _ in 0..dice.within(0, 20) {
-                if dice.chance(80) { bytes.extend_from_slice(dice.pick(parts)) } else { bytes.push(dice.within(0, 255) as u8) }
+                if dice.chance(80) {
+                    bytes.extend_from_slice(dice.pick(parts))
+                } else {
+                    bytes.push(dice.within(0, 255) as u8)
+                }
             }
             let whole = Harmless::of(&bytes);
             let text = String::from_utf8(whole.clone()).unwrap_or_else(|_| panic!("seed {seed}: no text of {bytes:?}"));

@@ -158,7 +158,9 @@ fn between_letters(line: &[u8]) -> usize {
     let end = line.len();
     let begun = line.iter().rev().take(4).position(|byte| *byte >= 0xc0).map(|back| end - 1 - back);
     match begun {
-        Some(start) if start > 0 && std::str::from_utf8(&line[start..]).is_err_and(|e| e.error_len().is_none()) => start,
+        Some(start) if start > 0 && std::str::from_utf8(&line[start..]).is_err_and(|e| e.error_len().is_none()) => {
+            start
+        }
         _ => end,
     }
 }
@@ -208,7 +210,8 @@ mod tests {
     /// that could leave it.
     #[test]
     fn no_line_is_torn_or_lost() {
-        let parts: &[&[u8]] = &[b"\n", b"\r", b"\r\n", b"\x1b[2K", b"\x1b[31m", b"text", b"\xff", "ü".as_bytes(), b"\x9b", b"\0"];
+        let parts: &[&[u8]] =
+            &[b"\n", b"\r", b"\r\n", b"\x1b[2K", b"\x1b[31m", b"text", b"\xff", "ü".as_bytes(), b"\x9b", b"\0"];
         for seed in 0..5000 {
             let dice = &mut Dice::new(seed);
             let pieces: Vec<&[u8]> = (0..dice.within(0, 20)).map(|_| *dice.pick(parts)).collect();

@@ -80,7 +80,12 @@ pub struct ExecArgs {
     #[command(flatten)]
     options: RunOptions,
     /// The program and its arguments
-    #[arg(last = true, required_unless_present = "retry_failed", conflicts_with = "retry_failed", value_name = "COMMAND")]
+    #[arg(
+        last = true,
+        required_unless_present = "retry_failed",
+        conflicts_with = "retry_failed",
+        value_name = "COMMAND"
+    )]
     command: Vec<String>,
 }
 

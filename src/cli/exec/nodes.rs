@@ -101,7 +101,9 @@ mod tests {
 
     #[test]
     fn what_is_no_list_of_nodes_is_told_with_what_would_be() {
-        for bad in ["", "a,", ",a", "a[", "a]", "a[1-", "a[]", "a[3-1]", "a[x]", "a[1][2]", "a[[1]]", "a[1-2-3]", "a[+1]"] {
+        for bad in
+            ["", "a,", ",a", "a[", "a]", "a[1-", "a[]", "a[3-1]", "a[x]", "a[1][2]", "a[[1]]", "a[1-2-3]", "a[+1]"]
+        {
             assert!(nodes(bad).unwrap_err().contains("pi-1"), "{bad}");
         }
         for many in ["pi-[0-4096]", "pi-[1-999999999999999999]", "a-[1-3000],b-[1-3000]"] {

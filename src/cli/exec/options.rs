@@ -21,7 +21,13 @@ pub struct RunOptions {
     )]
     on: Vec<Nodes>,
     /// As root, or as your own user for tasks [default: root for admins, me for others]
-    #[arg(long = "as", value_enum, value_name = "root|me", hide_possible_values = true, conflicts_with = "retry_failed")]
+    #[arg(
+        long = "as",
+        value_enum,
+        value_name = "root|me",
+        hide_possible_values = true,
+        conflicts_with = "retry_failed"
+    )]
     run_as: Option<As>,
     /// Each answer has so long, from its own start on
     #[arg(long, value_name = "TIME", value_parser = parse::duration, conflicts_with = "retry_failed")]

@@ -13,7 +13,9 @@ use crate::client::{Client, ClientError};
 
 pub enum End {
     /// All have answered; `stopped`: because the person wished so.
-    Came { stopped: bool },
+    Came {
+        stopped: bool,
+    },
     Left(Exit),
 }
 
@@ -140,5 +142,7 @@ fn cut_off(error: ClientError, client: &Client, run: &RunView) -> Failure {
 
 fn goes_on(run: &RunView) -> String {
     let id = run.id;
-    format!("run {id} goes on, get back to it with: bramble script result {id} --follow, or stop it with: bramble stop {id}")
+    format!(
+        "run {id} goes on, get back to it with: bramble script result {id} --follow, or stop it with: bramble stop {id}"
+    )
 }

@@ -79,7 +79,10 @@ fn sheet(run: &RunView, context: &Context) -> String {
     sheet.line("time limit", run.timeout_ms.map(rounded).unwrap_or_default());
     sheet.line("at once", run.at_once.map(|n| n.to_string()).unwrap_or_default());
     sheet.line("stdin", if run.stdin == 0 { String::new() } else { Bytes(run.stdin).to_string() });
-    sheet.line("text", run.text.as_ref().map(|text| format!("{} {}", text.language.word(), text.hash)).unwrap_or_default());
+    sheet.line(
+        "text",
+        run.text.as_ref().map(|text| format!("{} {}", text.language.word(), text.hash)).unwrap_or_default(),
+    );
     sheet.line("repeats", run.again.map(|again| format!("run {again}")).unwrap_or_default());
     sheet.render(context.look)
 }

@@ -38,9 +38,12 @@ pub struct RunArgs {
 
 pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
     let Some(script) = args.script else { return carry_out(None, args.options, context).await };
-    if let Some((twice, _)) = args.params.iter().enumerate().find_map(|(at, (key, _))| {
-        args.params[..at].iter().find(|(known, _)| known == key)
-    }) {
+    if let Some((twice, _)) = args
+        .params
+        .iter()
+        .enumerate()
+        .find_map(|(at, (key, _))| args.params[..at].iter().find(|(known, _)| known == key))
+    {
         return Err(Failure::usage(format_args!("the parameter {twice} is given twice")));
     }
     if !args.yes {

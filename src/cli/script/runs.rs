@@ -59,7 +59,8 @@ pub async fn runs(args: RunsArgs, context: &Context) -> Result<Exit, Failure> {
 
 fn grid(runs: &[RunView], context: &Context) -> String {
     let now = now();
-    let mut grid = Grid::new(&["RUN", "STATE", "ANSWERS", "OWNER", "AS", "AGE", "ON", "WHAT"]).spare(&["AS", "OWNER", "AGE"]);
+    let mut grid =
+        Grid::new(&["RUN", "STATE", "ANSWERS", "OWNER", "AS", "AGE", "ON", "WHAT"]).spare(&["AS", "OWNER", "AGE"]);
     for run in runs {
         grid.row(vec![
             Cell::number(run.id),
