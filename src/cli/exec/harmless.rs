@@ -196,7 +196,7 @@ mod tests {
             let mut bytes = vec![];
             for _ in 0..dice.within(0, 20) {
                 if dice.chance(80) {
-                    bytes.extend_from_slice(dice.pick(parts))
+                    bytes.extend_from_slice(dice.pick::<&[u8]>(parts))
                 } else {
                     bytes.push(dice.within(0, 255) as u8)
                 }

@@ -123,6 +123,7 @@ impl Cluster {
         let (what, nodes) = (in_words(&row.spec.what), answers.len() as u32);
         let run_as = row.spec.run_as;
         turn.publish_of(Some(caller.person.clone()), What::RunAsked { run: id, what, nodes, run_as });
+        self.jobs.given(id);
         self.runs.add(Run::new(row, Some(orders), answers));
         self.persist_answers(id, turn);
         // What cannot be asked is told with the first answer, and not waited for.
