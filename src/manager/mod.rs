@@ -18,6 +18,7 @@ mod own_runs;
 mod reach;
 mod reply;
 mod rule;
+mod scripts;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,8 @@ use protocol::secret::Hidden;
 use protocol::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
+use super::scripts::Text;
+
 /// One row to be written. Changes of one batch are committed together, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
@@ -269,8 +271,7 @@ pub struct ScriptRow {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextRow {
-    pub hash: ContentHash,
-    pub text: Arc<str>,
+    pub text: Arc<Text>,
 }
 
 /// Operators who may run this version as root.

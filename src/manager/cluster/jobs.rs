@@ -200,6 +200,11 @@ impl Jobs {
         self.last.checked_add(1).map(JobId)
     }
 
+    /// A run has this number, so no job will.
+    pub fn is_given(&mut self, id: JobId) {
+        self.last = self.last.max(id.0);
+    }
+
     pub fn add(&mut self, id: JobId, job: Job) {
         self.last = self.last.max(id.0);
         self.active.insert(id);

@@ -9,17 +9,20 @@ use protocol::api::{Answer, Away, Body, Call, Hello, More, Refusal, Reply, Reque
 use protocol::file::FilePut;
 use protocol::frame::FrameError;
 use protocol::job::Counts;
+use protocol::name::ScriptName;
+use protocol::script::{Over, ScriptKeep};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::{Door, events, get, logs, put, runs, watch};
-use crate::manager::cluster::{CallId, Caller};
+use crate::manager::cluster::{CallId, Caller, Text};
 use crate::manager::heart::stopping;
 use crate::manager::notify;
 use crate::manager::reach;
 use crate::manager::reply::ReplyTo;
 use crate::manager::rule::rule;
+use crate::manager::scripts;
 use crate::manager::token;
 
 /// Calls under way at once on one connection; further ones are not read until some are answered.
@@ -291,6 +294,10 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
                 }
                 self.stream(id, |door, out| async move { watch::stream(&door, caller.person, &out).await })
             }
+            Request::ScriptKeep(ScriptKeep { name, text, over }) => match scripts::read(&text) {
+                Ok(text) => self.keep_script(id, caller, (name, over, text)).await,
+                Err(why) => self.answer(id, Err(Refusal::usage(why))),
+            },
             Request::Submit(_) | Request::Run(_) | Request::RunAgain { .. }
                 if let Some(why) = self.door.space.low() =>
             {
@@ -314,6 +321,14 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
         let call = self.door.heart.request(caller, request, reply).await;
         self.waiting.insert(id, (call, kind));
         self.under_way[kind as usize] += 1;
+        true
+    }
+
+    async fn keep_script(&mut self, id: u64, caller: Caller, keep: (ScriptName, Option<Over>, Arc<Text>)) -> bool {
+        let reply = ReplyTo::connection(self.told_to.clone(), id);
+        let call = self.door.heart.keep_script(caller, keep, reply).await;
+        self.waiting.insert(id, (call, Kind::Act));
+        self.under_way[Kind::Act as usize] += 1;
         true
     }
 

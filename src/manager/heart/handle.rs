@@ -8,13 +8,14 @@ use link::Fingerprint;
 use protocol::agent::{Finished, FromAgent, Hello, ToAgent};
 use protocol::api::{Picture, Refusal, Request};
 use protocol::id::{AttemptId, JobId, Target};
-use protocol::name::{NodeName, PersonName};
+use protocol::name::{NodeName, PersonName, ScriptName};
 use protocol::node::{Facts, MetricsPatch};
 use protocol::run::{AnswerView, Whence};
+use protocol::script::Over;
 use protocol::time::UnixMillis;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::super::cluster::{CallId, Caller, Input, KeyPrint, LinkId, Place, Told, Touched};
+use super::super::cluster::{CallId, Caller, Input, KeyPrint, LinkId, Place, Text, Told, Touched};
 use super::super::reply::ReplyTo;
 use super::{Keys, Message, News, Orders, Views};
 
@@ -53,6 +54,20 @@ impl Heart {
     pub async fn request(&self, caller: Caller, request: Request, reply: ReplyTo) -> CallId {
         let call = CallId(self.number());
         self.send(Message::Input { input: Input::Request { call, caller, request }, reply: Some((call, reply)) }).await;
+        call
+    }
+
+    /// A person keeps a script; the answer goes to `reply`.
+    pub async fn keep_script(
+        &self,
+        caller: Caller,
+        keep: (ScriptName, Option<Over>, Arc<Text>),
+        reply: ReplyTo,
+    ) -> CallId {
+        let call = CallId(self.number());
+        let (name, over, text) = keep;
+        let input = Input::KeepScript { call, caller, name, over, text };
+        self.send(Message::Input { input, reply: Some((call, reply)) }).await;
         call
     }
 

@@ -322,7 +322,7 @@ async fn an_older_bramble_refuses_a_newer_file_with_a_sentence() {
 
 /// Takes back what each step of the schema after this one has made, as far as it shows.
 fn make_older(db: &rusqlite::Connection, version: usize) {
-    const STEPS: [&str; 7] = [
+    const STEPS: [&str; 8] = [
         "DROP TABLE history",
         "",
         "DROP TABLE file",
@@ -330,6 +330,7 @@ fn make_older(db: &rusqlite::Connection, version: usize) {
         "ALTER TABLE file DROP COLUMN executable",
         "DROP TABLE result; DROP TABLE age",
         "DROP TABLE notice; DROP TABLE secret; ALTER TABLE person DROP COLUMN seen_at",
+        "ALTER TABLE node DROP COLUMN ssh; DROP TABLE run; DROP TABLE answer; DROP TABLE script; DROP TABLE text; DROP TABLE granted",
     ];
     for step in STEPS[version - 1..].iter().rev() {
         db.execute_batch(step).unwrap();
