@@ -59,6 +59,15 @@ impl Key {
         Fingerprint::of(self.0.public_key())
     }
 
+    /// As a line of `authorized_keys` has it.
+    pub fn public_line(&self, comment: &str) -> String {
+        let public = self.0.public_key();
+        // Whatever could not be written, there is no such key.
+        let line = public.to_openssh().unwrap_or_default();
+        let mut words = line.split(' ');
+        format!("{} {} {comment}", words.next().unwrap_or_default(), words.next().unwrap_or_default())
+    }
+
     pub(crate) fn private(&self) -> &Arc<PrivateKey> {
         &self.0
     }

@@ -174,3 +174,23 @@ pub enum Over {
     Nothing,
     Version(ContentHash),
 }
+
+impl Param {
+    /// Why this is no value for it.
+    pub fn check(&self, value: &str) -> Result<(), String> {
+        if value.contains('\0') {
+            return Err("a value cannot have a zero byte".into());
+        }
+        match &self.kind {
+            ParamKind::Text => Ok(()),
+            ParamKind::Number => match value.parse::<i64>() {
+                Ok(_) => Ok(()),
+                Err(_) => Err(format!("{value:?} is not a whole number")),
+            },
+            ParamKind::Flag if ["yes", "no"].contains(&value) => Ok(()),
+            ParamKind::Flag => Err(format!("{value:?} is neither yes nor no")),
+            ParamKind::Choice(choices) if choices.iter().any(|choice| choice == value) => Ok(()),
+            ParamKind::Choice(choices) => Err(format!("{value:?} is none of {}", choices.join(", "))),
+        }
+    }
+}

@@ -21,6 +21,7 @@ mod logs;
 mod look;
 mod many;
 mod node;
+mod node_add;
 mod output;
 mod pages;
 mod parse;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use futures_util::future::join_all;
-use protocol::api::{NodeView, Reply, Request};
+use protocol::api::{NodeView, Reply, Request, SshWay};
 use protocol::name::NodeName;
 use protocol::unit::Percent;
 use serde_json::{Map, Value};
@@ -12,6 +12,7 @@ use super::exit::{Exit, Failure};
 use super::history::{HistoryArgs, history};
 use super::look::node_color;
 use super::many::{Outcome, Repeat, ask_each, tell};
+use super::node_add::{AddArgs, add};
 use super::table::{Cell, Grid, Sheet};
 use super::text::{age, local, now, took};
 use super::{reboot, remove};
@@ -25,6 +26,7 @@ use crate::client::Client;
   bramble node                 all of them
   bramble node pi-3            everything about one
   bramble node history pi-3    how it has been doing for the last hour
+  bramble node add pi-9 pi@10.0.0.9    one without an agent
   bramble node drain pi-3      let it finish what it runs and give it nothing new
   bramble node --json | jq '.[] | select(.state != \"up\") | .name'"
 )]
@@ -47,6 +49,8 @@ enum NodeVerb {
     Drain(Names),
     /// Give them tasks again
     Undrain(Names),
+    /// Add one that has no agent, by its own SSH
+    Add(AddArgs),
     /// Reboot them
     Reboot(Names),
     /// Keep them, but let their keys in no more
@@ -87,6 +91,7 @@ pub async fn node(args: NodeArgs, context: &Context) -> Result<Exit, Failure> {
         NodeVerb::Undrain(Names { names }) => {
             act(names, |node| Request::Drain { node, on: false }, "takes tasks again", context).await
         }
+        NodeVerb::Add(args) => add(args, context).await,
         NodeVerb::Reboot(Names { names }) => reboot(names, context).await,
         NodeVerb::Revoke(Names { names }) => {
             let done = "its key is let in no more; what ran there is lost to it and queued again elsewhere, while the \
@@ -177,7 +182,7 @@ fn grid(nodes: &[NodeView], context: &Context) -> String {
             Cell::maybe(metrics.and_then(|m| m.temperature).map(|t| format!("{:.0}°C", t.value()))),
             format!("{}/{}", node.running, node.slots).into(),
             Cell::maybe(node.seen_at.filter(|_| metrics.is_none()).map(|seen| age(now, seen))),
-            Cell::maybe(node.address.as_ref()),
+            Cell::maybe(node.address.as_ref().or(node.ssh.as_ref().map(|way| &way.host))),
             marks(node).join(", ").into(),
         ]);
     }
@@ -202,6 +207,7 @@ fn marks(node: &NodeView) -> Vec<&'static str> {
     let throttle = node.metrics.as_ref().and_then(|m| m.throttle).unwrap_or_default();
     [
         (node.revoked, "revoked"),
+        (node.ssh.is_some() && node.version.is_none(), "no agent"),
         (node.trouble.is_some(), "not let in"),
         (node.draining, "draining"),
         (node.metrics.as_ref().is_some_and(|m| m.disk_full), "disk full"),
@@ -240,6 +246,8 @@ fn sheet(node: &NodeView, context: &Context) -> String {
     sheet.line("role", node.role.word());
     sheet.line("address", Cell::maybe(node.address.as_ref()));
     sheet.line("addresses", facts.addresses.join(", "));
+    sheet.line("by ssh", Cell::maybe(node.ssh.as_ref().map(way)));
+    sheet.line("host key", Cell::maybe(node.ssh.as_ref().map(|way| way.host_key.clone())));
     sheet.line("hostname", Cell::maybe(facts.hostname.as_ref()));
     sheet.line("agent", Cell::maybe(node.version.as_ref()));
     sheet.line("model", Cell::maybe(facts.model.as_ref()));
@@ -264,6 +272,12 @@ fn sheet(node: &NodeView, context: &Context) -> String {
     sheet.line("joined", at(node.joined_at));
     sheet.line("last seen", Cell::maybe(node.seen_at.filter(|_| node.metrics.is_none()).map(at)));
     sheet.render(context.look)
+}
+
+/// As a person would type it.
+fn way(way: &SshWay) -> String {
+    let SshWay { host, port, user, .. } = way;
+    if *port == 22 { format!("{user}@{host}") } else { format!("{user}@{host}:{port}") }
 }
 
 fn disk(node: &NodeView) -> Option<String> {

@@ -13,6 +13,7 @@ use protocol::{OLDEST_PROTOCOL, PROTOCOL};
 use serde::Deserialize;
 
 use super::cluster::ClusterConfig;
+use super::scripts;
 
 /// What `bramble config` prints.
 pub const COMMENTED: &str = include_str!("config.toml");
@@ -230,6 +231,7 @@ impl Config {
             results_keep_hours: hours(self.results.keep),
             results_collected_hours: hours(self.results.collected),
             results_limit: self.results.limit.map(|limit| limit.as_u64()),
+            scripts: scripts::shipped().into(),
             protocols: protocols(),
             ..ClusterConfig::default()
         }

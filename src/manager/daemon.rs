@@ -22,9 +22,11 @@ use super::cluster::Mono;
 use super::config::Config;
 use super::door::{self, Door, People, Plate};
 use super::files::Room;
-use super::heart::{Heart, Owner};
+use super::heart::{Heart, Owner, Ways as Beside};
 use super::history::{Histories, Stamp};
 use super::notify::{self, Carrier, Patience};
+use super::own_runs::{ClientKey, OwnRuns, Runner, Ways};
+use super::reach::Looker;
 use super::store::writer::Writer;
 use super::store::{self, Outputs, Reader, Space, lasting};
 
@@ -76,14 +78,15 @@ pub fn run(config: Config, observer: impl FnOnce(&Path) -> Box<dyn Observer>) ->
 }
 
 /// For answers to be written when the manager stops.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 struct Manager {
     serving: Serving,
     heart: Heart,
     /// None of them ends by itself.
     tasks: JoinSet<anyhow::Result<()>>,
-    door: tokio::task::Id,
+    /// Those that have something to do when it ends: the door, and what runs here.
+    last: [tokio::task::Id; 2],
     closing: CancellationToken,
     plate: Plate,
     /// Held while the manager lives.
@@ -118,8 +121,16 @@ impl Manager {
         let histories = Histories::load(pages, &known, Mono::default(), &Stamp::now());
         let files = Room::new(&state, writer.contents());
         let (errands_to, errands) = mpsc::unbounded_channel();
-        let (owner, heart) = Owner::new(config.cluster(), image, histories, writer, alarm, errands_to);
+        let (own_runs_to, own_runs_from) = mpsc::unbounded_channel();
+        let (looks_to, looks) = mpsc::unbounded_channel();
+        let beside = Beside { errands: errands_to, own_runs: own_runs_to, looks: looks_to };
+        let (owner, heart) = Owner::new(config.cluster(), image, histories, writer, alarm, beside);
         let outputs = Outputs::new(&state);
+        let (limit, client_key) = (config.output_limit.as_u64(), ClientKey::in_folder(&state));
+        let ways = Arc::new(Ways::new(heart.clone(), outputs.clone(), limit, config.stop_grace, client_key));
+        let own_runs = OwnRuns::default();
+        let runner = Runner::new(ways.clone(), own_runs.clone());
+        let looker = Looker::new(heart.clone());
         let reader = Arc::new(Mutex::new(reader));
         let source = notify::Source { reader: reader.clone(), outputs: outputs.clone() };
         let carrier = Carrier::new(heart.clone(), &config, source, Patience::default());
@@ -136,6 +147,8 @@ impl Manager {
             files: files.clone(),
             follows: follows.clone(),
             people: People::default(),
+            ways,
+            own_runs,
             address: config.address.clone().unwrap_or_else(|| address_for_nodes(bound)),
             host_key: host_key.fingerprint(),
             closing: closing.clone(),
@@ -164,13 +177,23 @@ impl Manager {
             // It ends when the heart has; until everything has, it is not missed.
             std::future::pending().await
         });
+        let ending = closing.clone();
+        let running = tasks.spawn(async move {
+            runner.run(own_runs_from, ending).await;
+            Ok(())
+        });
+        tasks.spawn(async move {
+            looker.run(looks).await;
+            // As the carrier.
+            std::future::pending().await
+        });
         tasks.spawn(observe(heart.clone(), own, observer));
         tasks.spawn(tidy(files));
         tasks.spawn(async move { Ok(agents::serve(ssh, host_key, &config, agents).await?) });
         // Not running under systemd is no error.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        let door = serving.id();
-        Ok(Self { serving: Serving { socket, ssh: bound }, heart, tasks, door, closing, plate, _lock })
+        let last = [serving.id(), running.id()];
+        Ok(Self { serving: Serving { socket, ssh: bound }, heart, tasks, last, closing, plate, _lock })
     }
 
     /// Returns only if a part that should run for ever ends.
@@ -189,13 +212,15 @@ impl Manager {
         self.heart.stop().await;
         self.closing.cancel();
         let told = async {
-            while let Some(ended) = self.tasks.join_next_with_id().await {
-                if ended.is_ok_and(|(id, _)| id == self.door) {
-                    return;
-                }
+            let mut left = self.last.to_vec();
+            while !left.is_empty()
+                && let Some(ended) = self.tasks.join_next_with_id().await
+            {
+                let id = ended.map_or_else(|failed| failed.id(), |(id, _)| id);
+                left.retain(|other| *other != id);
             }
         };
-        // Callers who do not read their answers do not hold up the end.
+        // Callers who do not read their answers do not hold up the end, and neither do nodes that do not end what they run.
         let _ = tokio::time::timeout(LAST_WORDS, told).await;
         self.tasks.abort_all();
     }

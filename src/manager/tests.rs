@@ -20,9 +20,10 @@ use super::cluster::{Caller, ClusterConfig, Input, KeyPrint, LinkId, Mono, Secre
 use super::daemon::{Observer, observe};
 use super::door::{Door, People};
 use super::files::Room;
-use super::heart::{Heart, News, Orders, Owner};
+use super::heart::{Heart, News, Orders, Owner, Ways as Beside};
 use super::history::Histories;
 use super::notify::Errand;
+use super::own_runs::{ClientKey, OwnRuns, Ways};
 use super::store::writer::Writer;
 use super::store::{Outputs, Reader, Space, database};
 
@@ -38,6 +39,11 @@ pub(super) struct Manager {
     running: JoinHandle<()>,
 }
 
+/// Nobody runs or looks for anything here.
+fn beside(errands: mpsc::UnboundedSender<Errand>) -> Beside {
+    Beside { errands, own_runs: mpsc::unbounded_channel().0, looks: mpsc::unbounded_channel().0 }
+}
+
 impl Manager {
     pub(super) fn start() -> Self {
         let state = tempfile::tempdir().unwrap();
@@ -46,7 +52,8 @@ impl Manager {
         let files = Room::new(state.path(), writer.contents());
         let (errands_to, errands) = mpsc::unbounded_channel();
         let histories = Histories::new(Mono::default());
-        let (owner, heart) = Owner::new(ClusterConfig::default(), image, histories, writer, alarm, errands_to);
+        let ways = beside(errands_to);
+        let (owner, heart) = Owner::new(ClusterConfig::default(), image, histories, writer, alarm, ways);
         Self { state, files, heart, errands, running: tokio::spawn(owner.run()) }
     }
 
@@ -61,10 +68,18 @@ impl Manager {
             files: self.files.clone(),
             follows: Follows::default(),
             people: People::default(),
+            ways: self.ways(),
+            own_runs: OwnRuns::default(),
             address: "127.0.0.1:2222".into(),
             host_key: Fingerprint::from("SHA256:host".to_owned()),
             closing: CancellationToken::new(),
         })
+    }
+
+    pub(super) fn ways(&self) -> Arc<Ways> {
+        let (state, grace) = (self.state.path(), Duration::from_secs(1));
+        let key = ClientKey::in_folder(state);
+        Arc::new(Ways::new(self.heart.clone(), Outputs::new(state), 64 << 20, grace, key))
     }
 
     /// Another program at the same database.
@@ -269,7 +284,7 @@ async fn a_heart_whose_store_has_failed_ends() {
         Histories::new(Mono::default()),
         writer,
         alarm_of_a_thread_that_ended,
-        mpsc::unbounded_channel().0,
+        beside(mpsc::unbounded_channel().0),
     );
     tokio::time::timeout(PATIENCE, owner.run()).await.expect("it ends");
 }

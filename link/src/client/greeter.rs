@@ -1,5 +1,7 @@
 //! What the dialling side answers to russh: it checks who is there, and offers nothing.
 
+use std::sync::{Arc, OnceLock};
+
 use russh::client::{ChannelOpenHandle, Handler, Msg, Session};
 use russh::keys::PublicKeyOrCertificate;
 use russh::{Channel, ChannelId};
@@ -7,8 +9,16 @@ use russh::{Channel, ChannelId};
 use crate::inbox::LoseOnDrop;
 use crate::key::Fingerprint;
 
+/// Who may answer.
+#[derive(Debug, Clone)]
+pub(crate) enum Expected {
+    This(Fingerprint),
+    /// Whoever it is, it is written down.
+    Anybody(Arc<OnceLock<Fingerprint>>),
+}
+
 pub(crate) struct Greeter {
-    pub(super) expected: Fingerprint,
+    pub(super) expected: Expected,
     pub(super) inboxes: LoseOnDrop,
 }
 
@@ -26,11 +36,13 @@ impl Handler for Greeter {
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Unwelcome> {
         let found = Fingerprint::of(&shown.public_key());
         // A certificate is never asked for, and would prove another key than the one we know.
-        if found == self.expected && shown.certificate().is_none() {
-            Ok(true)
-        } else {
-            Err(Unwelcome::WrongHost(found))
-        }
+        let welcome = shown.certificate().is_none()
+            && match &self.expected {
+                Expected::This(expected) => found == *expected,
+                // Again in the same connection, it has to be the same.
+                Expected::Anybody(met) => *met.get_or_init(|| found.clone()) == found,
+            };
+        if welcome { Ok(true) } else { Err(Unwelcome::WrongHost(found)) }
     }
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut Session) -> Result<(), Unwelcome> {

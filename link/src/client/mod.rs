@@ -1,6 +1,7 @@
 //! The dialling side: an agent, or whoever reaches a manager from afar.
 
 mod greeter;
+mod shell;
 
 use std::io;
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use crate::key::{Fingerprint, Key};
 use crate::pulse::Pulse;
 use crate::stream::Stream;
 use crate::suite;
-use crate::wire::Wire;
-use greeter::{Greeter, Unwelcome};
+use crate::wire::{CutOnDrop, Wire};
+use greeter::{Expected, Greeter, Unwelcome};
+pub use shell::{Grip, Heard, Met, ProgramIn, ProgramOut, Shell, ShellDial, meet};
 
 #[derive(Debug, Clone)]
 pub struct Dial {
@@ -116,29 +118,33 @@ async fn within<T>(
     tokio::time::timeout(limit, what).await.unwrap_or_else(late)
 }
 
+/// Up to the log-in. Until that has succeeded, whatever ends with the last of these ends russh's session too.
+async fn greet(address: &str, expected: Expected) -> Result<(Handle, Arc<Inboxes>, CutOnDrop), DialError> {
+    let unreachable = |source| DialError::Unreachable { address: address.to_owned(), source };
+    let socket = TcpStream::connect(address).await.map_err(unreachable)?;
+    let (wire, line) = Wire::lingering(socket).map_err(unreachable)?;
+    let cut = line.cut_on_drop();
+    let inboxes = Inboxes::new(line);
+    let greeter = Greeter { expected: expected.clone(), inboxes: inboxes.lose_on_drop() };
+    let connected = russh::client::connect_stream(Arc::new(config()), wire, greeter).await;
+    let handle = connected.map_err(|error| match (error, expected) {
+        (Unwelcome::WrongHost(found), Expected::This(expected)) => {
+            DialError::WrongHost { address: address.to_owned(), expected, found }
+        }
+        (Unwelcome::WrongHost(_), Expected::Anybody(_)) => failed(address, russh::Error::UnknownKey),
+        // Also those who are turned away at the door see only this.
+        (Unwelcome::Ssh(error), _) if is_end(&error) => {
+            let message = "the other side closed it before the log-in; it may be busy, or not let this address in";
+            DialError::Ssh { address: address.to_owned(), message: message.to_owned() }
+        }
+        (Unwelcome::Ssh(error), _) => failed(address, error),
+    })?;
+    Ok((handle, inboxes, cut))
+}
+
 async fn connect(dial: &Dial) -> Result<Connection, DialError> {
     let address = dial.address.clone();
-    let unreachable = |source| DialError::Unreachable { address: dial.address.clone(), source };
-    let socket = TcpStream::connect(&dial.address).await.map_err(unreachable)?;
-    let (wire, line) = Wire::lingering(socket).map_err(unreachable)?;
-    // Until log-in has succeeded, whatever ends this function ends russh's session too.
-    let cut = line.cut_on_drop();
-
-    let inboxes = Inboxes::new(line);
-    let greeter = Greeter { expected: dial.host_key.clone(), inboxes: inboxes.lose_on_drop() };
-    let connected = russh::client::connect_stream(Arc::new(config()), wire, greeter).await;
-    let mut handle = connected.map_err(|error| match error {
-        Unwelcome::WrongHost(found) => {
-            DialError::WrongHost { address: address.clone(), expected: dial.host_key.clone(), found }
-        }
-        // Also those who are turned away at the door see only this.
-        Unwelcome::Ssh(error) if is_end(&error) => {
-            let message = "the other side closed it before the log-in; it may be busy, or not let this address in";
-            DialError::Ssh { address: address.clone(), message: message.to_owned() }
-        }
-        Unwelcome::Ssh(error) => failed(&address, error),
-    })?;
-
+    let (mut handle, inboxes, cut) = greet(&address, Expected::This(dial.host_key.clone())).await?;
     let key = PrivateKeyWithHashAlg::new(dial.key.private().clone(), None);
     let answer = handle.authenticate_publickey(&dial.user, key).await;
     match answer.map_err(|error| failed(&address, error))? {

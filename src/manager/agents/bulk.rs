@@ -81,7 +81,7 @@ async fn keep(agents: &Agents, node: &NodeName, put: Put, ahead: &[u8], wire: &m
     }
     // Also of an attempt that was replaced meanwhile: its late result is kept apart.
     let on = agents.heart.node_of(put.attempt).await.map_err(|refusal| Failed(refusal.message))?;
-    if on != *node {
+    if on.node() != Some(node) {
         return Err(Lie(format!("it was not given to {node}")));
     }
     let failed = |error: std::io::Error| Failed(format!("the manager could not keep it: {error}"));

@@ -10,6 +10,7 @@ use super::Cluster;
 use super::change::Change;
 use super::ids::NodeIx;
 use super::port::Caller;
+use super::reach::Looked;
 use super::turn::Turn;
 
 impl Cluster {
@@ -22,6 +23,9 @@ impl Cluster {
     ) -> Result<Reply, Refusal> {
         let ix = self.worker(name)?;
         let Some(node) = self.nodes.get_mut(ix) else { return Err(self.unknown(name)) };
+        if node.key.is_none() {
+            return Err(Refusal::refused(format!("{name} has no agent and runs no tasks: there is nothing to drain")));
+        }
         // Asked again, it is as it was.
         if node.draining != on {
             node.draining = on;
@@ -42,7 +46,15 @@ impl Cluster {
     pub(super) fn reboot(&mut self, caller: &Caller, name: &NodeName, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         let ix = self.member(name)?;
         let Some(link) = self.nodes.get(ix).and_then(|node| node.link) else {
-            return Err(Refusal::refused(format!("{name} is down, so it cannot be told to reboot")));
+            let why = match self.nodes.get(ix) {
+                Some(node) if node.ssh.is_some() => {
+                    format!(
+                        "no agent of {name} is linked that could be told; by its SSH: bramble exec --on {name} -- reboot"
+                    )
+                }
+                _ => format!("{name} is down, so it cannot be told to reboot"),
+            };
+            return Err(Refusal::refused(why));
         };
         turn.publish_of(Some(caller.person.clone()), What::RebootAsked { node: name.clone() });
         turn.send(link, ToAgent::Reboot);
@@ -69,6 +81,7 @@ impl Cluster {
         }
         self.give_up_reservation(ix, turn);
         self.expect_no_more(ix);
+        self.look_no_more(ix, turn);
         self.nodes.remove(ix);
         self.refresh(ix);
         turn.persist(Change::NodeGone(name.clone()));
@@ -85,15 +98,22 @@ impl Cluster {
     ) -> Result<Reply, Refusal> {
         let ix = self.member(name)?;
         let Some(node) = self.nodes.get_mut(ix) else { return Err(self.unknown(name)) };
+        if node.key.is_none() {
+            return Err(Refusal::refused(format!(
+                "{name} has no agent, so there is no key of it to revoke; to have nothing to do with it any more: bramble node rm {name}"
+            )));
+        }
         if !node.revoked {
             node.revoked = true;
             node.lease = None;
+            node.looked = Looked::default();
             let link = node.link;
             turn.publish_of(Some(caller.person.clone()), What::NodeRevoked { node: name.clone() });
             if let Some(link) = link {
                 turn.dismiss(link, format!("the key of {name} was revoked"), true);
                 self.down(ix, "its key was revoked".into(), turn);
             }
+            self.look_no_more(ix, turn);
             self.persist_node(ix, turn);
             turn.touch_node(name);
             self.refresh(ix);

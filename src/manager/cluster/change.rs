@@ -18,6 +18,8 @@ use protocol::secret::Hidden;
 use protocol::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
+use super::scripts::Text;
+
 /// One row to be written. Changes of one batch are committed together, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
@@ -90,7 +92,8 @@ pub struct KeyPrint(pub Arc<str>);
 pub struct NodeRow {
     pub name: NodeName,
     pub role: Role,
-    pub key: KeyPrint,
+    /// `None`: no agent of it has ever joined.
+    pub key: Option<KeyPrint>,
     pub revoked: bool,
     pub draining: bool,
     pub joined_at: UnixMillis,
@@ -268,8 +271,7 @@ pub struct ScriptRow {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextRow {
-    pub hash: ContentHash,
-    pub text: Arc<str>,
+    pub text: Arc<Text>,
 }
 
 /// Operators who may run this version as root.

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
-use protocol::name::NodeName;
+use protocol::name::{NodeName, ScriptName};
 use protocol::{OLDEST_PROTOCOL, PROTOCOL};
+
+use super::scripts::Text;
 
 #[derive(Debug, Clone)]
 pub struct ClusterConfig {
@@ -36,6 +39,8 @@ pub struct ClusterConfig {
     pub results_limit: Option<u64>,
     /// How long a join token is good for where nothing else was asked.
     pub token_ttl_ms: u64,
+    /// Scripts that come with the program.
+    pub scripts: Arc<[(ScriptName, Arc<Text>)]>,
     /// The manager's own version, for the welcome.
     pub version: String,
     /// Those it speaks with agents.
@@ -59,6 +64,7 @@ impl Default for ClusterConfig {
             results_collected_hours: 24,
             results_limit: None,
             token_ttl_ms: 3_600_000,
+            scripts: Arc::new([]),
             version: protocol::VERSION.to_owned(),
             protocols: OLDEST_PROTOCOL..=PROTOCOL,
         }

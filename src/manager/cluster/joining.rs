@@ -168,7 +168,10 @@ impl Cluster {
             Some(_) => {}
             None => {
                 let own = self.nodes.own.as_ref().is_some_and(|own| own.name == *name);
-                if own || self.nodes.find(name).is_some() {
+                let there = self.nodes.find(name).and_then(|ix| self.nodes.get(ix));
+                // A node that was added without an agent gets one.
+                let taken = there.is_some_and(|node| node.key.is_some() || node.role != *role);
+                if own || taken {
                     let remedy = if own {
                         "that is the manager itself: choose another with --name".to_owned()
                     } else {
@@ -189,12 +192,24 @@ impl Cluster {
             turn.persist(Change::Token(TokenRow { hash, role, expires_at, used }));
         }
         turn.touch_node(&name);
-        // The same machine with a further token stays as it is.
-        if self.nodes.find(&name).is_none() {
-            let mut node = Node::new(role, key, turn.now.wall);
-            node.address = address;
-            let ix = self.nodes.add(&name, node);
-            self.persist_node(ix, turn);
+        match self.nodes.find(&name) {
+            None => {
+                let mut node = Node::new(role, Some(key), turn.now.wall);
+                node.address = address;
+                let ix = self.nodes.add(&name, node);
+                self.persist_node(ix, turn);
+            }
+            // Known by its own SSH until now, which stays its other way.
+            Some(ix) if self.nodes.get(ix).is_some_and(|node| node.key.is_none()) => {
+                self.nodes.set_key(ix, key);
+                if let Some(node) = self.nodes.get_mut(ix) {
+                    node.joined_at = turn.now.wall;
+                    node.address = address;
+                }
+                self.persist_node(ix, turn);
+            }
+            // The same machine with a further token stays as it is.
+            Some(_) => {}
         }
         turn.publish(What::NodeJoined { node: name, role });
     }

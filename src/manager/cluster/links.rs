@@ -10,6 +10,7 @@ use super::change::KeyPrint;
 use super::ids::NodeIx;
 use super::nodes::Own;
 use super::port::LinkId;
+use super::reach::Looked;
 use super::sane;
 use super::turn::Turn;
 
@@ -65,7 +66,7 @@ impl Cluster {
         };
         match self.nodes.get(ix) {
             Some(node) if node.revoked => for_good(format!("the key of {name} was revoked")),
-            Some(node) if node.key != *key => for_good(format!("this is not the key {name} joined with")),
+            Some(node) if node.key.as_ref() != Some(key) => for_good(format!("this is not the key {name} joined with")),
             _ if !self.config.protocols.contains(&hello.protocol) => {
                 let (theirs, own, version) = (hello.protocol, &self.config.version, sane::line(&hello.version));
                 let (oldest, newest) = (self.config.protocols.start(), self.config.protocols.end());
@@ -125,6 +126,7 @@ impl Cluster {
         let Some(node) = self.nodes.get_mut(ix) else { return false };
         let rebooted = node.facts.boot_id.as_ref().is_some_and(|boot| *boot != hello.boot_id);
         node.newest_link = Some(link);
+        node.looked = Looked::default();
         node.takes_files = hello.takes_files;
         node.gives_results = hello.gives_results;
         node.takes_secrets = hello.takes_secrets;
@@ -143,6 +145,7 @@ impl Cluster {
         node.know(std::mem::take(&mut hello.facts));
         node.facts.boot_id = Some(hello.boot_id.clone());
         self.persist_node(ix, turn);
+        self.look_for(ix, turn);
         rebooted
     }
 
@@ -168,6 +171,7 @@ impl Cluster {
             node.late.clear();
         }
         self.refresh(ix);
+        self.look_for(ix, turn);
         let node = self.nodes.name(ix).clone();
         turn.touch_node(&node);
         turn.publish(What::NodeDown { node, reason });

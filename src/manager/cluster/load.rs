@@ -45,7 +45,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
         outbox: Outbox::load(image.notices, image.last_notice),
         secrets: Secrets::load(image.secrets),
         runs: Runs::default(),
-        scripts: Scripts::load(image.scripts, image.texts, image.grants, image.last_script),
+        scripts: Scripts::load(&config.scripts, image.scripts, image.texts, image.grants, image.last_script),
         no_env: Arc::new(BTreeMap::new()),
         config,
     };
@@ -157,6 +157,9 @@ impl Cluster {
 
     fn grant_leases(&mut self, now: Mono) {
         let until = now.plus(self.config.lease_ms);
+        if self.runs.expects_any() {
+            self.timers.set(until, Timer::Runs);
+        }
         let busy: Vec<NodeIx> = self
             .nodes
             .iter()

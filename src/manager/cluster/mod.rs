@@ -87,6 +87,7 @@ pub use change::{
 pub use config::ClusterConfig;
 pub use files::Upload;
 pub use port::{CallId, Caller, Effect, Input, LinkId, Mono, Now, OwnRun, Place, Told, Touched};
+pub use scripts::Text;
 
 use ids::{ClassIx, NodeIx};
 use timers::Timer;
@@ -143,6 +144,7 @@ impl Cluster {
 
     pub fn handle(&mut self, input: Input, now: Now, effects: &mut Vec<Effect>) {
         let mut turn = Turn::new(now, self.last_event, effects);
+        self.lose_own_runs(&mut turn);
         // What is due is done before what comes after it.
         while let Some(timer) = self.timers.pop_due(now.mono) {
             self.due(timer, &mut turn);
@@ -178,7 +180,6 @@ impl Cluster {
         match input {
             Input::Started => {
                 turn.publish(What::ManagerStarted { version: self.config.version.clone() });
-                self.lose_own_runs(turn);
             }
             Input::Request { call, caller, request } => self.request(call, &caller, request, turn),
             Input::Gone { call } => {
@@ -226,6 +227,10 @@ impl Cluster {
             Input::Seen { person } => self.seen(&person, turn),
             Input::Own { name, facts, metrics } => self.own(name, facts, metrics, turn),
             Input::Delivered { no, outcome } => self.delivered(no, outcome, turn),
+            Input::KeepScript { call, caller, name, over, text } => {
+                let kept = self.keep_script(&caller, name, over, &text, turn);
+                turn.answer(call, kept);
+            }
             Input::AddNode { call, caller, name, way } => {
                 let added = self.add_way(&caller, name, way, turn);
                 turn.answer(call, added);
@@ -246,6 +251,7 @@ impl Cluster {
             Timer::Trim => self.agenda.trim = true,
             Timer::Hour => self.hour_due(turn),
             Timer::Results => self.agenda.age = true,
+            Timer::Runs => self.expect_nobody(),
         }
     }
 }

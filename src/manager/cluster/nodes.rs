@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::api::SshWay;
 use protocol::id::AttemptId;
 use protocol::name::NodeName;
-use protocol::node::{Facts, Metrics, Role};
+use protocol::node::{Facts, Metrics, NodeState, Role};
 use protocol::time::UnixMillis;
 
 use super::change::{KeyPrint, NodeRow};
@@ -14,12 +14,14 @@ use super::interpreters::Interpreters;
 use super::orders::Orders;
 use super::port::{LinkId, Mono};
 use super::queue::Key;
+use super::reach::Looked;
 use super::valve::Valve;
 
 #[derive(Debug)]
 pub struct Node {
     pub role: Role,
-    pub key: KeyPrint,
+    /// Of its agent; `None` where none has ever joined.
+    pub key: Option<KeyPrint>,
     pub revoked: bool,
     pub draining: bool,
     pub joined_at: UnixMillis,
@@ -33,6 +35,8 @@ pub struct Node {
     pub facts: Facts,
     /// How it is asked where no agent of it is linked.
     pub ssh: Option<SshWay>,
+    /// Whether it answers, while no agent of it is linked.
+    pub looked: Looked,
     /// The same of its facts, for quick questions.
     pub interpreters: Interpreters,
 
@@ -68,7 +72,7 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn new(role: Role, key: KeyPrint, joined_at: UnixMillis) -> Self {
+    pub fn new(role: Role, key: Option<KeyPrint>, joined_at: UnixMillis) -> Self {
         Self {
             role,
             key,
@@ -84,6 +88,7 @@ impl Node {
             taken_by: None,
             facts: Facts::default(),
             ssh: None,
+            looked: Looked::default(),
             interpreters: Interpreters::default(),
             link: None,
             newest_link: None,
@@ -131,6 +136,14 @@ impl Node {
 
     pub fn up(&self) -> bool {
         self.link.is_some()
+    }
+
+    pub fn state(&self) -> NodeState {
+        match self.looked.answers {
+            _ if self.up() => NodeState::Up,
+            Some(true) => NodeState::Reachable,
+            Some(false) | None => NodeState::Down,
+        }
     }
 
     /// Whether new work may go there at all.
@@ -214,17 +227,30 @@ impl Nodes {
 
     pub fn add(&mut self, name: &NodeName, node: Node) -> NodeIx {
         let ix = self.intern(name);
-        self.by_key.insert(node.key.clone(), ix);
+        if let Some(key) = &node.key {
+            self.by_key.insert(key.clone(), ix);
+        }
         self.known[ix.position()] = Some(Box::new(node));
         ix
     }
 
     pub fn remove(&mut self, ix: NodeIx) {
         let Some(node) = self.known.get_mut(ix.position()).and_then(Option::take) else { return };
-        self.by_key.remove(&node.key);
+        if let Some(key) = &node.key {
+            self.by_key.remove(key);
+        }
         if let Some(link) = node.link {
             self.links.remove(&link);
         }
+    }
+
+    /// An agent of a node that had none has joined.
+    pub fn set_key(&mut self, ix: NodeIx, key: KeyPrint) {
+        let Some(node) = self.known.get_mut(ix.position()).and_then(Option::as_deref_mut) else { return };
+        if let Some(before) = node.key.replace(key.clone()) {
+            self.by_key.remove(&before);
+        }
+        self.by_key.insert(key, ix);
     }
 
     /// Returns the link it had before.

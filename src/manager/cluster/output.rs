@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use protocol::api::Refusal;
 use protocol::id::{AttemptId, JobId, Target, TaskId};
 use protocol::job::TaskState;
-use protocol::name::NodeName;
+use protocol::run::Whence;
 
 use super::Cluster;
 use super::ids::NodeIx;
@@ -142,13 +142,13 @@ impl Cluster {
     }
 
     /// Whose node it was, whatever became of it since.
-    pub(super) fn node_of(&self, attempt: AttemptId) -> Result<NodeName, Refusal> {
+    pub(super) fn node_of(&self, attempt: AttemptId) -> Result<Whence, Refusal> {
         let past = self.jobs.past.get(&attempt).and_then(|past| past.node);
         let latest = || {
             let (_, task) = self.jobs.task(attempt.task)?;
             task.node.filter(|_| task.attempt == attempt.number)
         };
-        let node = past.or_else(latest).map(|ix| self.nodes.name(ix).clone());
+        let node = past.or_else(latest).map(|ix| Whence::Node(self.nodes.name(ix).clone()));
         let node = node.or_else(|| self.node_of_answer(attempt));
         node.ok_or_else(|| Refusal::not_found(format!("attempt {attempt} never ran on a node")))
     }

@@ -8,14 +8,16 @@ use protocol::api::{Refusal, Reply, Request, Right, SshWay};
 use protocol::event::Event;
 use protocol::file::ContentHash;
 use protocol::id::{AttemptId, JobId, Target};
-use protocol::name::{FileName, NodeName, PersonName};
+use protocol::name::{FileName, NodeName, PersonName, ScriptName};
 use protocol::node::{Facts, MetricsPatch, Role};
 use protocol::result::Left;
-use protocol::run::AnswerView;
+use protocol::run::{AnswerView, Whence};
+use protocol::script::Over;
 use protocol::time::UnixMillis;
 
 use super::change::{Change, KeyPrint, NoticeRow, SecretHash};
 use super::files::Upload;
+use super::scripts::Text;
 
 /// Milliseconds of a clock that never jumps. Its zero means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -172,6 +174,14 @@ pub enum Input {
         no: u64,
         outcome: Result<(), String>,
     },
+    /// A person keeps a script; the shell has read what it says of itself.
+    KeepScript {
+        call: CallId,
+        caller: Caller,
+        name: ScriptName,
+        over: Option<Over>,
+        text: Arc<Text>,
+    },
     /// A person adds a node without an agent, or another way to one. The shell has been there: it lets the manager in, and
     /// its host key is the one that the person has approved.
     AddNode {
@@ -250,7 +260,7 @@ pub enum Told {
         expires_at: UnixMillis,
     },
     Place(Place),
-    Node(NodeName),
+    Node(Whence),
     /// Those that have changed. `over`: nothing will change any more.
     Answers {
         revision: u64,

@@ -46,11 +46,11 @@ impl Cluster {
             Request::RunText { run } => self.run_text(caller, run),
             Request::Scripts => Ok(self.list_scripts(caller)),
             Request::Script { script } => self.show_script(caller, &script),
-            Request::ScriptKeep(keep) => self.keep_script(caller, keep, turn),
             Request::ScriptRemove { script } => self.remove_script(caller, &script, turn),
             Request::ScriptGrant { script, hash, to, on } => self.grant_script(caller, &script, hash, &to, on, turn),
             Request::Hello { .. }
             | Request::RunFollow(_)
+            | Request::ScriptKeep(_)
             | Request::NodeProbe(_)
             | Request::NodeAdd { .. }
             | Request::Logs(_)

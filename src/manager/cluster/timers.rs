@@ -17,6 +17,8 @@ pub enum Timer {
     Tokens,
     /// Old jobs are left over to be forgotten.
     Trim,
+    /// Nodes have had the time to come back, on which answers of runs wait.
+    Runs,
     /// Results are an hour older.
     Hour,
     /// Old results are left over to be removed.

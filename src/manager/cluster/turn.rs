@@ -49,6 +49,11 @@ impl<'a> Turn<'a> {
         self.effects.push(Effect::Send(link, order));
     }
 
+    /// `None`: not any more.
+    pub fn look_for(&mut self, node: &NodeName, at: Option<(String, u16)>) {
+        self.effects.push(Effect::LookFor { node: node.clone(), at });
+    }
+
     pub fn own_run(&mut self, own: OwnRun) {
         self.effects.push(Effect::OwnRun(Box::new(own)));
     }

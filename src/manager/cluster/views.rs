@@ -195,7 +195,7 @@ impl Cluster {
             ssh: node.ssh.clone(),
             name: self.nodes.name(ix).clone(),
             role: node.role,
-            state: if node.up() { NodeState::Up } else { NodeState::Down },
+            state: node.state(),
             draining: node.draining,
             revoked: node.revoked,
             shared_uid: node.shared_uid,

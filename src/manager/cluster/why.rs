@@ -131,6 +131,9 @@ impl Cluster {
         if node.revoked {
             return "its key is revoked".into();
         }
+        if node.key.is_none() {
+            return "it has no agent, and so runs no tasks".into();
+        }
         if !node.up() {
             return match node.down_since {
                 Some(since) => format!("down for {}", span(now.wall.since(since))),

@@ -9,16 +9,20 @@ use protocol::api::{Answer, Away, Body, Call, Hello, More, Refusal, Reply, Reque
 use protocol::file::FilePut;
 use protocol::frame::FrameError;
 use protocol::job::Counts;
+use protocol::name::ScriptName;
+use protocol::script::{Over, ScriptKeep};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::{Door, events, get, logs, put, runs, watch};
-use crate::manager::cluster::{CallId, Caller};
+use crate::manager::cluster::{CallId, Caller, Text};
 use crate::manager::heart::stopping;
 use crate::manager::notify;
+use crate::manager::reach;
 use crate::manager::reply::ReplyTo;
 use crate::manager::rule::rule;
+use crate::manager::scripts;
 use crate::manager::token;
 
 /// Calls under way at once on one connection; further ones are not read until some are answered.
@@ -251,6 +255,14 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
                 let made = token::make(self.door, caller, role, ttl_seconds).await;
                 self.answer(id, made)
             }
+            Request::NodeProbe(reach) => {
+                let ways = self.door.ways.clone();
+                self.stream_of_one(id, async move { reach::probe(&ways, reach).await })
+            }
+            Request::NodeAdd { name, reach, host_key } => {
+                let door = self.door.clone();
+                self.stream_of_one(id, async move { reach::add(&door, caller, name, reach, host_key).await })
+            }
             Request::FilePut(put) => self.transfer(id, Transfer::Put(put)),
             Request::FileGet(get) => self.transfer(id, Transfer::Get(get::Asked::File(get))),
             Request::ResultGet(get) => self.transfer(id, Transfer::Get(get::Asked::Result(get))),
@@ -282,6 +294,10 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
                 }
                 self.stream(id, |door, out| async move { watch::stream(&door, caller.person, &out).await })
             }
+            Request::ScriptKeep(ScriptKeep { name, text, over }) => match scripts::read(&text) {
+                Ok(text) => self.keep_script(id, caller, (name, over, text)).await,
+                Err(why) => self.answer(id, Err(Refusal::usage(why))),
+            },
             Request::Submit(_) | Request::Run(_) | Request::RunAgain { .. }
                 if let Some(why) = self.door.space.low() =>
             {
@@ -305,6 +321,14 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
         let call = self.door.heart.request(caller, request, reply).await;
         self.waiting.insert(id, (call, kind));
         self.under_way[kind as usize] += 1;
+        true
+    }
+
+    async fn keep_script(&mut self, id: u64, caller: Caller, keep: (ScriptName, Option<Over>, Arc<Text>)) -> bool {
+        let reply = ReplyTo::connection(self.told_to.clone(), id);
+        let call = self.door.heart.keep_script(caller, keep, reply).await;
+        self.waiting.insert(id, (call, Kind::Act));
+        self.under_way[Kind::Act as usize] += 1;
         true
     }
 
@@ -377,6 +401,20 @@ impl<W: AsyncWrite + Unpin> Connection<'_, W> {
                 Ended::Gone => {}
             }
         });
+        true
+    }
+
+    /// Answered when it is known; other calls go on meanwhile.
+    fn stream_of_one<Fut>(&mut self, id: u64, answer: Fut) -> bool
+    where
+        Fut: Future<Output = Result<Reply, Refusal>> + Send + 'static,
+    {
+        if self.streams.len() >= MOST_STREAMS {
+            let many = format!("at most {MOST_STREAMS} such calls at once on one connection; open another connection");
+            return self.answer(id, Err(Refusal::refused(many)));
+        }
+        let out = Outlet { id, to: self.pieces_to.clone() };
+        self.streams.spawn(async move { out.end(answer.await).await });
         true
     }
 

@@ -106,8 +106,13 @@ impl Telling<'_> {
                         }
                     }
                 }
-                // It comes when it has ended.
-                Place::Here { .. } => {}
+                Place::Here { attempt } => {
+                    self.turn_to(*attempt);
+                    self.here(*attempt).await?;
+                    if !self.follow {
+                        return Ok(());
+                    }
+                }
                 Place::Kept { attempt, last } => {
                     self.turn_to(*attempt);
                     self.kept(*attempt).await?;
@@ -175,6 +180,28 @@ impl Telling<'_> {
                 Ok(Some(FollowFrame::End)) => return Ok(true),
                 Ok(None) | Err(_) => return Ok(false),
             }
+        }
+    }
+
+    /// From the manager itself, which runs it; what is not told here is in the store when it has ended.
+    async fn here(&mut self, attempt: AttemptId) -> Result<(), Ended> {
+        let Some(mut tail) = self.door.own_runs.tail(attempt) else { return Ok(()) };
+        loop {
+            let reached = tail.reached();
+            for (stream, length) in [(Stream::Stdout, reached.stdout), (Stream::Stderr, reached.stderr)] {
+                while self.reached[stream as usize] < length {
+                    let read = tail.read(stream, self.reached[stream as usize], CHUNK).await;
+                    let Ok((at, bytes)) = read else { return Ok(()) };
+                    if bytes.is_empty() {
+                        break;
+                    }
+                    self.chunk(stream, at, bytes).await?;
+                }
+            }
+            if reached.ended || !self.follow {
+                return Ok(());
+            }
+            tail.beyond(reached).await;
         }
     }
 

@@ -23,6 +23,7 @@ use super::agents::Follows;
 use super::config::Config;
 use super::files::Room;
 use super::heart::Heart;
+use super::own_runs::{OwnRuns, Ways};
 use super::store::{Outputs, Reader, Space, StoreError};
 
 pub use people::People;
@@ -38,6 +39,10 @@ pub struct Door {
     pub files: Room,
     pub follows: Follows,
     pub people: People,
+    /// To nodes without an agent.
+    pub ways: Arc<Ways>,
+    /// What the manager runs itself, there and here.
+    pub own_runs: OwnRuns,
     /// HOST:PORT for nodes to dial.
     pub address: String,
     pub host_key: Fingerprint,

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use link::Fingerprint;
-use protocol::agent::{FromAgent, Hello, ToAgent};
+use protocol::agent::{Finished, FromAgent, Hello, ToAgent};
 use protocol::api::{Picture, Refusal, Request};
 use protocol::id::{AttemptId, JobId, Target};
-use protocol::name::{NodeName, PersonName};
+use protocol::name::{NodeName, PersonName, ScriptName};
 use protocol::node::{Facts, MetricsPatch};
-use protocol::run::AnswerView;
+use protocol::run::{AnswerView, Whence};
+use protocol::script::Over;
+use protocol::time::UnixMillis;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::super::cluster::{CallId, Caller, Input, KeyPrint, LinkId, Place, Told, Touched};
+use super::super::cluster::{CallId, Caller, Input, KeyPrint, LinkId, Place, Text, Told, Touched};
 use super::super::reply::ReplyTo;
 use super::{Keys, Message, News, Orders, Views};
 
@@ -52,6 +54,20 @@ impl Heart {
     pub async fn request(&self, caller: Caller, request: Request, reply: ReplyTo) -> CallId {
         let call = CallId(self.number());
         self.send(Message::Input { input: Input::Request { call, caller, request }, reply: Some((call, reply)) }).await;
+        call
+    }
+
+    /// A person keeps a script; the answer goes to `reply`.
+    pub async fn keep_script(
+        &self,
+        caller: Caller,
+        keep: (ScriptName, Option<Over>, Arc<Text>),
+        reply: ReplyTo,
+    ) -> CallId {
+        let call = CallId(self.number());
+        let (name, over, text) = keep;
+        let input = Input::KeepScript { call, caller, name, over, text };
+        self.send(Message::Input { input, reply: Some((call, reply)) }).await;
         call
     }
 
@@ -105,7 +121,7 @@ impl Heart {
     }
 
     /// The node an attempt ran on, whatever became of it since.
-    pub async fn node_of(&self, attempt: AttemptId) -> Result<NodeName, Refusal> {
+    pub async fn node_of(&self, attempt: AttemptId) -> Result<Whence, Refusal> {
         match self.ask(|call| Input::NodeOf { call, attempt }).await? {
             Told::Node(node) => Ok(node),
             Told::Refused(refusal) => Err(refusal),
@@ -152,6 +168,20 @@ impl Heart {
         self.send(Message::Input { input: Input::Delivered { no, outcome }, reply: None }).await;
     }
 
+    /// A run of the manager's own has begun.
+    pub async fn own_run_started(&self, attempt: AttemptId, at: UnixMillis) {
+        self.send(Message::Input { input: Input::OwnRunStarted { attempt, at }, reply: None }).await;
+    }
+
+    pub async fn own_run_ended(&self, finished: Finished) {
+        self.send(Message::Input { input: Input::OwnRunEnded(finished), reply: None }).await;
+    }
+
+    /// A node without a link was looked for.
+    pub async fn answers(&self, node: NodeName, answers: bool) {
+        self.send(Message::Input { input: Input::Answers { node, answers }, reply: None }).await;
+    }
+
     pub async fn order(&self, link: LinkId, order: ToAgent) {
         self.send(Message::Order { link, order }).await;
     }
@@ -183,6 +213,11 @@ impl Heart {
 
     pub fn keys(&self) -> watch::Receiver<Arc<Keys>> {
         self.keys.clone()
+    }
+
+    /// It has ended, or is about to.
+    pub fn is_closed(&self) -> bool {
+        self.to.is_closed()
     }
 
     /// Everything taken in so far is committed, then the heart ends.

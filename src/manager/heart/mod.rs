@@ -24,7 +24,7 @@ use super::cluster::{CallId, Input, LinkId, Told, Touched};
 use super::reply::ReplyTo;
 
 pub use handle::{Heart, stopping, unexpected};
-pub use owner::Owner;
+pub use owner::{Owner, Ways};
 
 /// What changed with one commit.
 #[derive(Debug)]

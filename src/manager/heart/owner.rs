@@ -21,6 +21,7 @@ use super::super::history::Histories;
 use super::super::notify::Errand;
 use super::super::reply::ReplyTo;
 use super::super::store::writer::{Batch, Release, Writer};
+use super::super::{own_runs, reach};
 use super::handle::{Heart, stopping};
 use super::{Keys, Message, News, Orders, Views};
 
@@ -38,14 +39,21 @@ const MOST_HELD: usize = 1024;
 /// Jobs in a picture.
 const PICTURE_JOBS: usize = 200;
 
+/// To those who do what the core asks for beside the links. All of them are bounded by what the core keeps.
+#[derive(Clone)]
+pub struct Ways {
+    pub errands: mpsc::UnboundedSender<Errand>,
+    pub own_runs: mpsc::UnboundedSender<own_runs::Errand>,
+    pub looks: mpsc::UnboundedSender<reach::Errand>,
+}
+
 /// The state only the heart's own task touches.
 pub struct Owner {
     config: ClusterConfig,
     cluster: Cluster,
     writer: Writer,
     alarm: mpsc::Receiver<String>,
-    /// Bounded by what the core keeps.
-    errands: mpsc::UnboundedSender<Errand>,
+    ways: Ways,
     from: mpsc::Receiver<Message>,
     replies: HashMap<CallId, ReplyTo>,
     links: BTreeMap<LinkId, Orders>,
@@ -77,7 +85,7 @@ impl Owner {
         histories: Histories,
         writer: Writer,
         alarm: mpsc::Receiver<String>,
-        errands: mpsc::UnboundedSender<Errand>,
+        ways: Ways,
     ) -> (Self, Heart) {
         let (to, from) = mpsc::channel(INPUTS);
         let (news, _) = broadcast::channel(NEWS);
@@ -92,7 +100,7 @@ impl Owner {
             cluster,
             writer,
             alarm,
-            errands,
+            ways,
             from,
             replies: HashMap::new(),
             links: BTreeMap::new(),
@@ -242,7 +250,9 @@ impl Owner {
     /// What was kept before is told from here on.
     fn tell_all_owed(&self) {
         // Without anybody who carries them they stay.
-        let _ = self.errands.send(Errand::All(self.cluster.owed()));
+        let _ = self.ways.errands.send(Errand::All(self.cluster.owed()));
+        // Without anybody who looks they are down.
+        let _ = self.ways.looks.send(reach::Errand::All(self.cluster.looked_for()));
     }
 
     fn handle(&mut self, input: Input, batch: &mut Batch) {
@@ -280,7 +290,15 @@ impl Owner {
                 Effect::Touch(one) => {
                     self.touched.insert(one);
                 }
-                Effect::OwnRun(_) | Effect::EndOwnRun { .. } | Effect::LookFor { .. } => {}
+                Effect::OwnRun(run) => batch.releases.push(self.own_run(own_runs::Errand::Run(run))),
+                Effect::EndOwnRun { attempt, reason } => {
+                    batch.releases.push(self.own_run(own_runs::Errand::End { attempt, reason }));
+                }
+                Effect::LookFor { node, at } => {
+                    let looks = self.ways.looks.clone();
+                    // Without anybody who looks it is down.
+                    batch.releases.push(Box::new(move || drop(looks.send(reach::Errand::One(node, at)))));
+                }
                 Effect::Deliver(row) => batch.releases.push(self.errand(Errand::Deliver(row))),
                 Effect::Delivered(no) => batch.releases.push(self.errand(Errand::Delivered(no))),
             }
@@ -289,9 +307,15 @@ impl Owner {
     }
 
     fn errand(&self, errand: Errand) -> Release {
-        let errands = self.errands.clone();
+        let errands = self.ways.errands.clone();
         // Without anybody who carries it, it stays owed.
         Box::new(move || drop(errands.send(errand)))
+    }
+
+    fn own_run(&self, errand: own_runs::Errand) -> Release {
+        let own_runs = self.ways.own_runs.clone();
+        // Without anybody who runs it, the manager ends.
+        Box::new(move || drop(own_runs.send(errand)))
     }
 
     fn take_held(&mut self) -> Batch {
@@ -334,7 +358,8 @@ impl Owner {
     fn follow_keys(&self, change: &Change) {
         match change {
             Change::Node(row) => {
-                let key = Fingerprint::from(row.key.0.to_string());
+                let Some(key) = &row.key else { return };
+                let key = Fingerprint::from(key.0.to_string());
                 let welcome = !row.revoked;
                 if (self.keys.borrow().get(&key) == Some(&row.name)) != welcome {
                     self.keys.send_modify(|keys| {
@@ -408,7 +433,8 @@ fn send_order(orders: &Orders, order: ToAgent) {
 
 fn keys_of(image: &Image) -> Keys {
     let welcome = image.nodes.iter().filter(|node| !node.revoked);
-    welcome.map(|node| (Fingerprint::from(node.key.0.to_string()), node.name.clone())).collect()
+    let keys = welcome.filter_map(|node| Some((node.key.as_ref()?, &node.name)));
+    keys.map(|(key, name)| (Fingerprint::from(key.0.to_string()), name.clone())).collect()
 }
 
 /// The journal shows what concerns machines; what tasks do is in the events.

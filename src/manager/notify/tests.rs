@@ -309,7 +309,7 @@ async fn a_url_is_told_everything_as_json_over_tls_with_the_own_ca() {
     let attempt = start_of(&mut orders).await;
     // More than fits into the message: the agent has brought it before.
     let outputs = Outputs::new(world.manager.state.path());
-    let node = "pi-1".parse().unwrap();
+    let node: protocol::name::NodeName = "pi-1".parse().unwrap();
     let mut arriving = outputs.arrive(attempt, &node, Stream::Stderr).unwrap();
     let many: String = (0..100_000).map(|n| format!("line {n}\n")).collect();
     std::io::Write::write_all(&mut arriving.file, many.as_bytes()).unwrap();

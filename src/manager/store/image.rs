@@ -13,7 +13,7 @@ use super::StoreError;
 use super::kinds::Columns;
 use crate::manager::cluster::{
     Age, AnswerRow, AttemptRow, Collected, FileRow, GrantRow, Image, JobRow, KeyPrint, NodeRow, NoticeRow, PersonRow,
-    ResultRow, RunRow, ScriptRow, SecretHash, SecretRow, TaskRow, TextRow, TokenRow,
+    ResultRow, RunRow, ScriptRow, SecretHash, SecretRow, TaskRow, Text, TextRow, TokenRow,
 };
 
 pub fn load(db: &Connection) -> Result<Image, StoreError> {
@@ -32,7 +32,7 @@ pub fn load(db: &Connection) -> Result<Image, StoreError> {
         runs: all(db, "run", run)?,
         answers: all(db, "answer", answer)?,
         scripts: all(db, "script", script)?,
-        texts: all(db, "text", |c| Ok(TextRow { hash: c.parse("hash")?, text: c.get::<String>("text")?.into() }))?,
+        texts: all(db, "text", text)?,
         grants: all(db, "granted", granted)?,
         hours: number(db, "hours")?,
         last_job: u32::try_from(number(db, "job")?).unwrap_or(u32::MAX),
@@ -78,7 +78,7 @@ fn node(c: &Columns) -> Result<NodeRow, StoreError> {
     Ok(NodeRow {
         name: c.parse("name")?,
         role: c.parse("role")?,
-        key: KeyPrint(c.get::<String>("key")?.into()),
+        key: Some(c.get::<String>("key")?).filter(|key| !key.is_empty()).map(|key| KeyPrint(key.into())),
         revoked: c.get("revoked")?,
         draining: c.get("draining")?,
         joined_at: c.time("joined_at")?,
@@ -213,6 +213,16 @@ fn answer(c: &Columns) -> Result<AnswerRow, StoreError> {
         outcome: c.json_opt("outcome")?,
         stopping: c.get("stopping")?,
     })
+}
+
+fn text(c: &Columns) -> Result<TextRow, StoreError> {
+    let text = Text {
+        hash: c.parse("hash")?,
+        language: c.json("language")?,
+        about: c.json("about")?,
+        text: c.get::<String>("text")?.into(),
+    };
+    Ok(TextRow { text: text.into() })
 }
 
 fn script(c: &Columns) -> Result<ScriptRow, StoreError> {

@@ -22,7 +22,7 @@ use rusqlite::Connection;
 
 use super::cluster::Image;
 
-pub use outputs::Outputs;
+pub use outputs::{Arriving, Outputs};
 pub use read::Reader;
 pub use space::Space;
 

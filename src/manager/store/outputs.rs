@@ -2,6 +2,7 @@
 //! so that no node can write what another one's task printed.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::id::{AttemptId, JobId};
 use protocol::job::Stream;
-use protocol::name::NodeName;
 
 use super::lasting;
 
@@ -48,7 +48,7 @@ impl Outputs {
         Ok(())
     }
 
-    fn path(&self, attempt: AttemptId, node: &NodeName, stream: Stream) -> PathBuf {
+    fn path(&self, attempt: AttemptId, node: &impl Display, stream: Stream) -> PathBuf {
         let kind = match stream {
             Stream::Stdout => "out",
             Stream::Stderr => "err",
@@ -57,12 +57,12 @@ impl Outputs {
         self.root.join(attempt.task.job.to_string()).join(name)
     }
 
-    pub fn open(&self, attempt: AttemptId, node: &NodeName, stream: Stream) -> io::Result<File> {
+    pub fn open(&self, attempt: AttemptId, node: &impl Display, stream: Stream) -> io::Result<File> {
         File::open(self.path(attempt, node, stream))
     }
 
     /// A file to write into; it counts only once it is [`Arriving::keep`]ed.
-    pub fn arrive(&self, attempt: AttemptId, node: &NodeName, stream: Stream) -> io::Result<Arriving> {
+    pub fn arrive(&self, attempt: AttemptId, node: &impl Display, stream: Stream) -> io::Result<Arriving> {
         let path = self.path(attempt, node, stream);
         let folder = path.parent().unwrap_or(&self.root).to_owned();
         // What tasks print is for their owners only, whoever may look into the state folder.

@@ -90,7 +90,9 @@ CREATE TABLE answer (
 CREATE TABLE script (
     version INTEGER PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, hash TEXT NOT NULL, kept_at INTEGER NOT NULL
 );
-CREATE TABLE text (hash TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE text (
+    hash TEXT PRIMARY KEY, language TEXT NOT NULL, about TEXT NOT NULL, text TEXT NOT NULL
+) WITHOUT ROWID;
 -- Who may run which version as root; no owner is what comes with the program.
 CREATE TABLE granted (
     owner TEXT NOT NULL, name TEXT NOT NULL, hash TEXT NOT NULL, people TEXT NOT NULL, PRIMARY KEY (owner, name, hash)

@@ -78,7 +78,7 @@ fn rows() -> Image {
         ssh: None,
         name: "pi-1".parse().unwrap(),
         role: Role::Worker,
-        key: KeyPrint("SHA256:abc".into()),
+        key: Some(KeyPrint("SHA256:abc".into())),
         revoked: true,
         draining: true,
         joined_at: UnixMillis(1),
@@ -504,7 +504,7 @@ fn an_output_file_counts_only_once_it_is_whole() {
     use std::io::{Read, Write};
     let state = tempfile::tempdir().unwrap();
     let outputs = Outputs::new(state.path());
-    let (attempt, node) = (TaskId::new(1, 0).attempt(1), "pi-1".parse().unwrap());
+    let (attempt, node) = (TaskId::new(1, 0).attempt(1), "pi-1");
     let mut arriving = outputs.arrive(attempt, &node, Stream::Stdout).unwrap();
     arriving.file.write_all(b"half").unwrap();
     assert!(outputs.open(attempt, &node, Stream::Stdout).is_err());
@@ -512,7 +512,7 @@ fn an_output_file_counts_only_once_it_is_whole() {
     let mut text = String::new();
     outputs.open(attempt, &node, Stream::Stdout).unwrap().read_to_string(&mut text).unwrap();
     assert_eq!(text, "half");
-    let liar = "pi-2".parse().unwrap();
+    let liar = "pi-2";
     assert!(outputs.open(attempt, &liar, Stream::Stdout).is_err());
     outputs.forget(JobId(1));
     assert!(outputs.open(attempt, &node, Stream::Stdout).is_err());
@@ -523,7 +523,7 @@ fn an_output_that_breaks_off_takes_no_room_and_disturbs_no_other() {
     use std::io::{Read, Write};
     let state = tempfile::tempdir().unwrap();
     let outputs = Outputs::new(state.path());
-    let (attempt, node) = (TaskId::new(1, 0).attempt(1), "pi-1".parse().unwrap());
+    let (attempt, node) = (TaskId::new(1, 0).attempt(1), "pi-1");
     let files = || std::fs::read_dir(state.path().join("outputs/1")).unwrap().count();
     let mut broken = outputs.arrive(attempt, &node, Stream::Stdout).unwrap();
     broken.file.write_all(b"the first ha").unwrap();
@@ -546,7 +546,7 @@ async fn what_a_crash_left_of_outputs_is_swept_away_at_the_next_start() {
     commit(&writer, vec![Change::Job(job(7).into())], vec![]).await;
     writer.close().await;
     let outputs = Outputs::new(state.path());
-    let node = "pi-1".parse().unwrap();
+    let node = "pi-1";
     for job in [7, 8] {
         let attempt = TaskId::new(job, 0).attempt(1);
         outputs.arrive(attempt, &node, Stream::Stdout).unwrap().keep().unwrap();
@@ -569,7 +569,7 @@ async fn the_state_is_nobody_elses_to_read_whatever_its_folder_allows() {
     let (writer, ..) = start(state.path());
     commit(&writer, vec![Change::Job(job(1).into())], vec![]).await;
     let outputs = Outputs::new(state.path());
-    outputs.arrive(TaskId::new(1, 0).attempt(1), &"pi-1".parse().unwrap(), Stream::Stdout).unwrap().keep().unwrap();
+    outputs.arrive(TaskId::new(1, 0).attempt(1), &"pi-1", Stream::Stdout).unwrap().keep().unwrap();
     for name in ["bramble.db", "bramble.db-wal", "bramble.db-shm", "outputs"] {
         let mode = std::fs::metadata(state.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");

@@ -8,7 +8,7 @@ use super::StoreError;
 use super::kinds::{int, json, time};
 use crate::manager::cluster::{
     Age, AnswerRow, AttemptRow, Change, FileRow, GrantRow, JobRow, NodeRow, ResultRow, RunRow, SecretRow, TaskRow,
-    TokenRow,
+    Text, TokenRow,
 };
 use crate::manager::history::Page;
 
@@ -84,7 +84,9 @@ pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
         }
         Change::ScriptGone(version) => run(db, "DELETE FROM script WHERE version = ?1", params![int(*version)]),
         Change::Text(row) => {
-            run(db, "INSERT OR REPLACE INTO text VALUES (?1, ?2)", params![row.hash.to_string(), &*row.text])
+            let Text { hash, language, about, text } = &*row.text;
+            let values = params![hash.to_string(), json(language)?, json(about)?, &**text];
+            run(db, "INSERT OR REPLACE INTO text VALUES (?1, ?2, ?3, ?4)", values)
         }
         Change::TextGone(hash) => run(db, "DELETE FROM text WHERE hash = ?1", params![hash.to_string()]),
         Change::Granted(row) => granted(db, row),
@@ -149,7 +151,7 @@ fn node(db: &Connection, row: &NodeRow) -> Result<(), StoreError> {
         params![
             row.name.as_str(),
             row.role.word(),
-            &*row.key.0,
+            row.key.as_ref().map_or("", |key| &*key.0),
             row.revoked,
             row.draining,
             int(row.joined_at.0),

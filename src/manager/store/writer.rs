@@ -101,7 +101,9 @@ impl Writer {
         space.keep_reserve();
         let last_event = image.last_event;
         let outputs = Outputs::new(state);
-        if let Err(error) = outputs.sweep(&image.jobs.iter().map(|job| job.id).collect()) {
+        if let Err(error) =
+            outputs.sweep(&image.jobs.iter().map(|job| job.id).chain(image.runs.iter().map(|run| run.id)).collect())
+        {
             tracing::warn!("what an earlier manager left of outputs stays: {error}");
         }
         let contents = Contents::new(state);

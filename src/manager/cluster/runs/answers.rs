@@ -161,8 +161,12 @@ impl Cluster {
         self.runs.answer(attempt.task).is_some_and(|(_, answer)| answer.by == Some(By::Shell))
     }
 
-    /// What the manager ran itself has ended with it.
+    /// What the manager ran itself when it wrote down what was loaded now has ended with it. Where only the state was loaded
+    /// anew it runs on, and nobody knows what was said of it meanwhile.
     pub(in super::super) fn lose_own_runs(&mut self, turn: &mut Turn<'_>) {
+        if !std::mem::take(&mut self.runs.loaded) {
+            return;
+        }
         let runs = self.runs.all.iter();
         let own = runs.flat_map(|(id, run)| {
             let live = |(_, answer): &(u32, &Answer)| answer.by == Some(By::Shell) && !answer.state.ended();
@@ -170,7 +174,9 @@ impl Cluster {
         });
         let own: Vec<TaskId> = own.collect();
         for id in own {
-            self.lose_answer(id, "the manager, which ran it, was started anew", turn);
+            let reason = "the manager, which ran it, was started anew";
+            turn.end_own_run(id.attempt(1), reason.to_owned());
+            self.lose_answer(id, reason, turn);
         }
     }
 

@@ -85,7 +85,7 @@ impl Cluster {
 
     fn found_again(&self, caller: &Caller, script: &ScriptRef, hash: &ContentHash) -> Result<Found, Refusal> {
         let found = self.find_script(caller, script)?;
-        if found.hash != *hash {
+        if found.text.hash != *hash {
             return Err(Refusal::refused(format!(
                 "script {script} has changed since, so this would not be the same again; run it anew on the nodes that are meant"
             )));
@@ -109,21 +109,21 @@ impl Cluster {
         let Some(id) = self.jobs.next_id() else {
             return Err(Refusal::refused("all numbers for jobs and runs there are have been given"));
         };
+        self.jobs.given(id);
         let owner = self.people.intern(&caller.person);
         self.people.serial(owner, turn);
-        let text = found.as_ref().map(|found| found.hash);
+        let text = found.as_ref().map(|found| found.text.hash);
         if let Some(found) = &found {
             self.hold_text(found, turn);
         }
         let (owner, asked_at, stdin) = (caller.person.clone(), turn.now.wall, spec.stdin);
         let row = Arc::new(RunRow { id, owner, asked_at, spec: kept, text, stdin });
-        let orders = orders(&row, found.map(|found| found.text));
+        let orders = orders(&row, found.map(|found| found.text.text.clone()));
         let answers: Vec<Answer> = whences.into_iter().map(Answer::new).collect();
         turn.persist(Change::Run(row.clone()));
         let (what, nodes) = (in_words(&row.spec.what), answers.len() as u32);
         let run_as = row.spec.run_as;
         turn.publish_of(Some(caller.person.clone()), What::RunAsked { run: id, what, nodes, run_as });
-        self.jobs.given(id);
         self.runs.add(Run::new(row, Some(orders), answers));
         self.persist_answers(id, turn);
         // What cannot be asked is told with the first answer, and not waited for.
@@ -214,7 +214,7 @@ fn may(caller: &Caller, spec: &RunSpec, whences: &BTreeSet<Whence>, found: Optio
     }
     let on_manager = whences.contains(&Whence::Manager);
     let on_nodes = whences.iter().any(|whence| whence.node().is_some());
-    match found.map(|found| found.about.on) {
+    match found.map(|found| found.text.about.on) {
         Some(MayRunOn::Manager) if on_nodes => Err(Refusal::usage("this script is for the manager only: --on manager")),
         Some(MayRunOn::Workers) if on_manager => {
             Err(Refusal::usage("this script is for workers only, not for the manager"))
@@ -231,7 +231,7 @@ fn kept(what: RunWhat, on: &[On], found: Option<&Found>) -> Result<RunKept, Refu
         }
         (what, _) => what,
     };
-    let language = found.map(|found| found.language);
+    let language = found.map(|found| found.text.language);
     let on = on.to_vec();
     Ok(RunKept { what, language, on, run_as: RunAs::Me, timeout_ms: None, at_once: None, again: None })
 }

@@ -31,13 +31,35 @@ impl Cluster {
     /// All that may begin now.
     pub(in super::super) fn begin_answers(&mut self, turn: &mut Turn<'_>) {
         while let Some(id) = self.runs.fresh.pop_first() {
+            let mut later = vec![];
             while let Some(index) = self.runs.all.get_mut(&id).and_then(|run| {
                 let room = run.under_way < run.at_once();
                 room.then(|| run.waiting.pop_front()).flatten()
             }) {
-                self.begin_answer(TaskId { job: id, index }, turn);
+                let task = TaskId { job: id, index };
+                match self.is_expected(task) {
+                    true => later.push(index),
+                    false => self.begin_answer(task, turn),
+                }
+            }
+            if let Some(run) = self.runs.all.get_mut(&id) {
+                later.into_iter().rev().for_each(|index| run.waiting.push_front(index));
             }
         }
+    }
+
+    /// Its node may not have had the time yet to come back to a manager that was started anew.
+    fn is_expected(&self, id: TaskId) -> bool {
+        let name = self.runs.answer(id).and_then(|(_, answer)| answer.whence.node());
+        let ix = name.and_then(|name| self.nodes.find(name)).filter(|ix| self.runs.expected.contains(ix));
+        let welcome = ix.and_then(|ix| self.nodes.get(ix)).is_some_and(|node| !node.revoked);
+        welcome && self.way_to(id).is_err()
+    }
+
+    /// Those that are expected back have had a lease's time for it.
+    pub(in super::super) fn expect_nobody(&mut self) {
+        self.runs.expected.clear();
+        self.runs.wake_all();
     }
 
     /// Those that cannot be asked have ended, before any other is.
@@ -111,7 +133,7 @@ impl Cluster {
             }
             return Ok(By::Agent(ix));
         }
-        if node.ssh.is_some() {
+        if node.ssh.is_some() && !node.silent() {
             return Ok(By::Shell);
         }
         Err(match (node.link, &node.version) {

@@ -22,6 +22,7 @@ impl Cluster {
         rebooted: bool,
         turn: &mut Turn<'_>,
     ) {
+        self.runs.expect_no_more(ix);
         let owed: Vec<TaskId> = self.runs.by_node.get(&ix).into_iter().flatten().copied().collect();
         for id in owed {
             let attempt = id.attempt(1);

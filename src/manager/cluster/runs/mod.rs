@@ -35,6 +35,10 @@ pub struct Runs {
     by_node: BTreeMap<NodeIx, BTreeSet<TaskId>>,
     /// Runs of which more answers may begin.
     fresh: BTreeSet<JobId>,
+    /// All of this is from the disk, and was not looked at since.
+    loaded: bool,
+    /// Nodes that have not come back since, and on which answers wait that have not begun: they have as long as a lease.
+    expected: BTreeSet<NodeIx>,
     watchers: BTreeMap<CallId, (JobId, u64)>,
     answers: usize,
     stdin: usize,
@@ -96,6 +100,22 @@ impl Runs {
     /// The nodes whose agents owe answers.
     pub fn owing(&self) -> impl Iterator<Item = NodeIx> {
         self.by_node.keys().copied()
+    }
+
+    pub fn expects_any(&self) -> bool {
+        !self.expected.is_empty()
+    }
+
+    /// This one is back, or was long enough waited for.
+    fn expect_no_more(&mut self, ix: NodeIx) {
+        if self.expected.remove(&ix) {
+            self.wake_all();
+        }
+    }
+
+    fn wake_all(&mut self) {
+        let waiting = self.all.iter().filter(|(_, run)| !run.waiting.is_empty());
+        self.fresh.extend(waiting.map(|(id, _)| *id));
     }
 
     pub fn forget_call(&mut self, call: CallId) {

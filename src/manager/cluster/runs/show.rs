@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use protocol::api::{Refusal, Reply, Right};
 use protocol::id::{AttemptId, JobId, TaskId};
 use protocol::job::{Counts, TaskState};
-use protocol::run::{AnswerView, RunQuery, RunView, TextView};
+use protocol::run::{AnswerView, RunQuery, RunView, TextView, Whence};
 
 use super::super::Cluster;
 use super::super::change::{AnswerRow, Change, RunRow};
@@ -150,11 +150,11 @@ impl Cluster {
     }
 
     /// The node whose agent was to give this answer.
-    pub(in super::super) fn node_of_answer(&self, attempt: AttemptId) -> Option<protocol::name::NodeName> {
+    pub(in super::super) fn node_of_answer(&self, attempt: AttemptId) -> Option<Whence> {
         let (_, answer) = self.runs.answer(attempt.task).filter(|_| attempt.number == 1)?;
         match answer.by? {
-            By::Agent(ix) => Some(self.nodes.name(ix).clone()),
-            By::Shell => answer.whence.node().cloned().or_else(|| self.nodes.own.as_ref().map(|own| own.name.clone())),
+            By::Agent(ix) => Some(Whence::Node(self.nodes.name(ix).clone())),
+            By::Shell => Some(answer.whence.clone()),
         }
     }
 
@@ -163,10 +163,11 @@ impl Cluster {
         for row in answers {
             by_run.entry(row.id.job).or_default().push(row);
         }
+        self.runs.loaded = true;
         for row in runs {
             let mut rows = by_run.remove(&row.id).unwrap_or_default();
             rows.sort_unstable_by_key(|answer| answer.id.index);
-            self.jobs.last = self.jobs.last.max(row.id.0);
+            self.jobs.given(row.id);
             self.load_run(row, rows);
         }
     }
@@ -196,9 +197,15 @@ impl Cluster {
                 changed: 1,
             });
         }
+        self.scripts.load_run(&row);
         let text = row.text.and_then(|hash| self.script_text(&hash));
         let orders = ask::orders(&row, text);
         let mut run = Run::new(std::sync::Arc::new(row), None, answers);
+        // No node is linked yet; that is no reason not to ask it.
+        for index in &run.waiting {
+            let name = run.answers.get(*index as usize).and_then(|answer| answer.whence.node());
+            self.runs.expected.extend(name.and_then(|name| self.nodes.find(name)));
+        }
         if !run.over() {
             run.orders = Some(orders);
         }

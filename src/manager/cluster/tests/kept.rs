@@ -104,7 +104,7 @@ impl Kept {
                 self.scripts.insert(row.version, row);
             }
             Change::ScriptGone(version) => assert!(self.scripts.remove(&version).is_some(), "no version {version}"),
-            Change::Text(row) => drop(self.texts.insert(row.hash, row)),
+            Change::Text(row) => drop(self.texts.insert(row.text.hash, row)),
             Change::TextGone(hash) => {
                 assert!(self.texts.remove(&hash).is_some(), "a text goes that is not there");
                 let held = self.scripts.values().any(|row| row.hash == hash)

@@ -22,6 +22,7 @@ mod notices;
 mod output;
 mod people;
 mod placement;
+mod reach;
 mod reduce;
 mod results;
 mod scale;

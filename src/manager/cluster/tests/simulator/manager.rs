@@ -350,6 +350,13 @@ impl Sim {
 
     /// Nothing is given up for lost while it may come back.
     pub(super) fn may_be_given_up(&self, attempt: AttemptId, node: &NodeName) {
+        assert!(
+            self.is_beyond_hope(attempt, node),
+            "promise broken: {attempt} is given up, and {node} may still have it"
+        );
+    }
+
+    pub(super) fn is_beyond_hope(&self, attempt: AttemptId, node: &NodeName) -> bool {
         let (at, now) = (self.by_name[node], self.now());
         let machine = &self.machines[at];
         let lease = self.manager.config.lease_ms * MS;
@@ -358,10 +365,7 @@ impl Sim {
         let rebooted = machine.boot > 1 && now < machine.last_boot + 10 * MINUTE;
         let revoked = self.manager.core.node_view(node).is_none_or(|view| view.revoked);
         let told = self.promises.truly_lost(attempt) || machine.liar;
-        assert!(
-            lapsed || rebooted || revoked || told,
-            "promise broken: {attempt} is given up, and {node} may still have it"
-        );
+        lapsed || rebooted || revoked || told
     }
 
     fn wake_when_due(&mut self, woken: bool) {

@@ -50,6 +50,7 @@ impl Sim {
                 self.agent_dies(at);
             }
         }
+        self.end_what_liars_run();
         // An admin sees to it that everybody's work has a place.
         if self.machines.iter().any(|machine| machine.shared_uid) {
             let shared = self.machines.iter().filter(|machine| machine.shared_uid).map(|machine| machine.name.clone());

@@ -1,17 +1,20 @@
 //! People who want something run now: on all nodes, on some, on some that are not there; who stop it, repeat what went
 //! wrong, and ask what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::api::{Request, SshWay};
-use protocol::id::{JobId, Target, TaskId};
+use protocol::id::{AttemptId, JobId, Target, TaskId};
+use protocol::job::{NotStarted, Outcome, TaskState};
+use protocol::name::NodeName;
 use protocol::run::{On, RunAs, RunQuery, RunSpec, RunWhat};
 use protocol::script::{ScriptKeep, ScriptRef};
 
 use super::super::words::{admin, name};
+use super::agenda::MS;
 use super::people::{Ask, PEOPLE};
 use super::promises::Runs;
-use super::world::Sim;
+use super::world::{Happening, Sim};
 use crate::manager::cluster::{Caller, Change, Input};
 
 /// What never ends by itself.
@@ -128,10 +131,23 @@ impl Sim {
         }
     }
 
+    /// What a liar has said to have ended, nobody will stop.
+    pub fn end_what_liars_run(&mut self) {
+        for at in (0..self.machines.len()).filter(|at| self.machines[*at].liar) {
+            let boot = self.machines[at].boot;
+            let runs: Vec<_> = self.machines[at].runs.iter().map(|(id, run)| (*id, run.number)).collect();
+            for (attempt, run) in runs {
+                self.agenda.after(MS, Happening::Ends { machine: at, boot, attempt, run });
+            }
+        }
+    }
+
     /// What nothing else ends is stopped, once.
     pub fn stop_what_is_endless(&mut self) {
-        let endless = Runs::unfinished(&self.manager.disk).filter(|row| row.stopping.is_none()).map(|row| row.id.job);
-        let endless: std::collections::BTreeSet<JobId> = endless.collect();
+        let disk = &self.manager.disk;
+        let endless = |run: &JobId| matches!(&disk.runs[run].spec.what, RunWhat::Command(words) if words[0] == ENDLESS);
+        let unfinished = Runs::unfinished(disk).filter(|row| row.stopping.is_none()).map(|row| row.id.job);
+        let endless: BTreeSet<JobId> = unfinished.filter(endless).collect();
         for run in endless {
             let asked = Request::Stop { targets: vec![Target::Job(run)], reason: None };
             let under_way =
@@ -144,43 +160,62 @@ impl Sim {
 
     /// Nothing of a run is given up while its node may come back with it; who is not there is not waited for.
     pub fn runs_are_given_up_rightly(&mut self, changes: &[Change]) {
-        use protocol::job::{NotStarted, Outcome, TaskState};
         let asked = changes.iter().any(|change| matches!(change, Change::Run(_)));
         let mut last = BTreeMap::new();
         for change in changes {
             if let Change::Answer(row) = change {
-                last.insert(row.id, row.clone());
+                last.insert(row.id, row);
             }
         }
         for row in last.into_values() {
-            let Some(name) = row.node.node().filter(|name| self.by_name.contains_key(*name)).cloned() else { continue };
-            let (attempt, at) = (row.id.attempt(1), self.by_name[&name]);
-            let machine = &self.machines[at];
-            let there = self.manager.linked().contains(&at);
+            let Some((name, at)) = row.node.node().and_then(|name| Some((name, *self.by_name.get(name)?))) else {
+                continue;
+            };
+            let attempt = row.id.attempt(1);
+            let sent = self.promises.runs.was_sent(attempt) && !self.machines[at].liar;
             match &row.outcome {
-                Some(Outcome::Lost { .. } | Outcome::Stopped { .. })
-                    if self.promises.runs.was_sent(attempt)
-                        && self.promises.truly(attempt) != Some(row.state)
-                        && !machine.liar =>
-                {
-                    self.may_be_given_up(attempt, &name);
-                    self.promises.runs.give_up(attempt);
+                Some(Outcome::Lost { .. } | Outcome::Stopped { .. }) => {
+                    if sent && self.promises.truly(attempt) != Some(row.state) {
+                        // An order that was lost on its way is nowhere; should it be somewhere all the same, it will begin.
+                        if self.promises.runs.has_begun(attempt) {
+                            self.may_be_given_up(attempt, name);
+                        }
+                        if self.is_beyond_hope(attempt, name) {
+                            self.promises.runs.give_up(attempt);
+                        }
+                    }
                 }
                 Some(Outcome::NotStarted { kind: NotStarted::NotReached, .. }) => {
-                    let sent = self.promises.runs.was_sent(attempt) && !machine.liar;
                     assert!(!sent, "promise broken: {name} was sent {attempt}, and is said to be out of reach");
-                    let easy = self.plan.older == 0 && self.plan.shared == 0;
-                    let view = self.manager.core.node_view(&name);
-                    let own = self.promises.runs.has_begun(attempt);
-                    let welcome = easy && there && !own && view.is_some_and(|view| !view.revoked);
-                    assert!(!welcome, "promise broken: {name} is there, and is not asked for {attempt}");
+                    self.may_be_out_of_reach(attempt, name, at, asked);
                 }
-                None if asked && !there && row.state == TaskState::Queued => {
-                    let way = self.manager.core.node_view(&name).is_some_and(|view| view.ssh.is_some());
-                    assert!(way, "promise broken: {attempt} waits for {name}, which is not there");
+                None if asked && row.state == TaskState::Queued => {
+                    let there = self.manager.linked().contains(&at) || self.has_way(name);
+                    assert!(there, "promise broken: {attempt} waits for {name}, which is not there");
                 }
                 _ => {}
             }
         }
+    }
+
+    fn has_way(&self, name: &NodeName) -> bool {
+        self.manager.core.node_view(name).is_some_and(|view| view.ssh.is_some())
+    }
+
+    fn may_be_out_of_reach(&self, attempt: AttemptId, name: &NodeName, at: usize, asked: bool) {
+        let welcome = self.manager.core.node_view(name).is_some_and(|view| !view.revoked);
+        // By its SSH it may truly be so.
+        if !welcome || self.has_way(name) || self.promises.runs.has_begun(attempt) {
+            return;
+        }
+        let there = self.manager.linked().contains(&at);
+        let easy = self.plan.older == 0 && self.plan.shared == 0;
+        assert!(!(there && easy), "promise broken: {name} is there, and is not asked for {attempt}");
+        let since_loaded = there || self.manager.last_seen(at) > self.manager.loaded;
+        let had_time = self.now() >= self.manager.loaded + self.manager.config.lease_ms * MS;
+        assert!(
+            asked || since_loaded || had_time,
+            "promise broken: {attempt} does not wait for {name}, which had no time yet to come back"
+        );
     }
 }

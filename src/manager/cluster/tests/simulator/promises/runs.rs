@@ -82,7 +82,7 @@ impl Runs {
         assert_eq!(Some(order.uid), uid, "promise broken: {attempt} is not to be run as its person");
         assert_eq!(run.root, row.spec.run_as == RunAs::Root, "promise broken: whom {attempt} is run as");
         assert_eq!((&run.stdin, run.timeout_ms), (&row.stdin, row.spec.timeout_ms), "promise broken: {attempt}");
-        let text = row.text.and_then(|hash| disk.texts.get(&hash)).map(|row| row.text.to_string());
+        let text = row.text.and_then(|hash| disk.texts.get(&hash)).map(|row| row.text.text.to_string());
         assert_eq!(run.script.as_ref().map(|script| script.text.clone()), text, "promise broken: {attempt}'s script");
         if let RunWhat::Command(command) = &row.spec.what {
             assert_eq!(*order.command, **command, "promise broken: the command of {attempt}");

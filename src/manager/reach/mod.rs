@@ -1,0 +1,7 @@
+//! Nodes without a link: whether they answer at all ([`looking`]), and how one is met and added ([`meeting`]).
+
+mod looking;
+mod meeting;
+
+pub use looking::{Errand, Looker};
+pub use meeting::{add, probe};
