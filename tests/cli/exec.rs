@@ -415,9 +415,10 @@ fn while_a_terminal_waits_it_is_told_who_is_missing_and_that_line_is_gone_at_the
     let terminal = Terminal::of(fake.command(&["exec", "--on", "all", "--as", "me", "--", "thing"]), 80);
     terminal.until_shows("1 of 2 answered, waiting for pi-2");
     gate.open();
-    let (screen, code) = terminal.ends();
-    assert_eq!(screen, "✓ pi-[1,2]  2 nodes, succeeded, printed nothing\nrun 17: 2 succeeded\n");
-    assert_eq!(code, Some(0));
+    terminal.until_shows("run 17: 2 succeeded");
+    let screen = terminal.screen();
+    assert_eq!(screen.trim(), "✓ pi-[1,2]  2 nodes, succeeded, printed nothing\nrun 17: 2 succeeded");
+    assert_eq!(terminal.ends().1, Some(0));
 }
 
 fn dangerous() -> Fake {
