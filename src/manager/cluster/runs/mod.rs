@@ -7,6 +7,8 @@
 mod answers;
 mod ask;
 mod begin;
+#[cfg(test)]
+mod checks;
 mod hello;
 mod show;
 

@@ -58,6 +58,9 @@ pub fn indexes_agree(core: &Cluster) {
     assert!(live.is_empty(), "live, but on no node: {live:?}");
     openings_are_true(core);
     results_are_counted(core);
+    core.runs.agree();
+    let waited_for = core.runs.owing().find(|ix| core.nodes.get(*ix).is_none_or(|n| !n.up() && n.lease.is_none()));
+    assert_eq!(waited_for, None, "it owes answers, and has no lease");
 }
 
 fn results_are_counted(core: &Cluster) {
@@ -134,6 +137,7 @@ pub fn disk_and_memory_agree(core: &Cluster, again: &Cluster) {
         }
     }
     assert_eq!(core.jobs.stopping, again.jobs.stopping);
+    assert_eq!(core.runs.rows(), again.runs.rows());
     assert_eq!(core.files.used(), again.files.used());
     assert_eq!(core.results.kept(), again.results.kept());
     assert_eq!(core.results.lots().collect::<Vec<_>>(), again.results.lots().collect::<Vec<_>>());
@@ -154,6 +158,7 @@ pub fn disk_and_memory_agree(core: &Cluster, again: &Cluster) {
 pub fn nothing_is_left_over(core: &Cluster) {
     assert!(core.jobs.active.is_empty() && core.jobs.stopping.is_empty());
     assert!(core.waits.is_empty(), "somebody is still waited for: {:?}", core.waits);
+    assert!(core.runs.is_at_rest(), "a run is not over: {:?}", core.runs);
     assert!(core.lookers.is_empty(), "somebody still looks: {:?}", core.lookers);
     assert_eq!((core.queue.len(), core.queue.classes().count()), (0, 0));
     for (ix, node) in core.nodes.iter() {

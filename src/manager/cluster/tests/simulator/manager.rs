@@ -276,6 +276,13 @@ impl Sim {
         let mut batch = std::mem::take(&mut self.manager.held);
         for _ in 0..most {
             let Some(input) = self.manager.inbox.pop_front() else { break };
+            // It had said hello to a core that is gone, which knew whether a newer one was here first.
+            if let Input::Linked { link, .. } = &input
+                && *link < self.manager.oldest_link
+            {
+                self.cut(*link);
+                continue;
+            }
             let turn = self.handle(input);
             batch.push(turn);
         }
