@@ -42,7 +42,7 @@ pub async fn show(args: ShowArgs, context: &Context) -> Result<Exit, Failure> {
         if !view.about.params.is_empty() {
             context.print(format_args!("\n{}", params(&view.about.params, context)))?;
         }
-        context.hint(format_args!("\nbramble script run {}", example(&args.script, &view)));
+        context.hint(format_args!("run it with: bramble script run {}", example(&args.script, &view)));
     }
     Ok(Exit::OK)
 }

@@ -11,7 +11,12 @@ use protocol::script::MOST_SCRIPT_BYTES;
 use super::cluster::Text;
 
 /// Name and text of each; a new one in `scripts/` is added here.
-const SHIPPED: &[(&str, &str)] = &[];
+const SHIPPED: &[(&str, &str)] = &[
+    ("node-report", include_str!("../../../scripts/node-report.sh")),
+    ("setup-dhcp", include_str!("../../../scripts/setup-dhcp.sh")),
+    ("setup-package-cache", include_str!("../../../scripts/setup-package-cache.sh")),
+    ("setup-time", include_str!("../../../scripts/setup-time.sh")),
+];
 
 /// What comes with the program. What is wrong with one of them is a fault of this build, and it is left out.
 pub fn shipped() -> Vec<(ScriptName, Arc<Text>)> {

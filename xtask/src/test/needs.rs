@@ -10,6 +10,13 @@ struct Need {
     tests: &'static str,
 }
 
+impl Need {
+    /// Installed, its package would start a service, or take the place of one: not on a machine that somebody works on.
+    fn intrudes(&self) -> bool {
+        ["chrony", "apt-cacher-ng"].contains(&self.package) && std::path::Path::new("/run/systemd/system").exists()
+    }
+}
+
 const NEEDS: &[Need] = &[
     Need {
         what: "systemd-analyze",
@@ -33,6 +40,20 @@ const NEEDS: &[Need] = &[
         package: "python3-aiosmtpd",
         tests: "that people are told by mail and by URL that their jobs have ended",
     },
+    Need {
+        what: "dnsmasq",
+        package: "dnsmasq-base",
+        tests: "that a machine gets its address from what setup-dhcp sets up",
+    },
+    Need { what: "udhcpc", package: "udhcpc", tests: "the same" },
+    Need { what: "chronyd", package: "chrony", tests: "that what setup-time sets up gives the time" },
+    Need {
+        what: "apt-cacher-ng",
+        package: "apt-cacher-ng",
+        tests: "that what setup-package-cache sets up gives packages",
+    },
+    Need { what: "dpkg-scanpackages", package: "dpkg-dev", tests: "the same" },
+    Need { what: "shellcheck", package: "shellcheck", tests: "the scripts that come with the program" },
     #[cfg(not(target_arch = "aarch64"))]
     Need { what: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu", tests: FOREIGN },
     #[cfg(not(target_arch = "aarch64"))]
@@ -50,8 +71,10 @@ pub fn provide() {
     if missing.is_empty() {
         return;
     }
-    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
-    install(&packages);
+    let packages: Vec<&str> = missing.iter().filter(|need| !need.intrudes()).map(|need| need.package).collect();
+    if !packages.is_empty() {
+        install(&packages);
+    }
     for need in self::missing() {
         eprintln!("missing: {}; not tested without it: {}", need.what, need.tests);
         eprintln!("         to get it: apt-get install {}", need.package);

@@ -1,0 +1,79 @@
+//! The scripts that come with the program, run for real and twice each: in namespaces of their own, with a copy of `/etc`,
+//! and with the daemons that they set up. There is no systemd: `systemctl` here starts the daemon that is meant.
+//!
+//! What a script sets up is asked for by whoever would use it: a machine that wants an address, a clock, `apt`.
+
+#![allow(clippy::unwrap_used, reason = "all of it is a test")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const STAGE: &str = include_str!("stage.sh");
+
+/// Runs a scene as a shell, on a stage of its own. `None` where this machine cannot have one.
+fn play(scene: &str, needs: &[&str]) -> Option<Output> {
+    let missing: Vec<&&str> = needs.iter().filter(|need| !is_there(need)).collect();
+    if !rustix::process::geteuid().is_root() || !missing.is_empty() {
+        eprintln!("left out: this needs root and {missing:?}");
+        return None;
+    }
+    let folder = tempfile::Builder::new().prefix("bramble-shipped-").tempdir_in("/var/tmp").unwrap();
+    let script = folder.path().join("scene.sh");
+    std::fs::write(&script, format!("{STAGE}\n{scene}\necho played\n")).unwrap();
+    let output = Command::new("unshare")
+        .args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"])
+        .args(["timeout", "100", "bash", "-euo", "pipefail"])
+        .arg(&script)
+        .env("SCRIPTS", scripts())
+        .env("STAGE", folder.path())
+        .output()
+        .unwrap();
+    let (said, complained) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success() && said.ends_with("played\n"), "{}\n{said}\n{complained}", output.status);
+    Some(output)
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|folder| folder.join(program).is_file())
+}
+
+#[test]
+fn setup_dhcp_gives_a_machine_an_address_and_a_known_one_always_the_same() {
+    play(include_str!("dhcp.sh"), &["dnsmasq", "udhcpc", "ip", "unshare"]);
+}
+
+#[test]
+fn setup_time_gives_the_time_to_its_subnet() {
+    play(include_str!("time.sh"), &["chronyd", "ip", "unshare"]);
+}
+
+#[test]
+fn setup_package_cache_gives_a_package_that_its_source_has_no_more() {
+    play(include_str!("packages.sh"), &["apt-cacher-ng", "dpkg-scanpackages", "python3", "ip", "unshare"]);
+}
+
+#[test]
+fn node_report_tells_what_is_wrong_with_a_board_and_does_not_invent_what_it_cannot_know() {
+    play(include_str!("report.sh"), &["unshare"]);
+}
+
+#[test]
+fn shellcheck_finds_nothing_in_any_of_them() {
+    if !is_there("shellcheck") {
+        return eprintln!("left out: there is no shellcheck");
+    }
+    let files = std::fs::read_dir(scripts()).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|ending| ending == "sh")).collect();
+    assert!(!files.is_empty());
+    let output = Command::new("shellcheck").args(&files).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stdout));
+}

@@ -1,0 +1,14 @@
+another_machine
+ip -n other addr add 10.77.0.2/24 dev eth0
+run setup-time serve=10.77.0.0/24 server=local || fail "$said"
+run setup-time serve=10.77.0.0/24 server=local || fail "$said"
+[[ $said == *"already configured"* ]] || fail "the second time it changed something: $said"
+[[ $(grep -c restart "$STAGE/systemctl.log") == 1 ]] || fail "the second time it started chrony again"
+# Asks once, tells how far off this clock is, and sets nothing.
+asked() { ip netns exec other chronyd -U -Q -t 10 -f /dev/null "server 10.77.0.1 iburst maxsamples 1" 2>&1; }
+until_so asked
+asked | grep -q "System clock wrong by" || fail "no time came: $(asked)"
+
+refused setup-time serve='10.77.0.0/24
+allow all' server=local | grep -q "is a subnet"
+refused setup-time serve= server='a b' | grep -q "a name or an address"
