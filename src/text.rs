@@ -45,7 +45,8 @@ pub fn clean_json(json: &str) -> Cow<'_, str> {
 
 /// What would command a terminal, or turn the text around it.
 pub fn unsafe_to_show(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A command as it could be typed into a shell, on one line.

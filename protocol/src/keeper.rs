@@ -68,6 +68,9 @@ pub enum FromKeeper {
         version: String,
         boot_id: String,
         tasks: Vec<Kept>,
+        /// It knows what only runs have. An agent may be newer than its keeper.
+        #[serde(default)]
+        takes_runs: bool,
     },
     Started {
         attempt: AttemptId,

@@ -4,11 +4,14 @@ use clap::Subcommand;
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Kind};
-use super::{event, file, job, join_token, logs, node, result, run, secret, stop, submit, task, wait, why};
+use super::{
+    event, exec, file, job, join_token, logs, node, result, run, script, secret, stop, submit, task, wait, why,
+};
 
 #[derive(Debug, Subcommand)]
 pub enum Ask {
     Run(run::RunArgs),
+    Exec(Box<exec::ExecArgs>),
     Submit(submit::SubmitArgs),
     Logs(logs::LogsArgs),
     Stop(stop::StopArgs),
@@ -25,6 +28,8 @@ pub enum Ask {
     File(file::FileArgs),
     #[command(alias = "results")]
     Result(result::ResultArgs),
+    #[command(alias = "scripts")]
+    Script(script::ScriptArgs),
     #[command(alias = "secrets")]
     Secret(secret::SecretArgs),
     #[command(alias = "events")]
@@ -43,6 +48,7 @@ pub fn ask(verb: Ask, context: &Context) -> Result<Exit, Failure> {
     runtime.block_on(async {
         match verb {
             Ask::Run(args) => run::run(args, context).await,
+            Ask::Exec(args) => exec::exec(*args, context).await,
             Ask::Submit(args) => submit::submit(args, context).await,
             Ask::Logs(args) => logs::logs(args, context).await,
             Ask::Stop(args) => stop::stop(args, context).await,
@@ -54,6 +60,7 @@ pub fn ask(verb: Ask, context: &Context) -> Result<Exit, Failure> {
             Ask::Node(args) => node::node(args, context).await,
             Ask::File(args) => file::file(args, context).await,
             Ask::Result(args) => result::result(args, context).await,
+            Ask::Script(args) => script::script(args, context).await,
             Ask::Secret(args) => secret::secret(args, context).await,
             Ask::Event(args) => event::event(args, context).await,
             Ask::JoinToken(args) => join_token::join_token(args, context).await,

@@ -37,6 +37,11 @@ impl Context {
         }
     }
 
+    /// Of stderr.
+    pub fn errors(&self) -> Look {
+        self.errors
+    }
+
     pub async fn client(&self) -> Result<Client, Failure> {
         Ok(Client::connect(&self.address()?).await?)
     }

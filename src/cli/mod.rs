@@ -9,6 +9,7 @@ mod completions;
 mod confirm;
 mod context;
 mod event;
+mod exec;
 mod exit;
 mod file;
 mod following;
@@ -28,6 +29,7 @@ mod reboot;
 mod remove;
 mod result;
 mod run;
+mod script;
 mod secret;
 mod stop;
 pub mod submit;
@@ -64,13 +66,14 @@ const EXAMPLES: &str = "\
 Examples:
   bramble run --wait -- uname -a          run it somewhere, see what it prints, get its exit code
   bramble run --array 0-99 -- ./sweep.sh  a hundred tasks; each sees its BRAMBLE_INDEX
+  bramble exec --on all -- uptime         now, on every node; equal answers as one
   bramble why 17                          what job 17 is waiting for
   bramble task --state failed --json      for scripts; every verb speaks JSON
 
 Exit codes:
   0 done       1 a task failed             2 not understood     3 refused
   5 not found  4 manager not reachable     6 some of several failed
-  run --wait of a single task gives the program's own code
+  run --wait of a single task and exec on one node give the program's own code
 
 Environment:
   BRAMBLE_MANAGER   the manager to ask, as with --manager

@@ -75,13 +75,13 @@ fn sentence(error: &clap::Error, words: &[OsString], verbs: &Command) -> String 
     text.strip_prefix("error: ").unwrap_or(&text).to_owned()
 }
 
-/// `run hostname`, where `run -- hostname` was meant.
+/// `run hostname`, where `run -- hostname` was meant; `exec` the same.
 fn no_dashes(error: &clap::Error, words: &[OsString]) -> Option<String> {
     let words: Vec<String> = words.iter().map(|word| word.to_str().map(str::to_owned)).collect::<Option<_>>()?;
     let surplus = surplus(error)?;
-    let run = words.iter().position(|word| word == "run")?;
+    let run = words.iter().position(|word| word == "run" || word == "exec")?;
     let at = run + words[run..].iter().position(|word| word == surplus)?;
-    if words.iter().any(|word| word == "--") || !of_verb(error, "run") {
+    if words.iter().any(|word| word == "--") || !of_verb(error, &words[run]) {
         return None;
     }
     let (ours, theirs) = (command(&words[run..at]), command(&words[at..]));

@@ -78,7 +78,7 @@ fn a_machine_that_takes_no_passwords_is_added_when_the_line_was_pasted() {
     if missing() {
         return;
     }
-    let (here, machine) = (folder(), Machine::with("PasswordAuthentication no"));
+    let (here, machine) = (folder(), Machine::with("PasswordAuthentication no\nKbdInteractiveAuthentication no"));
     let demo = Demo::start(&here.path().join("demo"), &["--nodes", "1"]);
     let words = ["node", "add", "pi-9", &machine.place("root"), "--yes"];
     let told = said(&demo.fed(&words, ""));

@@ -136,9 +136,11 @@ impl Asks for Demo {
     }
 
     fn stop(&self, run: JobId) {
-        runtime().block_on(async {
+        // Also from within what follows it.
+        let stopping = async || {
             let client = Client::connect(&address(self)).await.unwrap();
             client.call(Request::Stop { targets: vec![Target::Job(run)], reason: None }).await.unwrap();
-        });
+        };
+        std::thread::scope(|scope| scope.spawn(|| runtime().block_on(stopping())).join().unwrap());
     }
 }

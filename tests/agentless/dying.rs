@@ -7,8 +7,9 @@ use protocol::job::Outcome;
 use protocol::run::RunAs;
 
 use crate::asking::{Asks, spec};
-use crate::common::{Demo, folder, until};
+use crate::common::{Demo, folder, signal_pid, until};
 use crate::machine::{Machine, missing};
+use rustix::process::Signal;
 
 /// A network namespace at the other end of a cable; gone when dropped.
 struct Cable(String);
@@ -38,6 +39,13 @@ impl Cable {
 
 impl Drop for Cable {
     fn drop(&mut self) {
+        // What still runs there would keep it, and the cable.
+        let inside = Command::new("ip").args(["netns", "pids", &self.0]).output();
+        let inside = inside.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default();
+        for pid in inside.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            signal_pid(pid, Signal::KILL);
+        }
+        ip(&["link", "del", &format!("{}h", self.0)]);
         ip(&["netns", "del", &self.0]);
     }
 }

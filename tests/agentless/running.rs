@@ -7,7 +7,7 @@ use protocol::job::{NotStarted, Outcome};
 use protocol::run::{RunAs, Whence};
 
 use crate::asking::{Asks, Told, spec};
-use crate::common::{Demo, folder, until};
+use crate::common::{Demo, folder, said, until};
 use crate::machine::{Machine, missing};
 
 struct World {
@@ -93,6 +93,32 @@ fn all_of_them_answer_alike() {
         assert!(told.stdout == "0123456789abcde\n".repeat(65_536).as_bytes(), "{node}: {} bytes", told.stdout.len());
         assert_eq!(told.stderr(), "over\n", "{node}");
     }
+    world.demo.quit();
+}
+
+#[test]
+fn the_verbs_do_it_too() {
+    let Some(world) = world() else { return };
+    let on = world.on.join(",");
+    let all = world.demo.verb(&["--json", "exec", "--on", &on, "--", "sh", "-c", "echo \"$0\"; exit 3", "it's"]);
+    let lines: Vec<serde_json::Value> = String::from_utf8(all.stdout.clone())
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 5, "{}", said(&all));
+    for answer in &lines[..4] {
+        assert_eq!((&answer["stdout"], &answer["code"]), (&"it's\n".into(), &3.into()), "{answer}");
+    }
+    let one = world.demo.fed(&["exec", "--on", "pi-8", "--stdin", "--", "tr", "a-z", "A-Z"], "by sudo, over ssh\n");
+    assert_eq!(
+        (one.status.code(), String::from_utf8_lossy(&one.stdout)),
+        (Some(0), "BY SUDO, OVER SSH\n".into()),
+        "{}",
+        said(&one)
+    );
+    let gone = world.demo.verb(&["exec", "--on", "pi-9", "--", "no-such-program"]);
+    assert_eq!(gone.status.code(), Some(127), "{}", said(&gone));
     world.demo.quit();
 }
 

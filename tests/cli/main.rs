@@ -6,6 +6,7 @@
 mod common;
 
 mod comeback;
+mod exec;
 mod fake;
 mod history;
 mod lists;

@@ -200,13 +200,13 @@ impl Jobs {
         self.last.checked_add(1).map(JobId)
     }
 
-    /// A run has this number, so no job will.
-    pub fn is_given(&mut self, id: JobId) {
+    /// This number is given, to a job or to a run.
+    pub fn given(&mut self, id: JobId) {
         self.last = self.last.max(id.0);
     }
 
     pub fn add(&mut self, id: JobId, job: Job) {
-        self.last = self.last.max(id.0);
+        self.given(id);
         self.active.insert(id);
         self.tally.add(job.counts);
         if let Some(before) = self.all.insert(id, Box::new(job)) {

@@ -17,7 +17,10 @@ use super::line::{self, Hold, Line, Said, Stdin};
 use super::spool::Spool;
 use super::{Ways, words};
 use crate::manager::cluster::OwnRun;
+use crate::manager::reach::addresses;
 
+/// For an answer where a machine that was named is.
+const NAMING: Duration = Duration::from_secs(15);
 /// From the log-in to the line that ends what it prints.
 const OPENING: Duration = Duration::from_secs(30);
 /// For what an ended program has left behind to close its streams, before it is ended too.
@@ -108,7 +111,15 @@ async fn reach(run: &OwnRun, ways: &Ways) -> Result<Open, Outcome> {
 async fn enter(name: &NodeName, way: &SshWay, ways: &Ways) -> Result<Shell, Outcome> {
     let host_key = way.host_key.clone().into();
     let key = ways.key().map_err(|error| not(NotStarted::Fault, error))?;
-    Shell::enter(&ways.dial(&way.host, way.port, &way.user), &host_key, &key)
+    let host = match timeout(NAMING, addresses(&way.host, way.port)).await {
+        Ok(Ok(found)) => found.first().map(|address| address.ip().to_string()),
+        Ok(Err(_)) | Err(_) => None,
+    };
+    let Some(host) = host else {
+        let message = format!("{name} is not reached by SSH: nobody knows the address of {}", way.host);
+        return Err(not(NotStarted::NotReached, message));
+    };
+    Shell::enter(&ways.dial(&host, way.port, &way.user), &host_key, &key)
         .await
         .map_err(|error| not_reached(name, way, ways, &error))
 }

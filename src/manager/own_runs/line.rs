@@ -11,7 +11,7 @@ use protocol::job::Stream;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::here::{self, Here, HereGrip};
-use super::words::{SHELL, ending};
+use super::words::{LOG_IN, ending};
 
 /// For the second program that ends the first.
 const ENDING: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ pub fn here() -> io::Result<(Line, Stdin, Hold)> {
 }
 
 pub async fn there(shell: Shell) -> Result<(Line, Stdin, Hold), link::DialError> {
-    let (stdin, out) = shell.start(SHELL).await?;
+    let (stdin, out) = shell.start(LOG_IN).await?;
     let grip = stdin.grip();
     Ok((Line::There(out), stdin.to, Hold::There { shell: Arc::new(shell), grip }))
 }
@@ -86,7 +86,7 @@ impl Hold {
                 let Some(group) = group else { return };
                 let words = ending(group, if term { "TERM" } else { "KILL" });
                 let saying = async {
-                    let (mut stdin, mut out) = shell.start(SHELL).await.ok()?;
+                    let (mut stdin, mut out) = shell.start(LOG_IN).await.ok()?;
                     stdin.to.write_all(words.as_bytes()).await.ok()?;
                     stdin.to.shutdown().await.ok()?;
                     while out.next().await.ok()?.is_some() {}

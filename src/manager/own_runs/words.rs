@@ -10,8 +10,9 @@ use std::fmt::Write as _;
 
 use crate::manager::cluster::OwnRun;
 
-/// What a log-in is asked to run.
-pub const SHELL: &str = "bash --norc --noprofile -s";
+/// What a log-in is asked to run, in its place: whatever shell it has, it says then how that ended.
+pub const LOG_IN: &str = "exec bash --norc --noprofile -s";
+const SHELL: &str = "bash --norc --noprofile -s";
 /// As agents give it to tasks.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

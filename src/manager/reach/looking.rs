@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use super::names::addresses;
 use crate::manager::heart::Heart;
 
 /// Between two looks, plus up to half of it more.
@@ -114,7 +115,11 @@ fn spread(node: &NodeName, salt: u64, most: Duration) -> Duration {
 }
 
 async fn answers((host, port): &At) -> bool {
-    match timeout(PATIENCE, TcpStream::connect((host.as_str(), *port))).await {
+    let connecting = async {
+        let addresses = addresses(host, *port).await?;
+        TcpStream::connect(&addresses[..]).await
+    };
+    match timeout(PATIENCE, connecting).await {
         Ok(Ok(_)) => true,
         // Somebody has refused it.
         Ok(Err(error)) => error.kind() == io::ErrorKind::ConnectionRefused,

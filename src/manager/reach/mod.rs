@@ -2,6 +2,8 @@
 
 mod looking;
 mod meeting;
+mod names;
 
 pub use looking::{Errand, Looker};
 pub use meeting::{add, probe};
+pub use names::addresses;

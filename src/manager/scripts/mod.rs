@@ -34,7 +34,7 @@ pub fn read(text: &str) -> Result<Arc<Text>, String> {
     if text.contains('\0') {
         return Err("the script has a zero byte, which no script can have".into());
     }
-    if let Some(line) = text.lines().position(|line| line.ends_with('\r')) {
+    if let Some(line) = text.split('\n').position(|line| line.ends_with('\r')) {
         let line = line + 1;
         return Err(format!(
             "line {line} ends as lines do on Windows, which bash does not understand; dos2unix mends it"

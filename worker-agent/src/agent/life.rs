@@ -47,6 +47,8 @@ const KEEPER_HELLO: Duration = Duration::from_secs(30);
 pub(super) struct Agent {
     pub(super) config: AgentConfig,
     pub(super) boot_id: String,
+    /// The keeper does what they need.
+    takes_runs: bool,
     pub(super) root: bool,
     pub(super) keeper: Keeper,
     pub(super) control: Control,
@@ -103,7 +105,7 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
     let cache = Cache::open(layout, config.work.cache_limit.map(|limit| limit.as_u64()))
         .with_context(|| format!("cannot use the files kept in {}", layout.cache().display()))?;
     let hello = tokio::time::timeout(KEEPER_HELLO, keeper.next()).await.context("the keeper does not greet")??;
-    let FromKeeper::Hello { boot_id, tasks, .. } = hello else {
+    let FromKeeper::Hello { boot_id, tasks, takes_runs, .. } = hello else {
         anyhow::bail!("the keeper does not greet; is it of another version?");
     };
 
@@ -133,6 +135,7 @@ pub async fn live(config: AgentConfig, keeper: UnixStream) -> anyhow::Result<()>
     let pulse = Pulse::new(config.work.sysfs_root.as_deref(), &layout.state);
     let mut agent = Agent {
         boot_id,
+        takes_runs,
         root: rustix::process::geteuid().is_root(),
         keeper,
         control: Control::new(home, key, token),
@@ -296,7 +299,7 @@ impl Agent {
             shared_uid: !self.root,
             takes_files: true,
             takes_secrets: self.secrets.are_taken(),
-            takes_runs: true,
+            takes_runs: self.takes_runs,
             gives_results: true,
             facts,
             held: self.desk.held(wall()),

@@ -357,7 +357,8 @@ fn hello(tasks: &Tasks) -> Vec<FromKeeper> {
     let (mut ended, mut kept): (Vec<_>, Vec<_>) = tasks.kept().into_iter().partition(|one| one.ended.is_some());
     let more = ended.split_off(ended.len().min(MOST_IN_HELLO));
     kept.extend(ended);
-    let hello = FromKeeper::Hello { version: VERSION.into(), boot_id: tasks.boot_id().into(), tasks: kept };
+    let (version, boot_id) = (VERSION.into(), tasks.boot_id().into());
+    let hello = FromKeeper::Hello { version, boot_id, tasks: kept, takes_runs: true };
     let more = more.into_iter().filter_map(|one| one.ended).map(FromKeeper::Ended);
     [hello].into_iter().chain(more).collect()
 }

@@ -8,6 +8,7 @@ mod joining;
 mod manager;
 mod output;
 mod results;
+mod runs;
 mod secrets;
 mod tasks;
 mod worker;

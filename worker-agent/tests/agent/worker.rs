@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -61,7 +62,7 @@ impl Place {
         command
     }
 
-    fn verb(&self, verb: &str) -> Command {
+    pub fn verb(&self, verb: &str) -> Command {
         let mut command = Command::new(PROGRAM);
         command.arg(verb).arg("--state").arg(self.state()).arg("--run").arg(self.dir.path().join("run"));
         command
@@ -99,6 +100,23 @@ impl Worker {
         manager.let_join().await;
         let control = manager.linked().await;
         (worker, control)
+    }
+
+    /// One that is not root, as somebody runs it under their own name.
+    pub async fn joined_as(manager: &mut Manager, uid: u32) -> (Worker, Control) {
+        let place = Place::new();
+        // Where they may run it: the build folder may lie in somebody's home.
+        let program = place.dir.path().join("worker-agent");
+        fs::copy(PROGRAM, &program).unwrap();
+        std::os::unix::fs::chown(place.dir.path(), Some(uid), Some(uid)).unwrap();
+        let (address, token) = (manager.address.to_string(), manager.token(Role::Worker));
+        let as_root = place.run(&["--manager", &address, "--join", &token]);
+        let mut command = Command::new(program);
+        command.args(as_root.get_args()).stdin(Stdio::null()).stdout(Stdio::null()).uid(uid).gid(uid);
+        let keeper = Keeper { child: command.spawn().unwrap(), state: place.state() };
+        manager.let_join().await;
+        let control = manager.linked().await;
+        (Worker { place, keeper }, control)
     }
 
     pub fn end_keeping_place(self) -> Place {

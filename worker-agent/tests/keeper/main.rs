@@ -9,6 +9,7 @@ mod ending;
 mod leaving_nothing;
 mod reusing;
 mod running;
+mod runs;
 mod surviving;
 mod upgrading;
 mod worker;

@@ -4,6 +4,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use protocol::job::Outcome;
+use protocol::keeper::{Limit, Spawn, ToKeeper};
 
 use super::worker::*;
 
@@ -96,6 +97,28 @@ fn a_stop_under_way_goes_on_after_the_upgrade() {
     assert!(answer.join().unwrap().status.success());
     let ended = worker.kept(attempt(0)).ended.clone().unwrap_or_else(|| worker.ended(attempt(0)));
     assert_eq!(ended.outcome, stopped());
+}
+
+#[test]
+fn a_limit_to_its_time_goes_on_after_the_upgrade_and_an_exit_before_it_stays_exact() {
+    let mut worker = Worker::start();
+    let limit = |ms| Some(Limit { ms, grace_ms: 600_000 });
+    let script = "trap 'echo heard; exit 5' TERM; echo ready; while ! [ -e go ]; do sleep 0.01; done; exit 16";
+    for (index, ms) in [(0, 1_000), (1, 600_000)] {
+        let order = Spawn { limit: limit(ms), ..worker.order(attempt(index), &["sh", "-c", script]) };
+        worker.say(&ToKeeper::Spawn(order));
+        worker.lines(attempt(index), 1);
+    }
+    let path = new_binary(&worker, "");
+    let mut command = worker.command(&["upgrade", &path]);
+    let answer = std::thread::spawn(move || command.output().unwrap());
+    worker.meet_agent();
+    assert!(answer.join().unwrap().status.success());
+    let ended = worker.kept(attempt(0)).ended.clone().unwrap_or_else(|| worker.ended(attempt(0)));
+    assert_eq!(ended.outcome, Outcome::TimedOut { limit_ms: 1_000 });
+    assert_eq!(worker.output(attempt(0), "out"), "ready\nheard\n");
+    let_go(&worker, 1);
+    assert_eq!(worker.outcome(attempt(1)), Outcome::Exited(16));
 }
 
 #[test]

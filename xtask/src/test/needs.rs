@@ -21,7 +21,13 @@ const NEEDS: &[Need] = &[
         package: "openssh-client",
         tests: "that OpenSSH's own client gets no shell from the link, and is found dead or alive as any other",
     },
-    Need { what: "sshd", package: "openssh-server", tests: "the console as a person sees it who comes in by ssh" },
+    Need {
+        what: "sshd",
+        package: "openssh-server",
+        tests: "the console as a person sees it who comes in by ssh, and nodes without an agent",
+    },
+    Need { what: "sudo", package: "sudo", tests: "nodes without an agent whose log-in is not root" },
+    Need { what: "ip", package: "iproute2", tests: "that a node which dies in the middle is noticed" },
     Need {
         what: "/usr/bin/aiosmtpd",
         package: "python3-aiosmtpd",

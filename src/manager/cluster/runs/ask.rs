@@ -109,7 +109,7 @@ impl Cluster {
         let Some(id) = self.jobs.next_id() else {
             return Err(Refusal::refused("all numbers for jobs and runs there are have been given"));
         };
-        self.jobs.is_given(id);
+        self.jobs.given(id);
         let owner = self.people.intern(&caller.person);
         self.people.serial(owner, turn);
         let text = found.as_ref().map(|found| found.text.hash);

@@ -167,7 +167,7 @@ impl Cluster {
         for row in runs {
             let mut rows = by_run.remove(&row.id).unwrap_or_default();
             rows.sort_unstable_by_key(|answer| answer.id.index);
-            self.jobs.is_given(row.id);
+            self.jobs.given(row.id);
             self.load_run(row, rows);
         }
     }

@@ -1,6 +1,8 @@
 //! What starts, what waits, and what comes of it.
 
+use protocol::agent::RunOrder;
 use protocol::job::NotStarted;
+use serde_json::json;
 
 use super::*;
 
@@ -298,4 +300,66 @@ fn what_waits_or_runs_needs_its_files_and_what_has_ended_does_not() {
     desk.ended(end("1.0#1"));
     desk.recall(id("1.2#1"));
     assert_eq!(desk.needed(), [content(2)].into());
+}
+
+fn run(attempt: &str) -> Order {
+    let run = RunOrder { root: false, script: None, stdin: Default::default(), timeout_ms: None };
+    Order { run: Some(Arc::new(run)), ..order(attempt, 1) }
+}
+
+fn kept(attempt: &str, note: serde_json::Value) -> Kept {
+    Kept { attempt: id(attempt), pid: Some(7), started_at: UnixMillis(5), ended: None, note }
+}
+
+#[test]
+fn a_run_starts_at_once_beside_full_slots_and_takes_none() {
+    let mut desk = Desk::new(1);
+    desk.order(order("1.0#1", 1), |_| true);
+    desk.order(order("1.1#1", 1), |_| true);
+    desk.order(run("2.0#1"), |_| true);
+    desk.order(run("2.0#1"), |_| true);
+    assert_eq!(begun(&mut desk), ["2.0#1", "1.0#1"]);
+    assert!(desk.is_run(id("2.0#1")) && !desk.is_run(id("1.0#1")));
+    assert!(desk.ended(end("1.0#1")));
+    assert_eq!(begun(&mut desk), ["1.1#1"], "its slot is not the run's");
+    assert!(desk.ended(end("1.1#1")) && !desk.is_idle());
+    assert!(desk.ended(end("2.0#1")) && desk.is_idle());
+    assert!(desk.is_run(id("2.0#1")), "known until it is acked: it leaves no result");
+}
+
+#[test]
+fn more_runs_than_any_person_means_wait_and_can_be_stopped_recalled_and_given_up() {
+    let mut desk = Desk::new(1);
+    let name = |index: usize| format!("2.{index}#1");
+    for index in 0..MOST_RUNS + 5 {
+        desk.order(run(&name(index)), |_| true);
+    }
+    assert_eq!(begun(&mut desk).len(), MOST_RUNS);
+    desk.order(order("1.0#1", 1), |_| true);
+    assert_eq!(begun(&mut desk), ["1.0#1"], "tasks do not wait for runs");
+    let stopped = id(&name(MOST_RUNS));
+    assert!(matches!(desk.stop(stopped, "by ana".into(), UnixMillis(9)), Act::Report));
+    assert!(desk.recall(id(&name(MOST_RUNS + 1))));
+    assert!(matches!(desk.discard(id(&name(MOST_RUNS + 2))), Discard::Nothing));
+    assert_eq!(begun(&mut desk), [""; 0]);
+    assert!(desk.ended(end(&name(0))));
+    assert_eq!(begun(&mut desk), [name(MOST_RUNS + 3)]);
+    // What only waits is nobody's when the link is gone; what runs is held.
+    desk.unlinked();
+    let held: Vec<AttemptId> = desk.held(UnixMillis(9)).into_iter().map(|held| held.attempt).collect();
+    assert!(!desk.holds(id(&name(MOST_RUNS + 4))) && held.contains(&id(&name(1))), "{held:?}");
+    assert!(desk.ended(end(&name(1))));
+    assert_eq!(begun(&mut desk), [""; 0]);
+}
+
+#[test]
+fn a_run_from_before_this_agent_is_still_one() {
+    let mut desk = Desk::new(1);
+    desk.adopt(kept("2.0#1", json!({ "run": true })));
+    desk.order(order("1.0#1", 1), |_| true);
+    assert_eq!(begun(&mut desk), ["1.0#1"]);
+    assert!(desk.is_run(id("2.0#1")));
+    desk.discard(id("2.0#1"));
+    assert!(!desk.ended(end("2.0#1")), "it was discarded");
+    assert!(desk.ended(end("1.0#1")) && desk.is_idle());
 }

@@ -63,6 +63,7 @@ impl Tasks {
     /// SIGTERM to all of it now, SIGKILL to what is left after the grace.
     pub fn stop(&mut self, attempt: AttemptId, reason: String, grace: Duration) {
         self.stop_because(attempt, Why::Asked(reason), Moment::now() + grace);
+        self.tick();
     }
 
     fn stop_because(&mut self, attempt: AttemptId, why: Why, kill_at: Moment) {
@@ -82,7 +83,6 @@ impl Tasks {
                 self.terminate(attempt);
             }
         }
-        self.tick();
     }
 
     pub fn stop_all(&mut self, reason: &str, grace: Duration) {
