@@ -25,7 +25,12 @@ pub struct Following<'a> {
 
 impl<'a> Following<'a> {
     pub async fn open(client: &Client, query: LogQuery, context: &'a Context) -> Result<Following<'a>, ClientError> {
-        let flow = Some(client.stream(Request::Logs(query.clone())).await?);
+        let (flow, lost) = match client.stream(Request::Logs(query.clone())).await {
+            Ok(flow) => (Some(flow), None),
+            // The manager may have died since its answer before this.
+            Err(error) if query.follow => (None, Some((error, now()))),
+            Err(error) => return Err(error),
+        };
         Ok(Following {
             client: client.clone(),
             query,
@@ -35,7 +40,7 @@ impl<'a> Following<'a> {
             known: [0; 2],
             notes: vec![],
             known_notes: vec![],
-            lost: None,
+            lost,
         })
     }
 

@@ -1,6 +1,9 @@
 //! Managers that go away while somebody waits, and come back.
 
-use std::sync::Mutex;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use protocol::api::{EventQuery, LogChunk, More, Refusal, Reply, Request};
 use protocol::event::{Event, What};
@@ -74,6 +77,42 @@ fn a_job_is_waited_for_through_a_restart_and_each_byte_comes_once() {
     ran.says(0, "one\ntwo\nthree\n", &format!("bramble: pi-1 is slow\noh{AWAY} no\n"));
     let submitted = fake.asked().iter().filter(|request| matches!(request, Request::Submit(_))).count();
     assert_eq!(submitted, 1);
+}
+
+#[test]
+fn a_manager_that_dies_between_its_answer_and_the_log_is_waited_for() {
+    let (gate, socket) = (Gate::new(), Arc::new(OnceLock::<PathBuf>::new()));
+    let (opened, of_fake) = (gate.clone(), socket.clone());
+    let fake = Fake::that(move |request| match request {
+        Request::Submit(_) => {
+            let socket = of_fake.get().unwrap();
+            std::fs::rename(socket, socket.with_extension("away")).unwrap();
+            vec![Say::Reply(submitted(17, 1))]
+        }
+        Request::Wait { .. } => {
+            vec![Say::Await(gate.clone()), Say::Reply(ended(TaskState::Succeeded, Some(0), ""))]
+        }
+        Request::Logs(_) => {
+            opened.open();
+            vec![chunk(Stream::Stdout, 0, "one\n"), Say::Reply(Reply::End)]
+        }
+        Request::Task { id } => {
+            let shown = task(*id, TaskState::Running);
+            vec![Say::Reply(Reply::Task { task: shown, attempts: vec![], results: vec![] })]
+        }
+        _ => vec![Say::Refuse(Refusal::usage("not in this test"))],
+    });
+    let path = PathBuf::from(fake.address().strip_prefix("unix://").unwrap());
+    socket.set(path.clone()).unwrap();
+    let mut command = fake.command(&["run", "--wait", "--", "thing"]);
+    command.env("BRAMBLE_PATIENCE", "30s").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, AWAY);
+    std::fs::rename(path.with_extension("away"), &path).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).as_ref()), (Some(0), "one\n"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use protocol::run::{AnswerView, RunView};
 use super::follow::{Follow, Told};
 use super::show::Show;
 use crate::cli::context::{Context, ask};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{Exit, Failure, Kind};
 use crate::cli::interrupt::Interrupts;
 use crate::client::{Client, ClientError};
 
@@ -105,11 +105,18 @@ async fn stop_all(client: &Client, run: &RunView, context: &Context) -> Stop {
     };
     match ask!(client, request, Reply::Done { .. } => ()) {
         Ok(()) => Stop::Asked,
+        // All have answered meanwhile.
+        Err(Failure { kind: Kind::Refused, .. }) if has_ended(&client, run).await => Stop::Asked,
         Err(failure) => {
             context.report(&failure);
             Stop::Wished
         }
     }
+}
+
+async fn has_ended(client: &Client, run: &RunView) -> bool {
+    let shown = client.call(Request::RunShow { run: run.id }).await;
+    matches!(shown, Ok(Reply::Run(run)) if run.ended_at.is_some())
 }
 
 fn leave(run: &RunView, context: &Context) -> Exit {
