@@ -75,6 +75,12 @@ impl Cluster {
                 "{name} still has {tasks}; drain it and wait for {them} (bramble node drain {name}), or have {them} run elsewhere at once (bramble node revoke {name})"
             )));
         }
+        if let Some(id) = self.runs.first_owed_by(ix) {
+            let run = id.job;
+            return Err(Refusal::refused(format!(
+                "{name} still runs {id}; wait for it or stop it (bramble stop {run}), or give it up at once (bramble node revoke {name})"
+            )));
+        }
         let view = self.show_node(name);
         if let Some(link) = self.nodes.get(ix).and_then(|node| node.link) {
             turn.dismiss(link, format!("{name} was removed; it can join again with a new token"), true);

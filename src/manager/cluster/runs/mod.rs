@@ -99,6 +99,10 @@ impl Runs {
         self.by_node.contains_key(&ix)
     }
 
+    pub fn first_owed_by(&self, ix: NodeIx) -> Option<TaskId> {
+        self.by_node.get(&ix)?.first().copied()
+    }
+
     /// The nodes whose agents owe answers.
     pub fn owing(&self) -> impl Iterator<Item = NodeIx> {
         self.by_node.keys().copied()

@@ -25,6 +25,7 @@ mod placement;
 mod reach;
 mod reduce;
 mod results;
+mod runs;
 mod scale;
 mod secrets;
 mod simulator;

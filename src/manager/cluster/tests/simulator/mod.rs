@@ -38,6 +38,18 @@
 //! | after a start and a reload nobody is asked to tell what is owed | it does not come to rest |
 //! | numbers of notices begin anew after a start | was given before |
 //! | what it needs is removed | begins, and another has nothing kept |
+//! | an answer of a run is not written down when it is begun | begins, and the disk says queued |
+//! | its order is sent again to a node that was started anew | begins twice |
+//! | more are under way than a run allows | at most so many may be |
+//! | what is to stop is not told so again after a new link | it does not come to rest |
+//! | an answer is acknowledged at its start | acknowledged, and kept nowhere |
+//! | an answer is lost as soon as its link is | given up while its node may still have it |
+//! | who is away has no lease for what it runs | owes answers, and has no lease |
+//! | the end of one answer begins no other | it does not come to rest |
+//! | what the manager ran itself goes on being waited for when it is started anew | it does not come to rest |
+//! | the end of a run is told with each answer | the end of a run is told |
+//! | any node may answer for any other | given up while its node may still have it |
+//! | the number of a run is given to a job too | was given before |
 
 mod agenda;
 mod agent;

@@ -212,7 +212,7 @@ impl Sim {
         let easy = self.plan.older == 0 && self.plan.shared == 0;
         assert!(!(there && easy), "promise broken: {name} is there, and is not asked for {attempt}");
         let since_loaded = there || self.manager.last_seen(at) > self.manager.loaded;
-        let had_time = self.now() >= self.manager.loaded + self.manager.config.lease_ms * MS;
+        let had_time = self.now() + MS >= self.manager.loaded + self.manager.config.lease_ms * MS;
         assert!(
             asked || since_loaded || had_time,
             "promise broken: {attempt} does not wait for {name}, which had no time yet to come back"
