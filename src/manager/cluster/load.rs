@@ -66,7 +66,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
     image.tasks.into_iter().for_each(|row| cluster.load_task(row));
     image.attempts.into_iter().for_each(|row| cluster.load_attempt(row));
     cluster.jobs.settle();
-    cluster.load_results(image.results, image.ages, image.hours, now.mono);
+    cluster.load_results(image.results, image.ages, (image.hours, image.minutes), now.mono);
     cluster.fill_queue();
     cluster.grant_leases(now.mono);
     cluster

@@ -18,7 +18,7 @@ pub enum Timer {
     /// Old jobs are left over to be forgotten.
     Trim,
     /// Results are an hour older.
-    Hour,
+    PartOfHour,
     /// Old results are left over to be removed.
     Results,
 }
