@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use futures_util::future::join_all;
-use protocol::api::{Reply, Request, TaskQuery, Waited};
+use protocol::api::{RefusalKind, Reply, Request, TaskQuery, Waited};
 use protocol::file::FileRef;
 use protocol::id::{JobId, Target, TaskId};
 use protocol::job::{Array, JobFile, JobSpec, TaskState};
@@ -156,7 +156,11 @@ pub async fn let_pass(client: &Client, files: &[FileName], context: &Context) {
         let file = FileRef { owner: None, name: name.clone() };
         client.call(Request::FileRemove { file })
     });
-    let left = join_all(removed).await.iter().filter(|removed| removed.is_err()).count();
+    let is_left = |removed: &Result<Reply, ClientError>| match removed {
+        Err(ClientError::Refused(refusal)) => refusal.kind != RefusalKind::NotFound,
+        removed => removed.is_err(),
+    };
+    let left = join_all(removed).await.iter().filter(|removed| is_left(removed)).count();
     if let Some(first) = files.first().filter(|_| left > 0) {
         let (files, they) = (count(left as u64, "file"), if left == 1 { "is" } else { "are" });
         context.note(format_args!(

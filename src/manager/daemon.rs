@@ -188,6 +188,11 @@ impl Manager {
             std::future::pending().await
         });
         tasks.spawn(observe(heart.clone(), own, observer));
+        let (looking, halves) = (heart.clone(), files.clone());
+        tasks.spawn(async move {
+            agents::look_after_halves(&looking, &halves).await;
+            Ok(())
+        });
         tasks.spawn(tidy(files));
         tasks.spawn(async move { Ok(agents::serve(ssh, host_key, &config, agents).await?) });
         // Not running under systemd is no error.

@@ -1,9 +1,10 @@
 //! Full disks and full quotas.
 
 use protocol::api::RefusalKind;
+use protocol::job::JobSpec;
 
-use crate::common::{folder, said};
-use crate::kit::{Disk, Manager, Raw};
+use crate::common::{folder, said, until};
+use crate::kit::{Disk, Manager, Raw, submit};
 use crate::place::{Place, noise, told};
 use crate::wire::{Wire, upload};
 
@@ -31,7 +32,7 @@ fn nobody_keeps_more_than_the_quota_however_it_comes() {
     let (wire, _) = Wire::begin(&place, upload("other", None, Some("tag")));
     let mut wire = wire.from(0);
     assert!(wire.chunks(&noise("other", MIB / 4)));
-    crate::common::until("it is there", || (place.halves().first()?.metadata().ok()?.len() > 200_000).then_some(()));
+    until("it is there", || (place.halves().first()?.metadata().ok()?.len() > 200_000).then_some(()));
     let (code, _) = told(&place.feed(&["put", "-", "--name", "more"], &noise("more", MIB / 3)));
     assert_eq!(code, 3);
     drop(wire);
@@ -63,7 +64,7 @@ fn a_disk_that_is_full_in_the_middle_refuses_the_upload_and_takes_nothing_with_i
     assert_eq!(refusal.kind, RefusalKind::Unavailable);
     assert!(refusal.message.contains("the manager's disk is full; nothing of it was kept"), "{refusal}");
     let halves = || std::fs::read_dir(disk.path.join("state/uploads/root")).map_or(0, |halves| halves.count());
-    crate::common::until("its room is free again", || (halves() == 0).then_some(()));
+    until("its room is free again", || (halves() == 0).then_some(()));
     let (code, why) = told(&put("small"));
     assert!(code == 4 && why.contains("nothing new is accepted until there is room"), "{why}");
 
@@ -71,5 +72,41 @@ fn a_disk_that_is_full_in_the_middle_refuses_the_upload_and_takes_nothing_with_i
     assert_eq!(manager.verb(&["file", "cat", "small"]).stdout, noise("small", 1000));
     let done = put("small");
     assert!(done.status.success(), "{}", said(&done));
+    manager.ends();
+}
+
+#[test]
+fn a_stop_settles_what_waits_for_a_manager_without_room() {
+    let here = folder();
+    let Some(disk) = Disk::new(here.path().join("disk"), "128m") else {
+        test_support::leave_out!("mounting needs root");
+    };
+    let manager = Manager::on(here.path(), &disk.path.join("state"), "127.0.0.1:0", |_| {});
+    let _worker = manager.worker("pi-1", &here.path().join("pi-1"));
+    until("pi-1 is up", || manager.is_up("pi-1").then_some(()));
+    let flag = here.path().join("flag");
+    // More than fits where the manager has given up its reserve, too.
+    let leaves = format!("while ! [ -e {} ]; do sleep 0.01; done; head -c 40M /dev/zero > out/large", flag.display());
+    let job = submit(&manager.socket, JobSpec::of(["sh", "-c", &leaves])).unwrap().to_string();
+    until("it runs", || (manager.json(&["job", &job, "--json"])["state"] == "running").then_some(()));
+    let ballast = disk.fill(0);
+    std::fs::write(&flag, "").unwrap();
+    let log = || std::fs::read_to_string(here.path().join("pi-1.log")).unwrap_or_default();
+    let refused = "could not be delivered, trying again: the manager does not take it: the manager's disk";
+    until("the manager does not take it", || log().contains(refused).then_some(()));
+    assert_eq!(manager.json(&["job", &job, "--json"])["state"], "running", "it waits for room");
+
+    let done = until("the stop is taken", || Some(manager.verb(&["stop", &job])).filter(|done| done.status.success()));
+    assert!(done.status.success(), "{}", said(&done));
+    let waited = manager.verb(&["wait", &job]);
+    assert!(waited.status.success(), "it ended as it did: {}", said(&waited));
+    let events = String::from_utf8(manager.verb(&["event"]).stdout).unwrap();
+    let told = format!("what task {job}.0 left was not kept: its task was stopped before the manager could keep it (");
+    assert!(events.contains(&told), "{events}");
+    let halves = std::fs::read_dir(disk.path.join("state/arriving/pi-1")).map_or(0, |halves| halves.count());
+    assert_eq!(halves, 0);
+    std::fs::remove_file(&ballast).unwrap();
+    let again = manager.verb(&["run", "--wait", "--", "sh", "-c", "echo small > out/small"]);
+    assert!(again.status.success(), "{}", said(&again));
     manager.ends();
 }

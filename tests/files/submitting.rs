@@ -26,6 +26,15 @@ fn job(place: &Place, words: &[&str]) -> Value {
     serde_json::from_str(&spec).unwrap()
 }
 
+/// So many lines, split into as many parts.
+fn split(place: &Place, parts: usize) {
+    let lines: String = (0..parts).map(|n| format!("{n}\n")).collect();
+    std::fs::write(place.path("numbers"), lines).unwrap();
+    let text =
+        format!("[split]\nfile = \"numbers\"\nby = \"lines\"\nchunks = {parts}\nmap = [\"wc\", \"{{input}}\"]\n");
+    std::fs::write(place.path("split.toml"), text).unwrap();
+}
+
 /// A script and two things for it, one of them a folder, both called otherwise than plainly.
 fn place() -> Place {
     let place = Place::new();
@@ -123,4 +132,19 @@ fn a_split_is_brought_in_parts_that_only_its_job_has() {
     let (code, why) = told(&submit(&place, &["split.toml"]));
     assert!(code != 0 && why.contains("pi-99"), "{why}");
     assert_eq!(place.names(), ["run.sh"]);
+}
+
+#[test]
+fn the_same_split_submitted_several_times_at_once_is_as_many_jobs() {
+    let place = Place::new();
+    split(&place, 30);
+    std::thread::scope(|scope| {
+        let submitted: Vec<_> = (0..4).map(|_| scope.spawn(|| submit(&place, &["split.toml"]))).collect();
+        for one in submitted {
+            let done = one.join().unwrap();
+            assert!(done.status.success(), "{}", said(&done));
+        }
+    });
+    assert_eq!(place.manager().json(&["job", "--json"]).as_array().map(Vec::len), Some(4));
+    assert_eq!(place.names(), Vec::<String>::new());
 }

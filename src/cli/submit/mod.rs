@@ -32,8 +32,9 @@ use protocol::unit::Bytes;
 
 use self::plan::Plan;
 use super::context::Context;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, Kind};
 use super::file;
+use super::interrupt::Interrupts;
 use super::run::{self, Order};
 use crate::client::Client;
 use crate::document::Mistake;
@@ -101,13 +102,27 @@ pub async fn submit(args: SubmitArgs, context: &Context) -> Result<Exit, Failure
         check::tell(&plan, context)?;
         return Ok(Exit::OK);
     }
-    let kept = keep(&mut plan, context).await;
-    let passing =
-        plan.uploads.iter().filter(|upload| upload.part.is_some()).map(|upload| upload.name.clone()).collect();
-    let order = Order { spec: plan.spec, waits: args.wait, collect: args.collect, passing };
+    let mut interrupts = Interrupts::watch().map_err(|error| Failure::new(Kind::Fault, error))?;
+    let kept = tokio::select! {
+        kept = keep(&mut plan, context) => kept,
+        () = interrupts.next() => {
+            give_up(&plan, context).await;
+            return Ok(Exit::INTERRUPTED);
+        }
+    };
+    let order = Order { passing: plan.parts(), spec: plan.spec, waits: args.wait, collect: args.collect };
     // From here on the exit code is the program's.
     if args.wait && order.is_single() { kept.map_err(Failure::beside_a_program) } else { kept }?;
-    run::carry_out(order, context).await
+    if args.wait {
+        return run::carry_out(order, context).await;
+    }
+    tokio::select! {
+        done = run::carry_out(order, context) => done,
+        () = interrupts.next() => {
+            context.note("left before the manager answered; see whether it took the job with: bramble job");
+            Ok(Exit::INTERRUPTED)
+        }
+    }
 }
 
 fn plan_of(path: &Path) -> Result<Plan, Mistake> {
@@ -151,26 +166,36 @@ async fn keep(plan: &mut Plan, context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     let address = context.address()?;
-    let mut parts = vec![];
+    plan.call_parts_otherwise().map_err(|error| Failure::new(Kind::Fault, error))?;
     for (upload, given) in plan.uploads.iter().zip(&mut plan.spec.files) {
         let kept = match file::keep(&address, &upload.name, &upload.source, context).await {
             Ok(kept) => kept.file,
             Err(failure) => {
-                // There is no job that they could be for.
-                if let Ok(client) = Client::connect(&address).await {
-                    run::let_pass(&client, &parts, context).await;
-                }
+                give_up(plan, context).await;
                 return Err(failure);
             }
         };
         given.hash = Some(kept.hash);
-        match &upload.part {
-            Some(_) => parts.push(upload.name.clone()),
-            None => context.hint(format_args!("{}: kept, {}", kept.name, Bytes(kept.size))),
+        if upload.part.is_none() {
+            context.hint(format_args!("{}: kept, {}", kept.name, Bytes(kept.size)));
         }
     }
-    if let Some((file, _)) = plan.split.as_ref().filter(|_| !parts.is_empty()) {
-        context.hint(format_args!("{file}: brought in {}", count(parts.len() as u64, "part")));
+    if let Some((file, sizes)) = &plan.split {
+        context.hint(format_args!("{file}: brought in {}", count(sizes.len() as u64, "part")));
     }
     Ok(())
+}
+
+/// There is no job that its parts could be for.
+async fn give_up(plan: &Plan, context: &Context) {
+    let parts = plan.parts();
+    if parts.is_empty() {
+        return;
+    }
+    // Who does not reach the manager has put nothing there, or will be told of it by the list of files.
+    if let Ok(address) = context.address()
+        && let Ok(client) = Client::connect(&address).await
+    {
+        run::let_pass(&client, &parts, context).await;
+    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use protocol::file::FileRef;
 use protocol::job::{Array, Axis, JobFile, JobSpec};
-use protocol::name::FileName;
+use protocol::name::{BadName, FileName};
 use protocol::notify::{BadNotify, Notify};
 use protocol::result::{INPUTS, OUT, Reduce};
 
@@ -22,8 +22,8 @@ use super::step::Step;
 /// What a map and a reduce call what they write.
 const PART: &str = "part";
 const RESULT: &str = "result";
-/// As long as a name can be.
-const LONGEST: usize = 255;
+/// As long as a name can be, but for the mark of a submission.
+const LONGEST: usize = 255 - 9;
 
 #[derive(Debug)]
 pub struct Plan {
@@ -64,6 +64,22 @@ struct Work {
 }
 
 impl Plan {
+    /// Names of the parts of a file that is split.
+    pub fn parts(&self) -> Vec<FileName> {
+        self.uploads.iter().filter(|upload| upload.part.is_some()).map(|upload| upload.name.clone()).collect()
+    }
+
+    /// Parts go again when the job has them. As long as two submissions of the same file call theirs alike, the first takes
+    /// away what the second has put: so each calls them by a mark of its own.
+    pub fn call_parts_otherwise(&mut self) -> Result<(), String> {
+        let mark = getrandom::u32().map_err(|error| format!("the system has no randomness to give: {error}"))?;
+        for (upload, given) in self.uploads.iter_mut().zip(&mut self.spec.files).filter(|(of, _)| of.part.is_some()) {
+            upload.name = format!("{}.{mark:08x}", upload.name).parse().map_err(|bad: BadName| bad.to_string())?;
+            given.file.name = upload.name.clone();
+        }
+        Ok(())
+    }
+
     /// `beside`: the folder that paths begin in; `called`: the submission file, in the names of what is kept for the job.
     pub fn of(draft: Draft, beside: &Path, called: &str) -> Result<Self, Wrong> {
         let mut bring = Bring::beside(beside);

@@ -48,7 +48,8 @@ pub async fn receive(agents: &Agents, one: Incoming, node: NodeName) {
         }
         Ok(Ok(Some(BulkHello::Result { attempt, left, tag }))) => {
             let Agents { heart, files, space, .. } = agents;
-            let taker = results::Taker { heart, files, space, node: &node, patience: results::STALLED };
+            let (patience, beside) = (results::STALLED, space.of_one_node());
+            let taker = results::Taker { heart, files, space, node: &node, patience, beside };
             let (ahead, wire) = reader.into_parts();
             let (read, write) = tokio::io::split(wire);
             let read = AsyncReadExt::chain(std::io::Cursor::new(ahead), read);

@@ -25,6 +25,7 @@ use super::heart::{Heart, Keys};
 use super::store::{Outputs, Space};
 
 pub use follows::Follows;
+pub use results::look_after as look_after_halves;
 
 /// How long a connection may take to say what it is for.
 const FIRST_FRAME: Duration = Duration::from_secs(10);

@@ -27,8 +27,14 @@ use crate::manager::store::Space;
 /// Without a byte.
 pub const STALLED: Duration = Duration::from_secs(60);
 /// Bytes a second that a node reads of what it looks at once more before it goes on, as a worn SD card does. One that is
-/// slower begins anew, which asks for nothing to be read twice.
+/// slower has twice the time when it comes again, and so on: what is here stays, so however often the link breaks and
+/// however slow the node is, each try gets further or gives the next one longer.
 const SLOW: u64 = 4 << 20;
+/// Doublings at most: that is 4 kB a second.
+const MOST_DOUBLED: u32 = 10;
+
+/// Between two looks at what broke off.
+const LOOKED_AFTER: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy)]
 pub struct Brought {
@@ -44,6 +50,9 @@ pub struct Taker<'a> {
     pub space: &'a Space,
     pub node: &'a NodeName,
     pub patience: Duration,
+    /// What all that this node has arriving may take together, but for the largest of it: one result may have all the room
+    /// there is, and no number of them.
+    pub beside: u64,
 }
 
 /// Why it goes no further.
@@ -111,9 +120,16 @@ impl Taker<'_> {
             return Err(later(why));
         }
         let failed = |error: io::Error| refused(format!("the manager could not keep it: {error}"), false);
-        let (halves, node, key) = (self.files.arriving.clone(), self.node.clone(), key(attempt, left, tag));
-        let begun = self.files.work(move || halves.begin_instead(node.as_str(), key, OF_ATTEMPT));
-        let mut part = begun.await.map_err(failed)?;
+        let (halves, node, key) = (self.files.arriving.clone(), self.node.clone(), key(left, tag));
+        let beside = self.beside;
+        let begun = self.files.work(move || {
+            let part = halves.begin_of(node.as_str(), attempt, key, left.size)?;
+            Ok((part, halves.all_but_one_fit(node.as_str(), beside)))
+        });
+        let (mut part, fits) = begun.await.map_err(failed)?;
+        if !fits {
+            return Err(later(format!("{} is bringing as much as it may at a time already", self.node)));
+        }
         let arriving = Arriving::into(self.files, &mut part, left.size).await.map_err(failed)?;
         match self.space.lacks(left.size - arriving.length()) {
             Some(why) => Err(later(why)),
@@ -133,17 +149,18 @@ impl Taker<'_> {
         R: AsyncRead + Unpin,
     {
         let mut frames = FrameReader::new(read);
-        let reading = Duration::from_secs(arriving.length() / SLOW);
-        let ResultBegin { from } = match timeout(self.patience + reading, frames.next()).await {
+        let reading = self.patience + Duration::from_secs(arriving.length() / SLOW);
+        let looking = reading.saturating_mul(1 << part.slow_looks().min(MOST_DOUBLED));
+        let ResultBegin { from } = match timeout(looking, frames.next()).await {
             Ok(Ok(Some(begin))) => begin,
             // The link broke: the next goes on.
             Ok(_) => return Err(Ended::Gone),
-            // The next would take as long to read what is here, and be let go as well, and so for ever.
             Err(_) => {
-                part.discard();
+                part.looked_at(false);
                 return Err(Ended::Gone);
             }
         };
+        part.looked_at(true);
         if from == 0 {
             arriving = arriving.begin_anew(self.files).await?;
         } else if from != arriving.length() {
@@ -232,14 +249,34 @@ fn refused(reason: String, for_good: bool) -> ResultReply {
     ResultReply::Refused { reason, for_good }
 }
 
-/// Bytes of a key that tell the attempt.
-const OF_ATTEMPT: usize = 16;
+/// Stands for what is brought, beside who brings it and of which attempt: what broke off goes on only where this is the
+/// same.
+fn key(left: Left, tag: ContentHash) -> ContentHash {
+    ContentHash(*blake3::hash(format!("{} {tag}", left.size).as_bytes()).as_bytes())
+}
 
-/// Stands for what is brought, beside who brings it: what broke off goes on only where all of this is the same, and gives
-/// way to another one of the same attempt.
-fn key(attempt: AttemptId, left: Left, tag: ContentHash) -> ContentHash {
-    let mut key = *blake3::hash(attempt.to_string().as_bytes()).as_bytes();
-    let content = blake3::hash(format!("{} {tag}", left.size).as_bytes());
-    key[OF_ATTEMPT..].copy_from_slice(&content.as_bytes()[OF_ATTEMPT..]);
-    ContentHash(key)
+/// Looks after what broke off, for as long as the manager is up.
+pub async fn look_after(heart: &Heart, files: &Room) {
+    loop {
+        let (halves, heart) = (files.arriving.of_attempts(), heart.clone());
+        if !halves.is_empty() {
+            let_go(halves, &heart, files).await;
+        }
+        tokio::time::sleep(LOOKED_AFTER).await;
+    }
+}
+
+/// What broke off, and nobody will bring the rest: its attempt has ended without it, or is not remembered any more, or its
+/// node is not.
+async fn let_go(halves: Vec<(NodeName, AttemptId)>, heart: &Heart, files: &Room) {
+    // A manager that cannot say so now is asked again.
+    let Ok(Told::Unwanted(gone)) = heart.ask(|call| Input::Unwanted { call, halves }).await else { return };
+    let arriving = files.arriving.clone();
+    let forgotten = files.work(move || {
+        arriving.forget(&gone);
+        Ok(())
+    });
+    if let Err(error) = forgotten.await {
+        tracing::warn!("halves of results that nobody will bring stay: {error}");
+    }
 }

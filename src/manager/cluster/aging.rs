@@ -1,8 +1,9 @@
 //! Results that go by themselves: those that somebody has collected some time ago, those that nobody did for long, and the
 //! oldest, where all of them take too much. What nobody has collected does not go without a warning.
 //!
-//! Ages are counted in hours that the manager is up and has any results: clocks on the wall jump. Nothing grows older before
-//! its job has ended.
+//! Ages are counted in hours that the manager is up and has any results: clocks on the wall jump. Every ten minutes of them are
+//! written down, so that one that is never up for long lets results go too, and an SD card hardly notices. Nothing grows
+//! older before its job has ended.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,9 @@ use super::results::{KeptResult, Lot};
 use super::timers::Timer;
 use super::turn::Turn;
 
-const HOUR_MS: u64 = 3_600_000;
+/// Of an hour: what is counted at once.
+const MINUTES: u64 = 10;
+const MINUTES_MS: u64 = MINUTES * 60_000;
 /// Between the warning and what it warns of, where so much is kept twice as long at least.
 const WARNING: u64 = 24;
 /// The most warnings and removals of one turn; the rest follows in the next.
@@ -54,19 +57,24 @@ impl Cluster {
     pub(super) fn count_hours(&mut self, now: Mono) {
         if !self.results.counting && !self.results.is_empty() {
             self.results.counting = true;
-            self.timers.set(now.plus(HOUR_MS), Timer::Hour);
+            self.timers.set(now.plus(MINUTES_MS), Timer::PartOfHour);
         }
     }
 
-    pub(super) fn hour_due(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn part_of_hour_due(&mut self, turn: &mut Turn<'_>) {
         self.results.counting = false;
         if self.results.is_empty() {
             return;
         }
-        self.results.hours += 1;
-        turn.persist(Change::Hours(self.results.hours));
+        self.results.minutes += MINUTES;
+        if self.results.minutes >= 60 {
+            self.results.minutes = 0;
+            self.results.hours += 1;
+            self.agenda.age = true;
+        }
+        let (hours, minutes) = (self.results.hours, self.results.minutes);
+        turn.persist(Change::Hours { hours, minutes });
         self.count_hours(turn.now.mono);
-        self.agenda.age = true;
     }
 
     /// Its job has ended.

@@ -51,8 +51,11 @@ pub enum Change {
     ResultGone(AttemptId),
     /// How old the results of a job are; `None` where it has not ended, or has none any more.
     Age(JobId, Option<Age>),
-    /// So many hours results have been looked after.
-    Hours(u64),
+    /// So long results have been looked after.
+    Hours {
+        hours: u64,
+        minutes: u64,
+    },
     /// No version has this content any more, no job was given it, and no result is this. Its bytes go after the commit.
     ContentGone(ContentHash),
     /// Somebody is to be told that a job has ended.
@@ -304,6 +307,8 @@ pub struct Image {
     pub texts: Vec<TextRow>,
     pub grants: Vec<GrantRow>,
     pub hours: u64,
+    /// Beyond those.
+    pub minutes: u64,
     /// The highest numbers ever given, so that none is given twice, even where its rows are gone.
     pub last_job: u32,
     pub last_event: u64,

@@ -21,8 +21,9 @@ use super::turn::Turn;
 const MOST_ENDING: usize = 16;
 
 impl Cluster {
-    pub(super) fn load_results(&mut self, rows: Vec<ResultRow>, ages: Vec<(JobId, Age)>, hours: u64, now: Mono) {
-        self.results.hours = hours;
+    pub(super) fn load_results(&mut self, rows: Vec<ResultRow>, ages: Vec<(JobId, Age)>, up: (u64, u64), now: Mono) {
+        let (hours, minutes) = up;
+        (self.results.hours, self.results.minutes) = (hours, minutes);
         for row in rows {
             let attempt = row.attempt;
             let Some(owner) = self.owner_of(attempt.task.job) else { continue };
@@ -127,6 +128,18 @@ impl Cluster {
             true => Err(Refusal::refused(format!("the end of {attempt} was told before"))),
             false => Err(never(format!("{attempt} was not given to {node}"))),
         }
+    }
+
+    /// Whether this node has yet to bring what that attempt left: it said that it holds it, or is away and may say so when
+    /// it is back.
+    pub(super) fn will_bring(&self, node: &NodeName, attempt: AttemptId) -> bool {
+        let Some((on, there)) = self.nodes.find(node).and_then(|on| Some((on, self.nodes.get(on)?))) else {
+            return false;
+        };
+        let away = there.link.is_none();
+        let late = || (away || there.late.contains(&attempt)) && self.may_be_late(attempt, on);
+        let open = self.is_live(attempt, on) || away && self.may_take_back(attempt, on) || late();
+        open && self.results.of(attempt).is_none()
     }
 
     fn was_its_own(&self, attempt: AttemptId, on: NodeIx) -> bool {

@@ -67,7 +67,7 @@ pub fn load(config: ClusterConfig, image: Image, now: Now) -> Cluster {
     image.attempts.into_iter().for_each(|row| cluster.load_attempt(row));
     cluster.jobs.settle();
     cluster.load_runs(image.runs, image.answers);
-    cluster.load_results(image.results, image.ages, image.hours, now.mono);
+    cluster.load_results(image.results, image.ages, (image.hours, image.minutes), now.mono);
     cluster.fill_queue();
     cluster.grant_leases(now.mono);
     cluster

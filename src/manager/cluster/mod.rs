@@ -209,6 +209,10 @@ impl Cluster {
                 let planned = self.plan_result(&node, attempt, turn);
                 turn.tell(call, planned.unwrap_or_else(Told::Refused));
             }
+            Input::Unwanted { call, mut halves } => {
+                halves.retain(|(node, attempt)| !self.will_bring(node, *attempt));
+                turn.tell(call, Told::Unwanted(halves));
+            }
             Input::KeepResult { call, node, attempt, left, hash } => {
                 let kept = self.keep_result(&node, attempt, left, hash, turn);
                 turn.tell(call, kept.map_or_else(Told::Refused, |()| Told::Kept));
@@ -249,7 +253,7 @@ impl Cluster {
             Timer::Files(node) => self.files_due(node),
             Timer::Tokens => self.tokens_due(turn),
             Timer::Trim => self.agenda.trim = true,
-            Timer::Hour => self.hour_due(turn),
+            Timer::PartOfHour => self.part_of_hour_due(turn),
             Timer::Results => self.agenda.age = true,
             Timer::Runs => self.expect_nobody(),
         }

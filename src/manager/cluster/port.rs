@@ -113,6 +113,12 @@ pub enum Input {
         node: NodeName,
         attempt: AttemptId,
     },
+    /// Of these attempts half of what they left is here: which of them will nobody bring any more? Answered with
+    /// [`Told::Unwanted`].
+    Unwanted {
+        call: CallId,
+        halves: Vec<(NodeName, AttemptId)>,
+    },
     /// What an attempt left is on the disk, whole and for certain. Answered with [`Told::Kept`].
     KeepResult {
         call: CallId,
@@ -273,6 +279,7 @@ pub enum Told {
     Given(u64),
     /// Whose job it is.
     Owner(PersonName),
+    Unwanted(Vec<(NodeName, AttemptId)>),
     Kept,
 }
 

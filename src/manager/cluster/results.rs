@@ -20,6 +20,8 @@ pub struct Results {
     size: u64,
     /// Counted while there are any.
     pub hours: u64,
+    /// Beyond those.
+    pub minutes: u64,
     pub counting: bool,
 }
 

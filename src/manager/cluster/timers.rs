@@ -20,7 +20,7 @@ pub enum Timer {
     /// Nodes have had the time to come back, on which answers of runs wait.
     Runs,
     /// Results are an hour older.
-    Hour,
+    PartOfHour,
     /// Old results are left over to be removed.
     Results,
 }

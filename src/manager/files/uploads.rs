@@ -1,9 +1,13 @@
-//! Half uploads: `uploads/PERSON/KEY.part`, and those of results, `arriving/NODE/KEY.part`, where an upload that broke off goes on when it comes again. The key stands for
-//! what is uploaded; an upload without one is gone when it breaks off.
+//! Half uploads: `uploads/PERSON/KEY.part`, and those of results, `arriving/NODE/17.0#1.KEY.part`, where an upload that broke
+//! off goes on when it comes again. The key stands for what is uploaded; an upload without one is gone when it breaks off.
 //!
 //! They promise nothing: they are not synced, and what they hold is looked at again before anybody builds on it. Nobody
 //! came back for a day, and they go. The day is measured by a clock that does not jump; only the age of what an earlier
-//! manager left is told by the clock on the wall, and what seems to come from the future is as good as new.
+//! manager left is told by the clock on the wall, and what seems to come from the future is as good as new. Of a result there is
+//! one half for each attempt, and it goes before that when nobody will bring the rest.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -14,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use protocol::file::ContentHash;
+use protocol::id::AttemptId;
 use protocol::name::{NodeName, PersonName};
 
 use crate::manager::store::lasting;
@@ -26,6 +31,8 @@ const PART: &str = "part";
 #[derive(Debug, Clone)]
 pub struct Uploads {
     root: PathBuf,
+    /// Whether each is what an attempt left.
+    of_attempts: bool,
     halves: Arc<Mutex<Halves>>,
 }
 
@@ -39,7 +46,12 @@ struct Halves {
 struct Half {
     /// The person's or node's who brings it.
     whose: String,
+    attempt: Option<AttemptId>,
     key: Option<ContentHash>,
+    /// What it was to have when it was last begun.
+    announced: u64,
+    /// Times in a row that what is here was looked at for too long.
+    slow: u32,
     /// `None` while somebody writes to it.
     idle: Option<Idle>,
 }
@@ -60,12 +72,12 @@ impl Idle {
 impl Uploads {
     /// What people bring.
     pub fn new(state: &Path) -> Self {
-        Self { root: state.join("uploads"), halves: Arc::default() }
+        Self { root: state.join("uploads"), of_attempts: false, halves: Arc::default() }
     }
 
     /// What nodes bring: of results.
     pub fn of_nodes(state: &Path) -> Self {
-        Self { root: state.join("arriving"), halves: Arc::default() }
+        Self { root: state.join("arriving"), of_attempts: true, halves: Arc::default() }
     }
 
     /// Looks at what an earlier manager left.
@@ -83,14 +95,14 @@ impl Uploads {
                 if path.extension().is_none_or(|extension| extension != PART) {
                     continue;
                 }
-                let key = path.file_stem().and_then(|stem| stem.to_str()?.parse::<ContentHash>().ok());
-                if key.is_none() {
+                let Some((attempt, key)) = path.file_stem().and_then(|stem| self.read_name(stem.to_str()?)) else {
                     fs::remove_file(&path)?;
                     continue;
-                }
+                };
                 let before = wall.duration_since(file.metadata()?.modified()?).unwrap_or_default();
                 let idle = Some(Idle { since: now, before });
-                halves.known.insert(path, Half { whose: whose.clone(), key, idle });
+                let half = Half { whose: whose.clone(), attempt, key: Some(key), announced: 0, slow: 0, idle };
+                halves.known.insert(path, half);
             }
         }
         halves.tidy(now);
@@ -104,11 +116,30 @@ impl Uploads {
 
     /// A file to write into: what there is of it, where there is a key and nobody else is writing to it.
     pub fn begin(&self, whose: &str, key: Option<ContentHash>) -> io::Result<Part> {
+        self.begin_one(whose, None, key, 0)
+    }
+
+    /// The same of what an attempt left, which has so many bytes. What began otherwise is of no more use.
+    pub fn begin_of(&self, whose: &str, attempt: AttemptId, key: ContentHash, announced: u64) -> io::Result<Part> {
+        self.halves().remove_where(|half| {
+            half.whose == whose && half.attempt == Some(attempt) && half.key.is_some_and(|other| other != key)
+        });
+        self.begin_one(whose, Some(attempt), Some(key), announced)
+    }
+
+    fn begin_one(
+        &self,
+        whose: &str,
+        attempt: Option<AttemptId>,
+        key: Option<ContentHash>,
+        announced: u64,
+    ) -> io::Result<Part> {
         let folder = self.root.join(whose);
         lasting::make(&folder, 0o700)?;
         let mut halves = self.halves();
         halves.tidy(Instant::now());
-        let path = key.map(|key| folder.join(format!("{key}.{PART}")));
+        let name = |key| attempt.map_or_else(|| format!("{key}.{PART}"), |attempt| format!("{attempt}.{key}.{PART}"));
+        let path = key.map(|key| folder.join(name(key)));
         let free = |path: &PathBuf| halves.known.get(path).is_none_or(|half| half.idle.is_some());
         let (path, lasts) = match path.filter(free) {
             Some(path) => (path, true),
@@ -118,25 +149,55 @@ impl Uploads {
             }
         };
         let file = File::options().read(true).write(true).create(true).truncate(!lasts).mode(0o600).open(&path)?;
-        halves.known.insert(path.clone(), Half { whose: whose.to_owned(), key, idle: None });
+        let slow = halves.known.get(&path).map_or(0, |half| half.slow);
+        let half = Half { whose: whose.to_owned(), attempt, key, announced, slow, idle: None };
+        halves.known.insert(path.clone(), half);
         halves.thin_out(whose);
         Ok(Part { uploads: self.clone(), file: Some(file), path, lasts })
     }
 
-    /// The same; what begins with the same bytes of a key, and goes on otherwise, is of no more use.
-    pub fn begin_instead(&self, whose: &str, key: ContentHash, same: usize) -> io::Result<Part> {
-        let useless = |half: &Half| {
-            let another = half.key.is_some_and(|other| other != key && other.0[..same] == key.0[..same]);
-            half.whose == whose && half.idle.is_some() && another
+    /// What the name of a half says.
+    fn read_name(&self, name: &str) -> Option<(Option<AttemptId>, ContentHash)> {
+        let (attempt, key) = match name.rsplit_once('.') {
+            Some((attempt, key)) => (Some(attempt.parse().ok()?), key),
+            None => (None, name),
         };
-        self.halves().known.retain(|path, half| {
-            let useless = useless(half);
-            if useless {
-                remove(path);
-            }
-            !useless
+        (attempt.is_some() == self.of_attempts).then_some((attempt, key.parse().ok()?))
+    }
+
+    /// Attempts whose halves wait for somebody to go on with them, and the nodes that brought them.
+    pub fn of_attempts(&self) -> Vec<(NodeName, AttemptId)> {
+        let halves = self.halves();
+        let waiting = halves.known.values().filter(|half| half.idle.is_some());
+        waiting.filter_map(|half| Some((half.whose.parse().ok()?, half.attempt?))).collect()
+    }
+
+    /// Nobody will bring the rest of these. What somebody brings at this moment stays.
+    pub fn forget(&self, gone: &[(NodeName, AttemptId)]) {
+        self.halves().remove_where(|half| {
+            gone.iter().any(|(node, attempt)| half.whose == node.as_str() && half.attempt == Some(*attempt))
         });
-        self.begin(whose, Some(key))
+    }
+
+    /// Whether all halves of this node, but for the largest of them, take no more than `most` together, each that is being
+    /// written to as much as it was said to have. Idle ones give way to that, the oldest first.
+    pub fn all_but_one_fit(&self, whose: &str, most: u64) -> bool {
+        let mut halves = self.halves();
+        loop {
+            let sizes: Vec<u64> = halves
+                .known
+                .iter()
+                .filter(|(_, half)| half.whose == whose)
+                .map(|(path, half)| half.takes(path))
+                .collect();
+            let largest = sizes.iter().max().copied().unwrap_or_default();
+            if sizes.into_iter().fold(0, u64::saturating_add) - largest <= most {
+                return true;
+            }
+            if !halves.remove_oldest(whose) {
+                return false;
+            }
+        }
     }
 
     /// Bytes that this person's halves take, but for one. Idle ones give way, the oldest first, until the rest is no
@@ -157,14 +218,26 @@ impl Uploads {
     }
 }
 
+impl Half {
+    fn takes(&self, path: &Path) -> u64 {
+        let there = fs::metadata(path).map_or(0, |found| found.len());
+        if self.idle.is_some() { there } else { there.max(self.announced) }
+    }
+}
+
 impl Halves {
     fn tidy(&mut self, now: Instant) {
+        self.remove_where(|half| half.idle.is_some_and(|idle| idle.age(now) >= DAY));
+    }
+
+    /// Never what somebody writes to.
+    fn remove_where(&mut self, gone: impl Fn(&Half) -> bool) {
         self.known.retain(|path, half| {
-            let old = half.idle.is_some_and(|idle| idle.age(now) >= DAY);
-            if old {
+            let gone = half.idle.is_some() && gone(half);
+            if gone {
                 remove(path);
             }
-            !old
+            !gone
         });
     }
 
@@ -217,6 +290,17 @@ impl Part {
         self.file.take().ok_or_else(|| io::Error::other("this half upload is being written to already"))
     }
 
+    /// How often in a row what is here was looked at for too long by who is to go on with it.
+    pub fn slow_looks(&self) -> u32 {
+        self.uploads.halves().known.get(&self.path).map_or(0, |half| half.slow)
+    }
+
+    pub fn looked_at(&self, in_time: bool) {
+        if let Some(half) = self.uploads.halves().known.get_mut(&self.path) {
+            half.slow = if in_time { 0 } else { half.slow + 1 };
+        }
+    }
+
     /// It takes no more room, and nobody goes on with it.
     pub fn discard(mut self) {
         self.lasts = false;
@@ -235,140 +319,5 @@ impl Drop for Part {
             remove(&self.path);
             halves.known.remove(&self.path);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-
-    struct Disk {
-        folder: tempfile::TempDir,
-        uploads: Uploads,
-    }
-
-    impl Disk {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let uploads = Uploads::new(folder.path());
-            uploads.sweep().unwrap();
-            Self { folder, uploads }
-        }
-
-        /// The manager starts anew.
-        fn again(&mut self) {
-            self.uploads = Uploads::new(self.folder.path());
-            self.uploads.sweep().unwrap();
-        }
-
-        fn write(&self, key: u8, bytes: usize) -> Part {
-            let mut part = self.uploads.begin(ana(), Some(ContentHash([key; 32]))).unwrap();
-            part.file().unwrap().write_all(&vec![0; bytes]).unwrap();
-            part
-        }
-
-        fn names(&self) -> usize {
-            fs::read_dir(self.folder.path().join("uploads/ana")).map_or(0, |names| names.count())
-        }
-
-        fn backdate(&self, by: Duration) {
-            let past = Instant::now();
-            for half in self.uploads.halves().known.values_mut() {
-                half.idle = half.idle.map(|_| Idle { since: past, before: by });
-            }
-        }
-    }
-
-    fn ana() -> &'static str {
-        "ana"
-    }
-
-    fn length(part: &mut Part) -> u64 {
-        part.file().unwrap().metadata().unwrap().len()
-    }
-
-    #[test]
-    fn an_upload_that_broke_off_is_there_when_it_comes_again() {
-        let mut disk = Disk::new();
-        drop(disk.write(1, 100));
-        assert_eq!(length(&mut disk.uploads.begin(ana(), Some(ContentHash([1; 32]))).unwrap()), 100);
-        disk.again();
-        assert_eq!(length(&mut disk.uploads.begin(ana(), Some(ContentHash([1; 32]))).unwrap()), 100);
-        assert_eq!(length(&mut disk.uploads.begin("bo", Some(ContentHash([1; 32]))).unwrap()), 0, "not hers");
-    }
-
-    #[test]
-    fn one_without_a_key_or_thrown_away_leaves_nothing() {
-        let disk = Disk::new();
-        let mut part = disk.uploads.begin(ana(), None).unwrap();
-        part.file().unwrap().write_all(b"abc").unwrap();
-        drop(part);
-        disk.write(1, 100).discard();
-        assert_eq!(disk.names(), 0);
-    }
-
-    #[test]
-    fn two_that_upload_the_same_at_once_do_not_write_into_one_file() {
-        let disk = Disk::new();
-        let one = disk.write(1, 100);
-        let mut other = disk.uploads.begin(ana(), Some(ContentHash([1; 32]))).unwrap();
-        assert_ne!(one.path(), other.path());
-        assert_eq!(length(&mut other), 0);
-    }
-
-    #[test]
-    fn what_nobody_came_back_for_in_a_day_goes() {
-        let disk = Disk::new();
-        drop(disk.write(1, 100));
-        disk.backdate(DAY - Duration::from_secs(60));
-        disk.uploads.tidy();
-        assert_eq!(disk.names(), 1);
-        disk.backdate(DAY);
-        let busy = disk.write(2, 100);
-        disk.uploads.tidy();
-        assert_eq!(disk.names(), 1, "the other is being written to");
-        drop(busy);
-    }
-
-    #[test]
-    fn what_seems_to_come_from_the_future_is_kept_for_a_day_too() {
-        let mut disk = Disk::new();
-        let path = disk.write(1, 100).path().to_owned();
-        let age = |ahead: bool, by: u64| {
-            let by = Duration::from_secs(by);
-            let at = if ahead { SystemTime::now() + by } else { SystemTime::now() - by };
-            File::options().write(true).open(&path).unwrap().set_modified(at).unwrap();
-        };
-        age(true, 50 * 365 * 86_400);
-        disk.again();
-        assert_eq!(disk.names(), 1);
-        age(false, 86_000);
-        disk.again();
-        assert_eq!(disk.names(), 1);
-        age(false, 86_500);
-        disk.again();
-        assert_eq!(disk.names(), 0);
-    }
-
-    #[test]
-    fn halves_give_way_to_what_is_uploaded_now() {
-        let disk = Disk::new();
-        drop(disk.write(1, 100));
-        disk.backdate(Duration::from_secs(60));
-        drop(disk.write(2, 100));
-        let now = disk.write(3, 10);
-        assert_eq!(disk.uploads.others(ana(), &now, 200), 200);
-        assert_eq!(disk.uploads.others(ana(), &now, 100), 100, "the older one has gone");
-        assert_eq!(length(&mut disk.uploads.begin(ana(), Some(ContentHash([2; 32]))).unwrap()), 100);
-    }
-
-    #[test]
-    fn there_are_never_many_halves_of_one_person() {
-        let disk = Disk::new();
-        for key in 0..100 {
-            drop(disk.write(key, 1));
-        }
-        assert!(disk.names() <= MOST_IDLE + 1, "{}", disk.names());
     }
 }

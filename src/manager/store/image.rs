@@ -35,6 +35,7 @@ pub fn load(db: &Connection) -> Result<Image, StoreError> {
         texts: all(db, "text", text)?,
         grants: all(db, "granted", granted)?,
         hours: number(db, "hours")?,
+        minutes: number(db, "minutes")?,
         last_job: u32::try_from(number(db, "job")?).unwrap_or(u32::MAX),
         // Written down now and then only: the newest events are always there.
         last_event: number(db, "event")?.max(newest_event(db)?),

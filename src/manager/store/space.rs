@@ -8,6 +8,8 @@ use protocol::unit::Bytes;
 
 const RESERVE: u64 = 16 << 20;
 const LOW_PERCENT: u64 = 5;
+/// Part of the disk that halves of results may take of one node, beside the largest of them.
+const OF_ONE_NODE: u64 = 8;
 
 #[derive(Debug, Clone)]
 pub struct Space {
@@ -51,6 +53,11 @@ impl Space {
         let (_, whole) = self.free()?;
         (bytes > whole - low(whole))
             .then(|| format!("it is {}, and the manager's disk has {} in all", Bytes(bytes), Bytes(whole)))
+    }
+
+    /// Bytes that halves of results may take of one node, beside the largest of them.
+    pub fn of_one_node(&self) -> u64 {
+        self.free().map_or(0, |(_, whole)| whole / OF_ONE_NODE)
     }
 
     /// Free, and in all.

@@ -143,6 +143,7 @@ fn rows() -> Image {
         notices: vec![notice(3)],
         secrets: vec![secret("token", b"x".to_vec())],
         hours: 32,
+        minutes: 50,
         last_job: 7,
         last_event: 41,
         last_file: 5,
@@ -190,7 +191,7 @@ fn changes(image: &Image) -> Vec<Change> {
     changes.extend(image.ages.iter().map(|(job, age)| Change::Age(*job, Some(*age))));
     changes.extend(image.notices.iter().cloned().map(|row| Change::Notice(row.into())));
     changes.extend(image.secrets.iter().cloned().map(Change::Secret));
-    changes.push(Change::Hours(image.hours));
+    changes.push(Change::Hours { hours: image.hours, minutes: image.minutes });
     changes
 }
 

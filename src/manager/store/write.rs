@@ -48,7 +48,10 @@ pub fn change(db: &Connection, change: &Change) -> Result<(), StoreError> {
         }
         Change::Age(job, Some(age)) => self::age(db, *job, age),
         Change::Age(job, None) => run(db, "DELETE FROM age WHERE job = ?1", params![job.0]),
-        Change::Hours(hours) => number(db, "hours", *hours),
+        Change::Hours { hours, minutes } => {
+            number(db, "hours", *hours)?;
+            number(db, "minutes", *minutes)
+        }
         Change::Secret(row) => leaving_nothing(db, |db| secret(db, row)),
         Change::SecretGone(owner, name) => leaving_nothing(db, |db| {
             let sql = "DELETE FROM secret WHERE owner = ?1 AND name = ?2";

@@ -1,14 +1,16 @@
 use link::{FrameReader, FrameWriter};
-use protocol::agent::ToAgent;
+use protocol::agent::{Finished, FromAgent, Output, ToAgent};
 use protocol::api::{EventQuery, Reply, Request};
 use protocol::event::What;
-use protocol::job::JobSpec;
+use protocol::job::{JobSpec, Outcome};
 use protocol::result::{ResultQuery, ResultView};
+use protocol::time::UnixMillis;
 use tokio::io::{DuplexStream, ReadHalf, WriteHalf, duplex, split};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::manager::cluster::LinkId;
 use crate::manager::store::{Reader, database};
 use crate::manager::tests::{Manager, admin};
 
@@ -18,7 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Scene {
     manager: Manager,
     attempt: AttemptId,
-    /// The node's link, which ends with it.
+    beside: u64,
+    link: LinkId,
+    /// The node's link ends with it.
     _orders: mpsc::Receiver<ToAgent>,
 }
 
@@ -33,7 +37,7 @@ impl Scene {
     /// With an attempt that runs on a node.
     async fn new() -> Self {
         let manager = Manager::start();
-        let mut orders = manager.node().await;
+        let (link, mut orders) = manager.linked_node().await;
         let request = Request::Submit(JobSpec::of(["true"]));
         manager.heart.ask(|call| Input::Request { call, caller: admin(), request }).await.unwrap();
         let attempt = loop {
@@ -41,7 +45,7 @@ impl Scene {
                 break order.attempt;
             }
         };
-        Self { manager, attempt, _orders: orders }
+        Self { manager, attempt, beside: u64::MAX, _orders: orders, link }
     }
 
     fn brought(&self, size: usize) -> Brought {
@@ -53,9 +57,10 @@ impl Scene {
         let (near, far) = duplex(1000);
         let (heart, files) = (self.manager.heart.clone(), self.manager.files.clone());
         let space = Space::new(self.manager.state.path());
+        let beside = self.beside;
         let taking = tokio::spawn(async move {
             let node: NodeName = "pi-1".parse().unwrap();
-            let taker = Taker { heart: &heart, files: &files, space: &space, node: &node, patience };
+            let taker = Taker { heart: &heart, files: &files, space: &space, node: &node, patience, beside };
             let (read, write) = split(far);
             taker.take(brought, read, write).await;
         });
@@ -73,6 +78,24 @@ impl Scene {
         agent.ends(of(content)).await;
         let reply = agent.hears().await;
         (offset, reply)
+    }
+
+    /// The first bytes come, and then the link breaks: two pieces at most.
+    async fn breaks_off(&self, brought: Brought, first: &[u8]) {
+        let mut agent = self.dial(brought, PATIENCE);
+        agent.hears::<ResultReply>().await;
+        agent.begins(0).await;
+        agent.write.write_all(first).await.unwrap();
+        agent.goes().await;
+    }
+
+    fn halves(&self, folder: &str) -> usize {
+        std::fs::read_dir(self.manager.state.path().join(folder)).map_or(0, |files| files.count())
+    }
+
+    async fn looks_after(&self) {
+        let files = &self.manager.files;
+        let_go(files.arriving.of_attempts(), &self.manager.heart, files).await;
     }
 
     async fn kept(&self) -> Vec<ResultView> {
@@ -165,12 +188,8 @@ async fn what_is_here_already_is_not_sent_again() {
 async fn what_broke_off_goes_on_where_it_was() {
     let scene = Scene::new().await;
     let content = content(600_000);
-    let mut agent = scene.dial(scene.brought(content.len()), PATIENCE);
-    agent.hears::<ResultReply>().await;
-    agent.begins(0).await;
     // As much as two pieces, the rest of which is lost.
-    agent.write.write_all(&content[..540_000]).await.unwrap();
-    agent.goes().await;
+    scene.breaks_off(scene.brought(content.len()), &content[..540_000]).await;
     let (offset, reply) = scene.brings(&content).await;
     assert_eq!((offset, reply), (2 * PIECE as u64, PutReply::Kept));
     assert!(scene.has(&content));
@@ -181,11 +200,7 @@ async fn what_was_packed_otherwise_meanwhile_does_not_go_on() {
     let scene = Scene::new().await;
     let content = content(600_000);
     let other = Brought { tag: ContentHash([2; 32]), ..scene.brought(content.len()) };
-    let mut agent = scene.dial(other, PATIENCE);
-    agent.hears::<ResultReply>().await;
-    agent.begins(0).await;
-    agent.write.write_all(&content[..540_000]).await.unwrap();
-    agent.goes().await;
+    scene.breaks_off(other, &content[..540_000]).await;
     assert_eq!(scene.brings(&content).await, (0, PutReply::Kept));
 }
 
@@ -238,37 +253,97 @@ async fn a_node_that_brings_nothing_more_comes_to_nothing() {
 }
 
 #[tokio::test]
-async fn a_node_that_takes_too_long_to_look_at_what_is_here_begins_anew() {
+async fn a_node_that_takes_long_to_look_at_what_is_here_has_longer_the_next_time() {
     let scene = Scene::new().await;
     let content = content(600_000);
+    scene.breaks_off(scene.brought(content.len()), &content[..540_000]).await;
+    let slow = || {
+        let halves = scene.manager.files.arriving.clone();
+        let brought = scene.brought(content.len());
+        let part = halves.begin_of("pi-1", brought.attempt, key(brought.left, brought.tag), 0).unwrap();
+        part.slow_looks()
+    };
+    for looks in 1..4 {
+        let mut looking = scene.dial(scene.brought(content.len()), Duration::from_millis(5));
+        let ready = looking.hears::<ResultReply>().await;
+        assert!(matches!(ready, ResultReply::Ready { offset, .. } if offset == 2 * PIECE as u64), "{ready:?}");
+        looking.comes_to_nothing().await;
+        assert_eq!(slow(), looks);
+    }
+    // A link that breaks takes nothing of that away.
     let mut agent = scene.dial(scene.brought(content.len()), PATIENCE);
     agent.hears::<ResultReply>().await;
-    agent.begins(0).await;
-    agent.write.write_all(&content[..540_000]).await.unwrap();
     agent.goes().await;
-    let mut slow = scene.dial(scene.brought(content.len()), Duration::from_millis(20));
-    let ready = slow.hears::<ResultReply>().await;
-    assert!(matches!(ready, ResultReply::Ready { offset, .. } if offset > 0), "{ready:?}");
-    slow.comes_to_nothing().await;
-    assert_eq!(scene.brings(&content).await, (0, PutReply::Kept));
+    assert_eq!(slow(), 3);
+    assert_eq!(scene.brings(&content).await, (2 * PIECE as u64, PutReply::Kept));
 }
 
 #[tokio::test]
 async fn what_an_attempt_left_waits_beside_the_uploads_of_its_owner_and_only_once() {
     let scene = Scene::new().await;
-    let halves =
-        |folder: &str| std::fs::read_dir(scene.manager.state.path().join(folder)).map_or(0, |files| files.count());
     for tag in 1..4 {
         let brought = Brought { tag: ContentHash([tag; 32]), ..scene.brought(600_000) };
-        let mut agent = scene.dial(brought, PATIENCE);
-        agent.hears::<ResultReply>().await;
-        agent.begins(0).await;
-        agent.write.write_all(&content(540_000)).await.unwrap();
-        agent.goes().await;
+        scene.breaks_off(brought, &content(540_000)).await;
     }
-    assert_eq!((halves("arriving/pi-1"), halves("uploads")), (1, 0));
+    assert_eq!((scene.halves("arriving/pi-1"), scene.halves("uploads")), (1, 0));
     assert_eq!(scene.brings(&content(600_000)).await, (0, PutReply::Kept));
-    assert_eq!(halves("arriving/pi-1"), 0);
+    assert_eq!(scene.halves("arriving/pi-1"), 0);
+}
+
+#[tokio::test]
+async fn a_half_goes_when_its_attempt_has_ended_without_it() {
+    let scene = Scene::new().await;
+    scene.breaks_off(scene.brought(600_000), &content(540_000)).await;
+    scene.looks_after().await;
+    assert_eq!(scene.halves("arriving/pi-1"), 1, "the rest may still come");
+    let (started_at, ended_at) = (None, UnixMillis(0));
+    let (stdout, stderr) = (Output::default(), Output::default());
+    let report = FromAgent::Finished(Finished {
+        attempt: scene.attempt,
+        outcome: Outcome::Exited(0),
+        started_at,
+        ended_at,
+        ran_ms: None,
+        out_of_memory: false,
+        stdout,
+        stderr,
+        result_lost: Some("its disk is broken".into()),
+    });
+    scene.manager.heart.report(scene.link, report).await;
+    scene.looks_after().await;
+    assert_eq!(scene.halves("arriving/pi-1"), 0);
+}
+
+#[tokio::test]
+async fn a_half_goes_with_its_node_and_at_the_start_of_a_manager() {
+    let scene = Scene::new().await;
+    scene.breaks_off(scene.brought(600_000), &content(540_000)).await;
+    // As one that stopped left it.
+    let again = Room::new(scene.manager.state.path(), scene.manager.files.contents.clone());
+    assert_eq!(again.arriving.of_attempts(), [("pi-1".parse().unwrap(), scene.attempt)]);
+    let node: NodeName = "pi-1".parse().unwrap();
+    for request in [Request::RevokeNode { node: node.clone() }, Request::RemoveNode { node }] {
+        let told = scene.manager.heart.ask(|call| Input::Request { call, caller: admin(), request }).await;
+        assert!(matches!(told, Ok(Told::Reply(_))), "{told:?}");
+    }
+    let_go(again.arriving.of_attempts(), &scene.manager.heart, &again).await;
+    assert_eq!(scene.halves("arriving/pi-1"), 0);
+}
+
+#[tokio::test]
+async fn a_node_brings_one_result_of_any_size_and_beside_it_no_more_than_its_share() {
+    let mut scene = Scene::new().await;
+    scene.beside = 1000;
+    let other = |size: usize, tag: u8| Brought { tag: ContentHash([tag; 32]), ..scene.brought(size) };
+    let mut first = scene.dial(other(600_000, 1), PATIENCE);
+    assert!(matches!(first.hears::<ResultReply>().await, ResultReply::Ready { .. }));
+    let reply = scene.dial(other(500_000, 2), PATIENCE).hears::<ResultReply>().await;
+    assert!(
+        matches!(&reply, ResultReply::Refused { for_good: false, reason } if reason.contains("pi-1 is bringing")),
+        "{reply:?}"
+    );
+    let mut small = scene.dial(other(1000, 3), PATIENCE);
+    assert!(matches!(small.hears::<ResultReply>().await, ResultReply::Ready { .. }));
 }
 
 #[tokio::test]

@@ -141,7 +141,10 @@ pub fn disk_and_memory_agree(core: &Cluster, again: &Cluster) {
     assert_eq!(core.files.used(), again.files.used());
     assert_eq!(core.results.kept(), again.results.kept());
     assert_eq!(core.results.lots().collect::<Vec<_>>(), again.results.lots().collect::<Vec<_>>());
-    assert_eq!((core.results.size(), core.results.hours), (again.results.size(), again.results.hours));
+    assert_eq!(
+        (core.results.size(), core.results.hours, core.results.minutes),
+        (again.results.size(), again.results.hours, again.results.minutes)
+    );
     assert_eq!(core.jobs.past.len(), again.jobs.past.len());
     assert_eq!(core.outbox.owed(), again.outbox.owed());
     assert_eq!(core.outbox.lists(), again.outbox.lists());

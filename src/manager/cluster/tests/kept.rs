@@ -34,6 +34,7 @@ pub struct Kept {
     pub texts: BTreeMap<ContentHash, TextRow>,
     pub grants: BTreeMap<(Option<PersonName>, ScriptName, ContentHash), GrantRow>,
     pub hours: u64,
+    pub minutes: u64,
     pub last_job: u32,
     pub last_event: u64,
     pub last_file: u64,
@@ -73,9 +74,9 @@ impl Kept {
             Change::ResultGone(attempt) => drop(self.results.remove(&attempt)),
             Change::Age(job, Some(age)) => drop(self.ages.insert(job, age)),
             Change::Age(job, None) => drop(self.ages.remove(&job)),
-            Change::Hours(hours) => {
-                assert!(hours > self.hours, "hours are counted backwards");
-                self.hours = hours;
+            Change::Hours { hours, minutes } => {
+                assert!((hours, minutes) > (self.hours, self.minutes), "hours are counted backwards");
+                (self.hours, self.minutes) = (hours, minutes);
             }
             Change::Notice(row) => {
                 assert!(row.no > self.last_notice, "a notice has the number of another: {row:?}");
@@ -160,6 +161,7 @@ impl Kept {
             texts: self.texts.values().cloned().collect(),
             grants: self.grants.values().cloned().collect(),
             hours: self.hours,
+            minutes: self.minutes,
             last_job: self.last_job,
             last_event: self.last_event,
             last_file: self.last_file,

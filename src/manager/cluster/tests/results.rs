@@ -34,6 +34,13 @@ impl World {
         self.answers.remove(&call).expect("an answer")
     }
 
+    fn wants(&mut self, node: &str, id: &str) -> bool {
+        let call = self.new_call();
+        self.put(Input::Unwanted { call, halves: vec![(name(node), attempt(id))] });
+        let Some(Told::Unwanted(gone)) = self.answers.remove(&call) else { panic!("no answer") };
+        gone.is_empty()
+    }
+
     fn results_as(&mut self, caller: &Caller, query: ResultQuery) -> Result<ResultList, String> {
         match self.ask_as(caller, Request::Results(query)) {
             Ok(Reply::Results(list)) => Ok(list),
@@ -102,6 +109,36 @@ fn limited(results_limit: u64) -> World {
 }
 
 // Who may bring it.
+
+#[test]
+fn half_of_a_result_is_wanted_for_as_long_as_its_node_may_bring_the_rest() {
+    let mut world = World::of(&[("pi-1", 3)]);
+    world.submit(array(0, 2));
+    for never in ["1.0#2", "9.0#1"] {
+        assert!(!world.wants("pi-1", never) && !world.wants("pi-9", "1.0#1"));
+    }
+    assert!(world.wants("pi-1", "1.0#1"));
+    world.leaves("pi-1", "1.0#1", 10, 1).unwrap();
+    assert!(!world.wants("pi-1", "1.0#1"), "it is here");
+    world.started("pi-1", "1.1#1");
+    world.started("pi-1", "1.2#1");
+    world.succeeds("pi-1", "1.1#1");
+    assert!(!world.wants("pi-1", "1.1#1"), "it ended without it");
+    // The node goes away, and its attempt is lost.
+    world.unlink("pi-1");
+    world.restart();
+    world.pass(10 * HOUR);
+    assert!(world.state("1.2").ended() || world.state("1.2") == TaskState::Queued);
+    assert!(world.wants("pi-1", "1.2#1"), "it may come back with it");
+    let come_back = |world: &mut World, held| {
+        world.link("pi-1", 3, held);
+        let wants = world.wants("pi-1", "1.2#1");
+        world.unlink("pi-1");
+        wants
+    };
+    assert!(come_back(&mut world, vec![held("1.2#1", true)]));
+    assert!(!come_back(&mut world, vec![]));
+}
 
 #[test]
 fn what_an_attempt_left_is_there_before_and_after_its_end() {
@@ -428,6 +465,25 @@ fn what_nobody_collects_goes_after_a_warning_and_a_day() {
     assert!(world.state("1.0").ended(), "its task is remembered");
     world.pass(2 * HOUR);
     assert_eq!(world.cluster.next_wakeup(), None, "hours are counted only for something");
+}
+
+#[test]
+fn hours_are_counted_in_parts_where_the_manager_is_never_up_for_one() {
+    let mut world = with(ClusterConfig { results_keep_hours: 2, ..ClusterConfig::default() });
+    world.has_left("ana", 10);
+    world.said();
+    for _ in 0..20 {
+        world.pass(HOUR / 4);
+        world.restart();
+        checks::disk_and_memory_agree(&world.cluster, &again(&world));
+    }
+    assert_eq!(
+        world.told_of_results(),
+        [
+            "the result of job 1 (10 B) will be removed in 1 h; collect it with: bramble result get 1",
+            "the result of job 1 (10 B) removed: kept for 2 hours"
+        ]
+    );
 }
 
 #[test]

@@ -50,6 +50,14 @@
 //! | the end of a run is told with each answer | the end of a run is told |
 //! | any node may answer for any other | given up while its node may still have it |
 //! | the number of a run is given to a job too | was given before |
+//! | a task is told the secret of that name of somebody else | is told a value that its owner never had |
+//! | a secret is removed while a job that is given it has not ended | goes, and a job that is given it has not ended |
+//! | a secret that is set is not written down | has set it |
+//! | a secret that is removed is not written down as gone | is removed |
+//! | a variable of a job that has not ended is set to what is no text | is given as a variable what cannot be one |
+//! | a job is run again without its secrets | is to run, and its owner has none |
+//! | anybody is shown, or removes, the secrets of others | is told of the secrets of somebody else |
+//! | an admin is shown their own secrets in place of somebody's | the secrets of somebody are shown |
 
 mod agenda;
 mod agent;

@@ -7,7 +7,7 @@
 //! - No node is given more than it has slots and backlog for; none that is drained or revoked is given anything.
 //! - A job is given what its files were when it was submitted, and that stays for as long as the job does; no longer.
 //! - It is given its owner's secrets and no others, as they were at some time since; they stay for as long as it has not
-//!   ended ([`secrets`]).
+//!   ended, and what is told of them is so, and told to nobody else but admins ([`secrets`]).
 //! - Who reduces what others leave begins when all of them have succeeded, with that, and waits for nobody in vain
 //!   ([`super::reduces`]).
 //! - What an attempt left is kept before its end is told, and stays until it is removed or its job forgotten ([`left`]).
@@ -38,7 +38,7 @@ use super::machine::Machine;
 use super::people::Ask;
 use super::plan::Plan;
 use super::reduces::{Reduces, reducer};
-use crate::manager::cluster::{Change, ClusterConfig, JobRow, TaskRow, Told};
+use crate::manager::cluster::{Caller, Change, ClusterConfig, JobRow, TaskRow, Told};
 
 /// Tasks that wait for the same.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -205,7 +205,7 @@ impl Promises {
             }
             Change::Person(_) | Change::Token(_) | Change::TokenGone(_) | Change::Output { .. } => {}
             Change::File(row) => drop(self.contents.insert(row.hash)),
-            Change::FileGone(_) | Change::Age(..) | Change::Hours(_) => {}
+            Change::FileGone(_) | Change::Age(..) | Change::Hours { .. } => {}
             Change::Result(row) => self.result(disk, row),
             Change::ResultGone(attempt) => self.result_gone(disk, *attempt, events),
             Change::Notice(row) => self.ends.notice(disk, row),
@@ -440,7 +440,8 @@ impl Promises {
     // What is told.
 
     /// What people are told is so, when it is told.
-    pub fn told(&self, disk: &Kept, ask: &Ask, told: &Told) {
+    pub fn told(&self, disk: &Kept, caller: &Caller, ask: &Ask, told: &Told) {
+        secrets::answered(disk, caller, ask, told);
         let (Ask::Request(request), Told::Reply(reply)) = (ask, told) else { return };
         match (request, reply) {
             (Request::Submit(spec), api::Reply::Submitted { job, tasks }) => {

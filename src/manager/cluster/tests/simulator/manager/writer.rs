@@ -106,7 +106,7 @@ impl Sim {
             if let Release::Tell(call, told) = release
                 && let Some(call) = self.people.calls.get(call)
             {
-                self.promises.told(&self.manager.disk, &call.ask, told);
+                self.promises.told(&self.manager.disk, &call.caller, &call.ask, told);
             }
             if let Release::Tell(call, Told::Kept) = release
                 && let Some(bringing) = self.bringing.get(call)

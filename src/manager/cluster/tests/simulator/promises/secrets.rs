@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::agent::Order;
+use protocol::api::{Reply, Request, Right};
 use protocol::id::TaskId;
 use protocol::job::TaskState;
 use protocol::name::{PersonName, SecretName};
@@ -10,7 +11,8 @@ use protocol::secret::{Hidden, SecretAs};
 
 use super::super::super::kept::Kept;
 use super::super::agenda::Instant;
-use crate::manager::cluster::{JobRow, SecretRow};
+use super::super::people::Ask;
+use crate::manager::cluster::{Caller, JobRow, SecretRow, Told};
 
 /// All values that each ever had, and until when; the last may still be the one it has.
 #[derive(Default)]
@@ -60,6 +62,37 @@ impl Secrets {
             let text = told.value.text().is_some() || matches!(told.given, SecretAs::File(_));
             assert!(text, "promise broken: {attempt} is given as a variable what cannot be one");
         }
+    }
+}
+
+/// What people are told of secrets is so, and is theirs to know.
+pub fn answered(disk: &Kept, caller: &Caller, ask: &Ask, told: &Told) {
+    let (Ask::Request(request), Told::Reply(Reply::Secrets(views))) = (ask, told) else { return };
+    let whose = |owner: &Option<PersonName>| {
+        let owner = owner.as_ref().unwrap_or(&caller.person);
+        let may = *owner == caller.person || caller.right == Right::Admin;
+        assert!(may, "promise broken: {} is told of the secrets of {owner}", caller.person);
+        owner.clone()
+    };
+    let shown: Vec<_> = views.iter().map(|view| (view.owner.clone(), view.name.clone())).collect();
+    match request {
+        Request::SecretSet { name, value } => {
+            let key = (caller.person.clone(), name.clone());
+            let kept = disk.secrets.get(&key).map(|row| &row.value);
+            assert_eq!(kept, Some(value), "promise broken: {} has set {name}", caller.person);
+            assert_eq!(shown, [key]);
+        }
+        Request::SecretRemove { name, owner } => {
+            let key = (whose(owner), name.clone());
+            assert!(!disk.secrets.contains_key(&key), "promise broken: {name} of {} is removed", key.0);
+            assert_eq!(shown, [key]);
+        }
+        Request::Secrets { owner } => {
+            let owner = whose(owner);
+            let there: Vec<_> = disk.secrets.keys().filter(|(of, _)| *of == owner).cloned().collect();
+            assert_eq!(shown, there, "promise broken: the secrets of {owner} are shown");
+        }
+        _ => {}
     }
 }
 
