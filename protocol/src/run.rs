@@ -150,7 +150,25 @@ macro_rules! as_text {
 }
 as_text!(On, Whence);
 
-/// A run as it is kept and shown.
+/// What was asked, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunKept {
+    pub what: RunWhat,
+    /// Of the script that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    pub on: Vec<On>,
+    #[serde(rename = "as")]
+    pub run_as: RunAs,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<JobId>,
+}
+
+/// A run as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunView {
     pub id: JobId,

@@ -12,11 +12,9 @@ use protocol::name::{FileName, NodeName, PersonName, ScriptName, SecretName};
 use protocol::node::{Facts, Role};
 use protocol::notify::Notice;
 use protocol::result::Left;
-use protocol::run::{On, RunAs, RunWhat, Whence};
-use protocol::script::Language;
+use protocol::run::{RunKept, Whence};
 use protocol::secret::Hidden;
 use protocol::time::UnixMillis;
-use serde::{Deserialize, Serialize};
 
 use super::scripts::Text;
 
@@ -227,24 +225,6 @@ pub struct RunRow {
     /// The script that runs.
     pub text: Option<ContentHash>,
     pub stdin: Blob,
-}
-
-/// What was asked, as it is kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunKept {
-    pub what: RunWhat,
-    /// Of the script that runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub language: Option<Language>,
-    pub on: Vec<On>,
-    #[serde(rename = "as")]
-    pub run_as: RunAs,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout_ms: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_once: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub again: Option<JobId>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

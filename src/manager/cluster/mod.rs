@@ -82,7 +82,7 @@ use protocol::event::What;
 
 pub use change::{
     Age, AnswerRow, AttemptRow, Change, Collected, FileRow, GrantRow, Image, JobRow, KeyPrint, NodeRow, NoticeRow,
-    PersonRow, ResultRow, RunKept, RunRow, ScriptRow, SecretHash, SecretRow, TaskRow, TextRow, TokenRow,
+    PersonRow, ResultRow, RunRow, ScriptRow, SecretHash, SecretRow, TaskRow, TextRow, TokenRow,
 };
 pub use config::ClusterConfig;
 pub use files::Upload;

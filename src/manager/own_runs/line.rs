@@ -25,7 +25,7 @@ pub enum Said {
 }
 
 pub enum Line {
-    Here(Here),
+    Here(Box<Here>),
     There(ProgramOut),
 }
 
@@ -40,7 +40,7 @@ pub enum Hold {
 
 pub fn here() -> io::Result<(Line, Stdin, Hold)> {
     let (here, stdin, grip) = here::start()?;
-    Ok((Line::Here(here), Box::pin(stdin), Hold::Here(grip)))
+    Ok((Line::Here(Box::new(here)), Box::pin(stdin), Hold::Here(grip)))
 }
 
 pub async fn there(shell: Shell) -> Result<(Line, Stdin, Hold), link::DialError> {

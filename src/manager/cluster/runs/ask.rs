@@ -10,11 +10,11 @@ use protocol::file::ContentHash;
 use protocol::id::JobId;
 use protocol::job::TaskState;
 use protocol::node::Role;
-use protocol::run::{MOST_NODES, MOST_STDIN, On, RunAs, RunSpec, RunWhat, Whence};
+use protocol::run::{MOST_NODES, MOST_STDIN, On, RunAs, RunKept, RunSpec, RunWhat, Whence};
 use protocol::script::{MayRunOn, ScriptRef};
 
 use super::super::Cluster;
-use super::super::change::{Change, RunKept, RunRow};
+use super::super::change::{Change, RunRow};
 use super::super::port::Caller;
 use super::super::scripts::{self, Found};
 use super::super::turn::Turn;
