@@ -52,6 +52,11 @@ fn setup_dhcp_gives_a_machine_an_address_and_a_known_one_always_the_same() {
 }
 
 #[test]
+fn setup_firewall_leaves_a_worker_the_manager_and_nobody_else() {
+    play(include_str!("firewall.sh"), &["nft", "python3", "ip", "unshare"]);
+}
+
+#[test]
 fn setup_time_gives_the_time_to_its_subnet() {
     play(include_str!("time.sh"), &["chronyd", "ip", "unshare"]);
 }

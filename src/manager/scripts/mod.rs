@@ -14,6 +14,7 @@ use super::cluster::Text;
 const SHIPPED: &[(&str, &str)] = &[
     ("node-report", include_str!("../../../scripts/node-report.sh")),
     ("setup-dhcp", include_str!("../../../scripts/setup-dhcp.sh")),
+    ("setup-firewall", include_str!("../../../scripts/setup-firewall.sh")),
     ("setup-package-cache", include_str!("../../../scripts/setup-package-cache.sh")),
     ("setup-time", include_str!("../../../scripts/setup-time.sh")),
 ];

@@ -52,6 +52,7 @@ const NEEDS: &[Need] = &[
         package: "apt-cacher-ng",
         tests: "that what setup-package-cache sets up gives packages",
     },
+    Need { what: "nft", package: "nftables", tests: "that what setup-firewall sets up keeps workers apart" },
     Need { what: "dpkg-scanpackages", package: "dpkg-dev", tests: "the same" },
     Need { what: "shellcheck", package: "shellcheck", tests: "the scripts that come with the program" },
     #[cfg(not(target_arch = "aarch64"))]
