@@ -20,12 +20,14 @@ fn play(scene: &str, needs: &[&str]) -> Option<Output> {
     let folder = tempfile::Builder::new().prefix("bramble-shipped-").tempdir_in("/var/tmp").unwrap();
     let script = folder.path().join("scene.sh");
     std::fs::write(&script, format!("{STAGE}\n{scene}\necho played\n")).unwrap();
-    let output = Command::new("unshare")
-        .args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"])
-        .args(["timeout", "100", "bash", "-euo", "pipefail"])
+    // The shell is the first process of its own world: it takes in what daemons leave, and all of it ends with it.
+    let output = Command::new("timeout")
+        .args(["100", "unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        .args(["--propagation", "private", "bash", "-euo", "pipefail"])
         .arg(&script)
         .env("SCRIPTS", scripts())
         .env("STAGE", folder.path())
+        .env("BRAMBLE", env!("CARGO_BIN_EXE_bramble"))
         .output()
         .unwrap();
     let (said, complained) = (text(&output.stdout), text(&output.stderr));
@@ -44,6 +46,11 @@ fn text(bytes: &[u8]) -> String {
 fn is_there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|folder| folder.join(program).is_file())
+}
+
+#[test]
+fn restore_makes_of_a_backup_the_bramble_it_was() {
+    play(include_str!("backup.sh"), &["python3", "unshare"]);
 }
 
 #[test]

@@ -47,7 +47,9 @@ fail() { echo "$1" >&2; exit 1; }
 run() {
     local script=$1
     shift
-    said=$(env -i PATH="$PATH" HOME=/root LANG="$LANG" STAGE="$STAGE" "$@" bash "$SCRIPTS/$script.sh" 2>&1)
+    local how=(bash "$SCRIPTS/$script.sh")
+    if [[ -e $SCRIPTS/$script.py ]]; then how=(python3 "$SCRIPTS/$script.py"); fi
+    said=$(env -i PATH="$PATH" HOME=/root LANG="$LANG" STAGE="$STAGE" BRAMBLE="${BRAMBLE:-}" "$@" "${how[@]}" 2>&1)
 }
 refused() {
     if run "$@"; then fail "$* was taken: $said"; fi

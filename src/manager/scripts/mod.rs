@@ -12,7 +12,9 @@ use super::cluster::Text;
 
 /// Name and text of each; a new one in `scripts/` is added here.
 const SHIPPED: &[(&str, &str)] = &[
+    ("backup", include_str!("../../../scripts/backup.py")),
     ("node-report", include_str!("../../../scripts/node-report.sh")),
+    ("restore", include_str!("../../../scripts/restore.py")),
     ("setup-dhcp", include_str!("../../../scripts/setup-dhcp.sh")),
     ("setup-firewall", include_str!("../../../scripts/setup-firewall.sh")),
     ("setup-package-cache", include_str!("../../../scripts/setup-package-cache.sh")),
