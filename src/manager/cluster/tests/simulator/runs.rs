@@ -174,15 +174,15 @@ impl Sim {
             let attempt = row.id.attempt(1);
             let sent = self.promises.runs.was_sent(attempt) && !self.machines[at].liar;
             match &row.outcome {
-                Some(Outcome::Lost { .. } | Outcome::Stopped { .. }) => {
-                    if sent && self.promises.truly(attempt) != Some(row.state) {
-                        // An order that was lost on its way is nowhere; should it be somewhere all the same, it will begin.
-                        if self.promises.runs.has_begun(attempt) {
-                            self.may_be_given_up(attempt, name);
-                        }
-                        if self.is_beyond_hope(attempt, name) {
-                            self.promises.runs.give_up(attempt);
-                        }
+                Some(Outcome::Lost { .. } | Outcome::Stopped { .. })
+                    if sent && self.promises.truly(attempt) != Some(row.state) =>
+                {
+                    // An order that was lost on its way is nowhere; should it be somewhere all the same, it will begin.
+                    if self.promises.runs.has_begun(attempt) {
+                        self.may_be_given_up(attempt, name);
+                    }
+                    if self.is_beyond_hope(attempt, name) {
+                        self.promises.runs.give_up(attempt);
                     }
                 }
                 Some(Outcome::NotStarted { kind: NotStarted::NotReached, .. }) => {
