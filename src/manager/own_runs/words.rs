@@ -86,13 +86,9 @@ pub const MARK: &str = "BRAMBLE_MARK";
 /// The second part: the program itself. What comes after it is the program's own standard input. `mark`: to find it by.
 pub fn program_itself(run: &OwnRun, delimiter: &str, mark: Option<&str>) -> String {
     let mut said = String::new();
-    let task = run.attempt.task;
-    let own = [
-        ("BRAMBLE_JOB", task.job.to_string()),
-        ("BRAMBLE_TASK", task.to_string()),
-        ("BRAMBLE_ATTEMPT", run.attempt.to_string()),
-        ("BRAMBLE_INDEX", task.index.to_string()),
-    ];
+    let node = run.way.as_ref().map_or("manager", |(name, _)| name.as_str());
+    // As agents say it.
+    let own = [("BRAMBLE_RUN", run.attempt.task.job.to_string()), ("BRAMBLE_NODE", node.to_owned())];
     let mut env: BTreeMap<&str, &str> = run.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     env.extend(mark.map(|mark| (MARK, mark)));
     env.extend(own.iter().map(|(name, value)| (*name, value.as_str())));
