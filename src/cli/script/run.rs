@@ -15,7 +15,7 @@ use crate::cli::text::clean;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   bramble script run node-report --on all
-  bramble script run setup-time --on manager interface=eth0
+  bramble script run setup-time --on manager serve=10.1.0.0/24
   bramble script run ana/tidy --on 'pi-[1-4]' --at-once 1 days=30
   bramble script run --retry-failed                the last run again, where it did not go well
 
