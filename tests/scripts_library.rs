@@ -73,7 +73,7 @@ impl Desk {
         self.command(words).env("EDITOR", path).output().unwrap()
     }
 
-    fn from_stdin(&self, uid: Option<u32>, name: &str, text: &str) -> Output {
+    fn fed(&self, uid: Option<u32>, name: &str, text: &str) -> Output {
         let mut command = self.command(&["script", "new", name, "--from", "-"]);
         if let Some(uid) = uid {
             command.uid(uid).gid(uid);
@@ -134,7 +134,7 @@ fn what_is_written_in_an_editor_is_kept_shown_changed_and_removed() {
 #[test]
 fn nothing_that_was_typed_is_lost() {
     let mut desk = Desk::new();
-    let kept = desk.from_stdin(None, "tidy", TIDY);
+    let kept = desk.fed(None, "tidy", TIDY);
     assert!(kept.status.success(), "{}", said(&kept));
     let left = |desk: &Desk, done: &Output, mark: &str, why: &str| {
         assert!(!done.status.success() && errors(done).contains(why), "{}", said(done));
@@ -183,7 +183,7 @@ fn what_cannot_be_a_script_is_refused_with_a_sentence() {
             "whole number",
         ),
     ] {
-        let done = desk.from_stdin(None, "bad", text);
+        let done = desk.fed(None, "bad", text);
         assert_eq!(done.status.code(), Some(2), "{text:?}: {}", said(&done));
         assert!(errors(&done).contains(why), "{text:?}: {}", said(&done));
     }
@@ -198,7 +198,7 @@ fn an_operator_runs_as_root_what_an_admin_has_granted_and_nothing_else() {
     let desk = Desk::new();
     let _worker = desk.manager.worker("pi-1", &desk.here.path().join("pi-1"));
     until("pi-1 is up", || desk.manager.is_up("pi-1").then_some(()));
-    let kept = desk.from_stdin(Some(70_001), "tidy", TIDY);
+    let kept = desk.fed(Some(70_001), "tidy", TIDY);
     assert!(kept.status.success(), "{}", said(&kept));
     let run = |uid, as_whom: &str, script: &str, params: &[&str]| {
         desk.as_uid(uid, &[&["script", "run", "--on", "pi-1", "--as", as_whom, script], params].concat())
@@ -224,7 +224,7 @@ fn an_operator_runs_as_root_what_an_admin_has_granted_and_nothing_else() {
     assert!(!own.status.success() && printed(&own).is_empty(), "another was granted it: {}", said(&own));
 
     // A newer version is not granted.
-    let newer = desk.from_stdin(Some(70_001), "tidy", &format!("{TIDY}id\n"));
+    let newer = desk.fed(Some(70_001), "tidy", &format!("{TIDY}id\n"));
     assert!(newer.status.success(), "{}", said(&newer));
     let ran = run(70_002, "root", "uid-70001/tidy", &["who=x"]);
     assert!(!ran.status.success() && printed(&ran).is_empty(), "{}", said(&ran));
