@@ -31,7 +31,13 @@ pub fn check(text: &str, context: &Context) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    if let Said::Something(lines) = said("shellcheck", &["-s", "bash", "-f", "gcc", "-"], text)? {
+    // Parameters come as variables, and a header may be all that a script begins with.
+    let leave = if text.contains("# /// bramble") { "SC1113,SC2246,SC2154" } else { "SC1113,SC2246" };
+    let shellcheck = said("shellcheck", &["-s", "bash", "-e", leave, "-f", "gcc", "-"], text)?;
+    if matches!(shellcheck, Said::NotHere) {
+        context.hint("shellcheck is not here; it would find more than bash does");
+    }
+    if let Said::Something(lines) = shellcheck {
         let errors: Vec<String> = lines.iter().filter(|line| line.contains(": error: ")).cloned().collect();
         if !errors.is_empty() {
             return Err(unreadable("shellcheck", &errors));

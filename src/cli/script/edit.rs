@@ -157,6 +157,10 @@ fn read(from: &Path) -> Result<String, Failure> {
     };
     let shown = from.display();
     read.map_err(|error| Failure::usage(format_args!("{shown} cannot be read: {error}")))?;
+    if bytes.len() > MOST_SCRIPT_BYTES {
+        let most = MOST_SCRIPT_BYTES / 1024;
+        return Err(Failure::usage(format_args!("{shown} is longer than a script may be, which is {most} KiB")));
+    }
     String::from_utf8(bytes).map_err(|_| Failure::usage(format_args!("{shown} is no text in UTF-8, as a script is")))
 }
 

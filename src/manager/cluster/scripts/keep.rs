@@ -1,5 +1,6 @@
 //! How people change the library.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use protocol::api::{Refusal, Reply, Right};
@@ -137,6 +138,16 @@ impl Cluster {
         }
     }
 
+    fn set_grant(&mut self, key: Granted, people: BTreeSet<PersonName>, turn: &mut Turn<'_>) {
+        let (owner, name, hash) = key.clone();
+        turn.persist(Change::Granted(GrantRow { owner, name, hash, people: people.iter().cloned().collect() }));
+        if people.is_empty() {
+            self.scripts.granted.remove(&key);
+        } else {
+            self.scripts.granted.insert(key, people);
+        }
+    }
+
     /// Operators may run this version as root, or not any more. A newer one has to be granted again.
     pub(in super::super) fn grant_script(
         &mut self,
@@ -156,19 +167,20 @@ impl Cluster {
                 "script {script} has changed since you looked at it; look again before you let others run it as root"
             )));
         }
-        let key = (found.owner.clone(), script.name.clone(), hash);
-        let mut people = self.scripts.granted.remove(&key).unwrap_or_default();
-        for person in to {
-            match on {
-                true => people.insert(person.clone()),
-                false => people.remove(person),
-            };
-        }
-        let (owner, name, _) = key.clone();
-        let row = GrantRow { owner: owner.clone(), name: name.clone(), hash, people: people.iter().cloned().collect() };
-        turn.persist(Change::Granted(row));
-        if !people.is_empty() {
-            self.scripts.granted.insert(key, people);
+        let (owner, name) = (found.owner, script.name.clone());
+        if on {
+            let key = (owner.clone(), name.clone(), hash);
+            let mut people = self.scripts.granted.get(&key).cloned().unwrap_or_default();
+            people.extend(to.iter().cloned());
+            self.set_grant(key, people, turn);
+        } else {
+            // Of older versions too, which may come back as they were.
+            let of_it = self.scripts.granted.iter().filter(|((of, called, _), _)| *of == owner && *called == name);
+            let of_it: Vec<_> = of_it.map(|(key, people)| (key.clone(), people.clone())).collect();
+            for (key, mut people) in of_it {
+                people.retain(|person| !to.contains(person));
+                self.set_grant(key, people, turn);
+            }
         }
         let script = ScriptRef { owner, name };
         let what = What::ScriptGranted { script: script.clone(), hash, to: to.to_vec(), on };
