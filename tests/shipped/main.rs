@@ -6,17 +6,21 @@
 #![allow(clippy::unwrap_used, reason = "all of it is a test")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 const STAGE: &str = include_str!("stage.sh");
 
-/// Runs a scene as a shell, on a stage of its own. `None` where this machine cannot have one.
-fn play(scene: &str, needs: &[&str]) -> Option<Output> {
-    let missing: Vec<&&str> = needs.iter().filter(|need| !is_there(need)).collect();
-    if !rustix::process::geteuid().is_root() || !missing.is_empty() {
-        eprintln!("left out: this needs root and {missing:?}");
-        return None;
+/// What a scene needs and this machine does not have.
+fn lacks(needs: &[&str]) -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("a machine of its own needs root".into());
     }
+    let missing = ["unshare", "ip", "timeout"].iter().chain(needs).find(|need| !is_there(need))?;
+    Some(format!("there is no {missing} here; cargo xtask test installs it where it may"))
+}
+
+/// Runs a scene as a shell, on a stage of its own.
+fn play(scene: &str) {
     let folder = tempfile::Builder::new().prefix("bramble-shipped-").tempdir_in("/var/tmp").unwrap();
     let script = folder.path().join("scene.sh");
     std::fs::write(&script, format!("{STAGE}\n{scene}\necho played\n")).unwrap();
@@ -32,7 +36,6 @@ fn play(scene: &str, needs: &[&str]) -> Option<Output> {
         .unwrap();
     let (said, complained) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success() && said.ends_with("played\n"), "{}\n{said}\n{complained}", output.status);
-    Some(output)
 }
 
 fn scripts() -> PathBuf {
@@ -50,38 +53,56 @@ fn is_there(program: &str) -> bool {
 
 #[test]
 fn restore_makes_of_a_backup_the_bramble_it_was() {
-    play(include_str!("backup.sh"), &["python3", "unshare"]);
+    if let Some(why) = lacks(&["python3"]) {
+        test_support::leave_out!("{why}");
+    }
+    play(include_str!("backup.sh"));
 }
 
 #[test]
 fn setup_dhcp_gives_a_machine_an_address_and_a_known_one_always_the_same() {
-    play(include_str!("dhcp.sh"), &["dnsmasq", "udhcpc", "ip", "unshare"]);
+    if let Some(why) = lacks(&["dnsmasq", "udhcpc"]) {
+        test_support::leave_out!("{why}");
+    }
+    play(include_str!("dhcp.sh"));
 }
 
 #[test]
 fn setup_firewall_leaves_a_worker_the_manager_and_nobody_else() {
-    play(include_str!("firewall.sh"), &["nft", "python3", "ip", "unshare"]);
+    if let Some(why) = lacks(&["nft", "python3"]) {
+        test_support::leave_out!("{why}");
+    }
+    play(include_str!("firewall.sh"));
 }
 
 #[test]
 fn setup_time_gives_the_time_to_its_subnet() {
-    play(include_str!("time.sh"), &["chronyd", "ip", "unshare"]);
+    if let Some(why) = lacks(&["chronyd"]) {
+        test_support::leave_out!("{why}");
+    }
+    play(include_str!("time.sh"));
 }
 
 #[test]
 fn setup_package_cache_gives_a_package_that_its_source_has_no_more() {
-    play(include_str!("packages.sh"), &["apt-cacher-ng", "dpkg-scanpackages", "python3", "ip", "unshare"]);
+    if let Some(why) = lacks(&["apt-cacher-ng", "dpkg-scanpackages", "python3"]) {
+        test_support::leave_out!("{why}");
+    }
+    play(include_str!("packages.sh"));
 }
 
 #[test]
 fn node_report_tells_what_is_wrong_with_a_board_and_does_not_invent_what_it_cannot_know() {
-    play(include_str!("report.sh"), &["unshare"]);
+    if let Some(why) = lacks(&[]) {
+        test_support::leave_out!("{why}");
+    }
+    play(include_str!("report.sh"));
 }
 
 #[test]
 fn shellcheck_finds_nothing_in_any_of_them() {
     if !is_there("shellcheck") {
-        return eprintln!("left out: there is no shellcheck");
+        test_support::leave_out!("there is no shellcheck here");
     }
     let files = std::fs::read_dir(scripts()).unwrap().map(|entry| entry.unwrap().path());
     let files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|ending| ending == "sh")).collect();

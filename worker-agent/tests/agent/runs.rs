@@ -255,6 +255,8 @@ async fn what_a_run_prints_is_followed_live_and_a_flood_without_line_ends_stays_
         go.display()
     );
     control.say(ToAgent::Start(run("17.0#1", &shell, plain()))).await;
+    // As managers do: what has not begun is not followed.
+    control.hears("its start", started_of("17.0#1")).await;
     let (attempt, follow) = (id("17.0#1"), true);
     control.say(ToAgent::Follow(Follow { id: 1, attempt, stdout_from: 0, stderr_from: 0, follow })).await;
     let (_, mut live) = manager.bulk().await;
