@@ -14,8 +14,8 @@ ip addr add 10.77.0.11/24 dev switch
 python3 -m http.server --bind 10.77.0.11 8000 >/dev/null 2>&1 &
 machine manager 10.77.0.1 2222
 machine other 10.77.0.12 8000
-reaches() { timeout 3 bash -c "exec 3<>/dev/tcp/$1/$2" 2>/dev/null; }
-from() { ip netns exec "$1" timeout 3 bash -c "exec 3<>/dev/tcp/$2/$3" 2>/dev/null; }
+reaches() { timeout 1.5 bash -c "exec 3<>/dev/tcp/$1/$2" 2>/dev/null; }
+from() { ip netns exec "$1" timeout 1.5 bash -c "exec 3<>/dev/tcp/$2/$3" 2>/dev/null; }
 until_so reaches 10.77.0.1 2222
 until_so reaches 10.77.0.12 8000
 until_so from other 10.77.0.11 8000
