@@ -39,7 +39,7 @@ what_it_is() {
 what_it_is >"$STAGE/before"
 
 run backup state="$MANAGER" to="$STAGE/kept.tar" || fail "$said"
-refused backup state="$MANAGER" to="$STAGE/kept.tar" | grep -q "there already"
+refused "there already" backup state="$MANAGER" to="$STAGE/kept.tar"
 run backup state="$MANAGER" to="$STAGE/again.tar" || fail "$said"
 [[ $(stat -c %a "$STAGE/kept.tar") == 600 ]] || fail "others can read the backup"
 [[ -z $(find "$MANAGER" -maxdepth 1 -name '.backup-*') ]] || fail "it leaves something in the state folder"
@@ -65,8 +65,8 @@ done
 # A backup that is not whole changes nothing.
 head -c 20000 "$STAGE/kept.tar" >"$STAGE/torn.tar"
 cp "$STAGE/kept.tar.sha256" "$STAGE/torn.tar.sha256"
-refused restore state="$MANAGER" unit=bramble-manager archive="$STAGE/torn.tar" | grep -q "checksum"
-refused restore state="$MANAGER" unit='x; y' archive="$STAGE/kept.tar" | grep -q "name of a unit"
+refused "checksum" restore state="$MANAGER" unit=bramble-manager archive="$STAGE/torn.tar"
+refused "name of a unit" restore state="$MANAGER" unit='x; y' archive="$STAGE/kept.tar"
 "$BRAMBLE" node >/dev/null || fail "the manager is gone"
 # Where no manager runs it is done at once.
 systemctl stop

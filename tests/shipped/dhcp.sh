@@ -20,8 +20,8 @@ ip -n other link set eth0 address dc:a6:32:00:00:02 up
 given=$(address)
 [[ $given == 10.77.0.9 ]] || fail "a known machine was given $given"
 
-refused setup-dhcp interface='eth1; touch /tmp/x' range=10.77.0.50,10.77.0.60 "${whole[@]}" | grep -q "network card"
-refused setup-dhcp interface=eth9 range=10.77.0.50,10.77.0.60 "${whole[@]}" | grep -q "no interface eth9"
-refused setup-dhcp interface=eth1 range=10.77.0.50-60 "${whole[@]}" | grep -q "two addresses"
-refused setup-dhcp interface=eth1 range=10.77.0.50,10.77.0.60 lease=12h fixed='* x' | grep -q "MAC=ADDRESS=NAME"
-refused setup-dhcp interface=eth1 range=10.77.0.500,10.77.0.60 "${whole[@]}" | grep -q "two addresses"
+refused "network card" setup-dhcp interface='eth1; touch /tmp/x' range=10.77.0.50,10.77.0.60 "${whole[@]}"
+refused "no interface eth9" setup-dhcp interface=eth9 range=10.77.0.50,10.77.0.60 "${whole[@]}"
+refused "two addresses" setup-dhcp interface=eth1 range=10.77.0.50-60 "${whole[@]}"
+refused "MAC=ADDRESS=NAME" setup-dhcp interface=eth1 range=10.77.0.50,10.77.0.60 lease=12h fixed='* x'
+refused "two addresses" setup-dhcp interface=eth1 range=10.77.0.500,10.77.0.60 "${whole[@]}"

@@ -21,7 +21,7 @@ until_so reaches 10.77.0.12 8000
 until_so from other 10.77.0.11 8000
 
 # Where the manager would not be reached any more nothing is changed.
-refused setup-firewall manager=10.77.0.9 port=2222 also= off=no | grep -q "taken back"
+refused "taken back" setup-firewall manager=10.77.0.9 port=2222 also= off=no
 reaches 10.77.0.12 8000 || fail "rules that were taken back still hold"
 
 for time in once twice; do
@@ -47,5 +47,5 @@ run setup-firewall manager=10.77.0.1 port=2222 also= off=yes || fail "$said"
 reaches 10.77.0.12 8000 && from other 10.77.0.11 8000 || fail "it is still there"
 if grep -q bramble.nft /etc/nftables.conf; then fail "it is still loaded"; fi
 
-refused setup-firewall manager='10.77.0.1; }' port=2222 also= off=no | grep -q "is an address"
-refused setup-firewall manager=10.77.0.1 port=2222 also='10.0.0.0/33' off=no | grep -q "addresses and subnets"
+refused "is an address" setup-firewall manager='10.77.0.1; }' port=2222 also= off=no
+refused "addresses and subnets" setup-firewall manager=10.77.0.1 port=2222 also='10.0.0.0/33' off=no

@@ -26,5 +26,5 @@ run setup-package-cache role=none cache= port=3142 || fail "$said"
 run setup-package-cache role=none cache= port=3142 || fail "$said"
 [[ -z $(apt-config dump Acquire::http::Proxy) ]] || fail "apt still asks the cache"
 
-refused setup-package-cache role=client cache='x";y' port=3142 | grep -q "where the cache is"
-refused setup-package-cache role=client cache=10.77.0.1 port=1 | grep -q "nothing answers"
+refused "where the cache is" setup-package-cache role=client cache='x";y' port=3142
+refused "nothing answers" setup-package-cache role=client cache=10.77.0.1 port=1

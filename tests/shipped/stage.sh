@@ -51,9 +51,12 @@ run() {
     if [[ -e $SCRIPTS/$script.py ]]; then how=(python3 "$SCRIPTS/$script.py"); fi
     said=$(env -i PATH="$PATH" HOME=/root LANG="$LANG" STAGE="$STAGE" BRAMBLE="${BRAMBLE:-}" "$@" "${how[@]}" 2>&1)
 }
+# It fails, and says why.
 refused() {
+    local why=$1
+    shift
     if run "$@"; then fail "$* was taken: $said"; fi
-    echo "$said"
+    [[ $said == *"$why"* ]] || fail "$* was refused for another reason: $said"
 }
 # Until it is so, for a while.
 until_so() {
