@@ -145,7 +145,8 @@ impl Sim {
             assert!(now < since + lease || own, "promise broken: {name} is long away, and {live:?} are waited for");
         }
         let small = self.machines.len() <= 20;
-        if self.dice.below(1000) < if small { 150 } else { 3 } {
+        // All of it is gone over: where there is much, not as often.
+        if self.dice.below(1000) < if small { 150 / self.much() } else { 3 } {
             self.promises.nothing_is_forgotten(&self.manager.disk);
             self.promises.contents_are_those(&self.manager.disk);
             self.promises.what_was_told_kept_is_there(&self.manager.disk);
@@ -164,9 +165,19 @@ impl Sim {
 
     /// After every turn of the core.
     pub fn after_turn(&mut self) {
-        if self.machines.len() <= 20 && self.dice.chance(2) {
+        if self.machines.len() <= 20
+            && self.dice.chance(2)
+            && self.manager.disk.last_event.is_multiple_of(self.much() as u64)
+        {
             checks::indexes_agree(&self.manager.core);
         }
+    }
+
+    /// How many times as much as in most worlds is kept in this one.
+    fn much(&self) -> usize {
+        let disk = &self.manager.disk;
+        let rows = disk.tasks.len() + disk.attempts.len() + disk.results.len() + disk.answers.len();
+        1 + rows / 150
     }
 
     /// What is still under way, for whoever has to find out why.
